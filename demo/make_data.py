@@ -236,7 +236,7 @@ def patient_and_study(ds, film):
         ds.PatientAge = "%03dY" % int(float(row["age"]))
     ds.PatientComments = "Invented header. Not a real patient record. Research use only."
     ds.PatientIdentityRemoved = "YES"
-    ds.DeidentificationMethod = "Public research image; all header values invented"
+    ds.DeidentificationMethod = "Public research image; names, ids and dates invented"
     ds.StudyInstanceUID = make_uid("study", film.patient, film.number)
     ds.StudyID = str(film.number)
     ds.StudyDate = ds.StudyTime = ds.AccessionNumber = ds.ReferringPhysicianName = ""

@@ -1,0 +1,89 @@
+# One call a target. Targets are named hilum::FOLDER.
+
+# hilum_library(NAME SRCS a.cc ... DEPS hilum::base ... [PRIVATE_DEPS ...])
+function(hilum_library name)
+  cmake_parse_arguments(arg "" "" "SRCS;DEPS;PRIVATE_DEPS" ${ARGN})
+  if(arg_SRCS)
+    add_library(hilum_${name} STATIC ${arg_SRCS})
+    set(scope PUBLIC)
+    target_link_libraries(hilum_${name} PRIVATE ${arg_PRIVATE_DEPS})
+  else()
+    add_library(hilum_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(hilum_${name} ${scope} $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                             $<INSTALL_INTERFACE:include/hilum>)
+  target_link_libraries(hilum_${name} ${scope} ${arg_DEPS})
+  set_target_properties(hilum_${name} PROPERTIES EXPORT_NAME ${name})
+  add_library(hilum::${name} ALIAS hilum_${name})
+endfunction()
+
+# hilum_program(hilum-NAME SRCS ... DEPS ...): a program in bin/.
+function(hilum_program name)
+  cmake_parse_arguments(arg "" "" "SRCS;DEPS" ${ARGN})
+  add_executable(${name} ${arg_SRCS})
+  target_link_libraries(${name} PRIVATE ${arg_DEPS})
+  set_property(GLOBAL APPEND PROPERTY HILUM_PROGRAMS ${name})
+endfunction()
+
+# hilum_test(NAME SRCS ... DEPS ... [LABELS ...] [ENVIRONMENT ...] [WHOLE] [TIMEOUT s])
+# One binary; each of its tests is one CTest, or with WHOLE the binary is (slow start-ups).
+function(hilum_test name)
+  cmake_parse_arguments(arg "WHOLE" "TIMEOUT" "SRCS;DEPS;LABELS;ENVIRONMENT" ${ARGN})
+  find_package(GTest REQUIRED)
+  add_executable(${name}_test ${arg_SRCS})
+  target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR})
+  target_compile_definitions(${name}_test PRIVATE HILUM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
+                             HILUM_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  target_link_libraries(${name}_test PRIVATE ${arg_DEPS} GTest::gtest GTest::gmock
+                        GTest::gtest_main)
+  set_target_properties(${name}_test PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  if(arg_WHOLE)
+    add_test(NAME ${name} COMMAND ${name}_test)
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
+                         ENVIRONMENT "${arg_ENVIRONMENT}"
+                         SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
+  else()
+    include(GoogleTest)
+    gtest_discover_tests(${name}_test TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST
+                         PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
+                         ENVIRONMENT "${arg_ENVIRONMENT}")
+  endif()
+endfunction()
+
+# hilum_bench(NAME SRCS ... DEPS ...): a Google Benchmark program in bench/.
+function(hilum_bench name)
+  cmake_parse_arguments(arg "" "" "SRCS;DEPS" ${ARGN})
+  find_package(benchmark REQUIRED)
+  add_executable(${name}_bench ${arg_SRCS})
+  target_include_directories(${name}_bench PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(${name}_bench PRIVATE ${arg_DEPS} benchmark::benchmark)
+  set_target_properties(${name}_bench PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
+endfunction()
+
+# hilum_fuzz(NAME SRC file.cc DEPS ... CORPUS folder)
+# The source defines LLVMFuzzerTestOneInput. With HILUM_FUZZ it becomes a libFuzzer program;
+# always it becomes a CTest that replays the corpus.
+function(hilum_fuzz name)
+  cmake_parse_arguments(arg "" "SRC;CORPUS" "DEPS" ${ARGN})
+  add_executable(fuzz_replay_${name} ${arg_SRC} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+  target_include_directories(fuzz_replay_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+  target_link_libraries(fuzz_replay_${name} PRIVATE ${arg_DEPS})
+  set_target_properties(fuzz_replay_${name} PROPERTIES
+                        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+  add_test(NAME fuzz_replay/${name} COMMAND fuzz_replay_${name} ${arg_CORPUS})
+  set_tests_properties(fuzz_replay/${name} PROPERTIES LABELS fuzz TIMEOUT 120)
+  if(HILUM_FUZZ)
+    add_executable(fuzz_${name} ${arg_SRC})
+    target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_link_libraries(fuzz_${name} PRIVATE ${arg_DEPS})
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+    set_target_properties(fuzz_${name} PROPERTIES
+                          RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/fuzz)
+  endif()
+endfunction()
