@@ -5,8 +5,7 @@
 
 SOURCE holds manifest.csv (columns path, label, orig_label, patient_id, view, sex, age, site,
 source_file, licence, commercial_use, attribution, split, kind) and the JPEG films it names.
-OUT is written anew: sites/SITE/{films,consent,labels.csv}, test/{films,labels.csv},
-revocation/SITE/consent/PATIENT.json and manifest.csv. A summary in Markdown is printed.
+OUT is written anew (README.md says what is in it), and a summary in Markdown is printed.
 
 The same SOURCE gives the same bytes: every choice is a sort by a SHA-256 of a fixed salt and
 an id, and UIDs are version 5 UUIDs. Bytes were checked with pydicom 3.0.2, pyjpegls 1.5.1,
@@ -48,7 +47,7 @@ SITES = {
     "hospital-d": ("D", {"gwcmc": (3, 3), "nih": (10, 10)}),
     "hospital-e": ("E", {"gwcmc": (10, 14)}),
 }
-TEST = ("T", {"gwcmc": (38, 38), "nih": (25, 25)})
+TEST_FILMS = {"gwcmc": 41, "nih": 22}     # of each class
 REVOKING_SITE = "hospital-b"
 TWO_FILM_QUOTA = 8        # from this many films of a class on, one patient has two of them
 MIN_HASH_DISTANCE = 60    # of 255 bits; different patients have a median of 120
@@ -72,7 +71,7 @@ SYNTAX = {
 JPEG_QUALITY = 92
 VIEW_CODE = {"AP": ("399348003", "antero-posterior"), "PA": ("272479007", "postero-anterior")}
 
-Film = collections.namedtuple("Film", "row site letter patient number encoding dx")
+Film = collections.namedtuple("Film", "row site patient number encoding dx")
 
 
 def order(*parts):
@@ -96,17 +95,18 @@ def person(row):
 def read_candidates(source):
     """Permissive frontal films of both classes; nobody who has films of both classes.
 
-    Of the NIH films only PA views: there AP means bedside, and so tells about the label.
+    Of the NIH films only PA views (there AP means bedside, and so tells about the label) and
+    only adults (a few NIH patients are younger), as the children are the other source.
     """
     with open(source / "manifest.csv", newline="", encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file)
-                if r["kind"] == "cxr" and r["site"] in ("gwcmc", "nih")
+                if r["kind"] == "cxr" and r["site"] in TEST_FILMS
                 and r["label"] in CLASSES and r["commercial_use"] == "yes"]
     seen = collections.defaultdict(set)
     for row in rows:
         seen[person(row)].update((row["label"], row["split"]))
     return [r for r in rows if len(seen[person(r)]) == 2
-            and (r["site"] != "nih" or r["view"] == "PA")]
+            and (r["site"] != "nih" or r["view"] == "PA" and float(r["age"]) >= 18)]
 
 
 def perceptual_hash(path):
@@ -133,17 +133,25 @@ def by_patient(rows, source, label):
                   key=lambda films: (films[0]["orig_label"].count("|"), order(person(films[0]))))
 
 
+def take_pair(rows, source, n):
+    """The first n people of each class; those with pneumonia of the sexes of the normals."""
+    normal, pneumonia = (by_patient(rows, source, label) for label in CLASSES)
+    left = collections.Counter(films[0]["sex"] for films in normal[:n])
+    chosen = []
+    for films in pneumonia:
+        left[films[0]["sex"]] -= 1
+        if left[films[0]["sex"]] >= 0:
+            chosen.append(films)
+    if len(normal) < n or len(chosen) < n:
+        raise SystemExit(f"{source}: {n} patients of each class wanted, too few found")
+    return normal[:n], chosen
+
+
 def choose_test(rows):
     """The test films: one a person, all from the source's own test split."""
     rows = [r for r in rows if r["split"] == "test"]
-    return [films[0] for source, quota in TEST[1].items() for label, n in zip(CLASSES, quota)
-            for films in take(by_patient(rows, source, label), n)]
-
-
-def take(items, n):
-    if len(items) < n:
-        raise SystemExit(f"{n} patients wanted, {len(items)} found")
-    return items[:n]
+    return [films[0] for source, n in TEST_FILMS.items()
+            for people in take_pair(rows, source, n) for films in people]
 
 
 def choose_sites(rows, test, source_dir):
@@ -157,10 +165,11 @@ def choose_sites(rows, test, source_dir):
             train.append(row)
         else:
             print(f"left out, {nearest} bits from a test film: {row['path']}", file=sys.stderr)
-    pools = {(s, c): by_patient(train, s, c) for s in ("gwcmc", "nih") for c in CLASSES}
-    for key, pool in pools.items():     # the best that all sites need, then shuffled over sites
-        need = sum(q[1].get(key[0], (0, 0))[CLASSES.index(key[1])] for q in SITES.values())
-        pools[key] = sorted(take(pool, need), key=lambda films: order("deal", person(films[0])))
+    pools = {}
+    for source in TEST_FILMS:           # what all sites need, then shuffled over the sites
+        need = max(map(sum, zip(*(q.get(source, (0, 0)) for _, q in SITES.values()))))
+        for label, people in zip(CLASSES, take_pair(train, source, need)):
+            pools[source, label] = sorted(people, key=lambda p: order("deal", person(p[0])))
     chosen = {}
     for site, (_, quotas) in SITES.items():
         chosen[site] = []
@@ -189,7 +198,7 @@ def number_films(place, letter, rows):
     films, count = [], collections.Counter()
     for row in sorted(rows, key=lambda r: (ids[person(r)], order(r["path"]))):
         count[person(row)] += 1
-        films.append(Film(row, place, letter, ids[person(row)], count[person(row)], "", False))
+        films.append(Film(row, place, ids[person(row)], count[person(row)], "", False))
     return films
 
 
@@ -232,7 +241,7 @@ def patient_and_study(ds, film):
     ds.PatientSex = row["sex"]          # empty for the children: not known
     if row["site"] == "gwcmc":
         ds.PatientAge = "003Y"          # stands in for the source's "1-5 years"
-    elif row["age"]:
+    else:
         ds.PatientAge = "%03dY" % int(float(row["age"]))
     ds.PatientComments = "Invented header. Not a real patient record. Research use only."
     ds.PatientIdentityRemoved = "YES"
@@ -245,8 +254,7 @@ def patient_and_study(ds, film):
 
 def series_and_equipment(ds, film):
     ds.SeriesInstanceUID = make_uid("series", film.patient, film.number)
-    ds.SeriesNumber = 1
-    ds.InstanceNumber = 1
+    ds.SeriesNumber = ds.InstanceNumber = 1
     ds.Modality = "DX" if film.dx else "CR"
     ds.SOPClassUID = (uid.DigitalXRayImageStorageForPresentation if film.dx
                       else uid.ComputedRadiographyImageStorage)
@@ -309,12 +317,11 @@ def mark_lossy(ds, film, source_path, jpeg_bytes):
                                 f"{MAX_SIDE} pixels; header invented")
 
 
-def set_pixels(ds, words, encoding, source_path, film):
+def set_pixels(ds, words, source_path, film):
     """Puts the words into the data set, native or as one compressed frame."""
-    name = encoding.removeprefix("m1-")
-    ds.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    native = words.tobytes()
-    ds.PixelData = native + b"\0" * (len(native) % 2)
+    name = film.encoding.removeprefix("m1-")
+    ds.file_meta.TransferSyntaxUID = SYNTAX["explicit"]
+    ds.PixelData = words.tobytes() + b"\0" * (words.nbytes % 2)
     ds["PixelData"].VR = "OW" if words.itemsize == 2 else "OB"
     jpeg_bytes = 0
     if name in ("explicit", "implicit", "deflated"):
@@ -359,7 +366,7 @@ def make_dicom(film, source_path):
     ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
     ds.file_meta.ImplementationClassUID = make_uid("make_data")
     ds.file_meta.ImplementationVersionName = "HILUM_DEMO_1"
-    set_pixels(ds, words, film.encoding, source_path, film)
+    set_pixels(ds, words, source_path, film)
     buffer = io.BytesIO()
     ds.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
@@ -383,10 +390,8 @@ def make_consent(patient, site, revoked=False):
         "status": "inactive" if revoked else "active",
         "scope": concept("consentscope", "research"),
         "category": [concept("consentcategorycodes", "research")],
-        "patient": {
-            "reference": f"Patient/{patient}",
-            "identifier": {"system": "urn:hilum:demo:patient", "value": patient},
-        },
+        "patient": {"reference": f"Patient/{patient}",
+                    "identifier": {"system": "urn:hilum:demo:patient", "value": patient}},
         "dateTime": "2025-06-16T09:00:00Z" if revoked else "2025-02-03T09:00:00Z",
         "organization": [{"display": f"Synthetic {site}"}],
         "policyRule": concept("v3-ActCode", "OPTOUT" if revoked else "OPTIN"),
@@ -460,7 +465,7 @@ def print_summary(rows, revoked, out):
         count = collections.Counter((r["source"], r["label"]) for r in here)
         label = collections.Counter(r["label"] for r in here)
         size = sum((out / r["path"]).stat().st_size for r in here) // 1000
-        pairs = [f"{count[s, 'normal']} / {count[s, 'pneumonia']}" for s in ("gwcmc", "nih")]
+        pairs = [f"{count[s, 'normal']} / {count[s, 'pneumonia']}" for s in TEST_FILMS]
         print(f"| {place} | {len(here)} | {label['normal']} | {label['pneumonia']} | "
               f"{' | '.join(pairs)} | {len({r['patient'] for r in here})} | {size} |")
     print("\n| transfer syntax | bits | films |\n|---|---|---|")
@@ -474,18 +479,16 @@ def print_summary(rows, revoked, out):
 def main():
     if len(sys.argv) not in (2, 3):
         raise SystemExit(__doc__)
-    source = pathlib.Path(sys.argv[1])
-    out = pathlib.Path(sys.argv[2]) if len(sys.argv) == 3 else \
-        pathlib.Path(__file__).resolve().parent / "data"
+    here = pathlib.Path(__file__).resolve().parent
+    source, out = map(pathlib.Path, (*sys.argv[1:], here / "data")[:2])
     candidates = read_candidates(source)
     test = choose_test(candidates)
     places = choose_sites(candidates, test, source)
     films = [f for site, rows in places.items() for f in number_films(site, SITES[site][0], rows)]
-    films = deal_encodings(films + number_films("test", TEST[0], test))
+    films = deal_encodings(films + number_films("test", "T", test))
     shutil.rmtree(out, ignore_errors=True)
-    rows = []
-    for place in (*SITES, "test"):
-        rows += write_films([f for f in films if f.site == place], source, out)
+    rows = [row for place in (*SITES, "test")
+            for row in write_films([f for f in films if f.site == place], source, out)]
     write_csv(out / "manifest.csv", COLUMNS, rows)
     print_summary(rows, revoke_one(rows, out), out)
 
