@@ -1,0 +1,62 @@
+// The Merkle tree hash of RFC 6962, section 2.1: for the ledger, for lists of updates and for the
+// chunks of a vector.
+#ifndef HILUM_CRYPTO_TREE_H_
+#define HILUM_CRYPTO_TREE_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "base/bytes.h"
+
+namespace hilum::crypto {
+
+Digest LeafHash(ByteView leaf);                            // H(0x00 || leaf)
+Digest NodeHash(const Digest& left, const Digest& right);  // H(0x01 || left || right)
+Digest EmptyTreeHash();                                    // H("")
+
+// The root of a whole tree. O(n) time, O(log n) memory.
+Digest TreeRoot(std::span<const Digest> leaf_hashes);
+
+// A tree that grows at its end. Holds a compact range: one hash for each 1-bit of the size, the
+// largest subtree first. Copyable; not thread-safe.
+class TreeHasher {
+ public:
+  TreeHasher() = default;
+  void Add(ByteView leaf) { AddLeafHash(LeafHash(leaf)); }
+  void AddLeafHash(const Digest& leaf_hash);
+  uint64_t size() const { return size_; }
+  Digest Root() const;
+  const std::vector<Digest>& range() const { return range_; }
+
+ private:
+  uint64_t size_ = 0;
+  std::vector<Digest> range_;
+};
+
+// The hash of one leaf of Tree(label, v) (secure_aggregation.md, section 2): leaf data are
+// u8 |label| || label || u32 chunk index || chunk. Leaves may be hashed in any order and in
+// parallel, then added to a TreeHasher by ascending index.
+Digest ChunkLeafHash(absl::string_view label, uint32_t chunk_index, ByteView chunk);
+
+// Tree(label, v) over chunks that arrive in order.
+class ChunkTree {
+ public:
+  explicit ChunkTree(absl::string_view label) : label_(label) {}
+  void Add(ByteView chunk);
+  uint32_t n_chunks() const { return static_cast<uint32_t>(tree_.size()); }
+  Digest Root() const { return tree_.Root(); }
+
+ private:
+  std::string label_;
+  TreeHasher tree_;
+};
+
+// Tree(label, v) of bytes in memory, cut into chunks of `chunk_bytes` (> 0); the last may be short.
+Digest ChunkTreeRoot(absl::string_view label, ByteView bytes, size_t chunk_bytes);
+
+}  // namespace hilum::crypto
+
+#endif  // HILUM_CRYPTO_TREE_H_
