@@ -1,0 +1,21 @@
+// Images with the part taken away that a diagnosis needs: what a network still finds is a leak.
+// All work in place on pixels [height, width]; sides of at least 4 pixels (CHECKed).
+#ifndef HILUM_EVALUATION_ABLATION_H_
+#define HILUM_EVALUATION_ABLATION_H_
+
+#include <span>
+
+namespace hilum::evaluation {
+
+// Lungs out, where no lung mask is at hand: the central 80 % of both sides becomes 0.
+void BlackOutCentre(std::span<float> pixels, int height, int width);
+
+// Border only: all but the outer 10 % of each side becomes 0; the complement of the above.
+void KeepBorder(std::span<float> pixels, int height, int width);
+
+// Cell means of a 32 x 32 thumbnail, spread over the image again.
+void ToThumbnail(std::span<float> pixels, int height, int width);
+
+}  // namespace hilum::evaluation
+
+#endif  // HILUM_EVALUATION_ABLATION_H_

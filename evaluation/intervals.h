@@ -1,0 +1,60 @@
+// Estimates with their 95 % intervals. A number without n and interval is not a result here.
+#ifndef HILUM_EVALUATION_INTERVALS_H_
+#define HILUM_EVALUATION_INTERVALS_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "evaluation/metrics.h"
+
+namespace hilum::evaluation {
+
+struct Interval {
+  double low = 0;
+  double high = 0;
+};
+
+// A value, what it rests on, and how its interval was made.
+struct Estimate {
+  double value = 0;
+  Interval ci95;
+  int64_t n = 0;       // cases
+  std::string method;  // "wilson", "delong", "bootstrap by patient", "paired bootstrap"
+};
+
+using Metric = std::function<absl::StatusOr<double>(const Predictions&)>;
+
+// Wilson's score interval for k of n. Wilson 1927, JASA 22:209.
+// InvalidArgument: n < 1, or k outside [0, n].
+absl::StatusOr<Estimate> WilsonEstimate(int64_t k, int64_t n);
+
+struct BootstrapOptions {
+  int n_resamples = 2000;
+  uint64_t seed = 1;
+};
+
+// Percentile interval over resamples of patients with replacement; all cases of a patient come
+// together. The same seed gives the same interval on every computer.
+// Resamples on which the metric is not defined (a class is missing) are drawn again.
+// FailedPrecondition: the metric is not defined on the cases, or on most resamples.
+// InvalidArgument: as CheckPredictions; n_resamples < 100.
+absl::StatusOr<Estimate> BootstrapByPatient(const Predictions& predictions, const Metric& metric,
+                                            const BootstrapOptions& options = {});
+
+// metric(a) - metric(b) on the same cases, resampled together.
+// InvalidArgument: also when a and b differ in labels or patients.
+absl::StatusOr<Estimate> PairedBootstrapDifference(const Predictions& a, const Predictions& b,
+                                                   const Metric& metric,
+                                                   const BootstrapOptions& options = {});
+
+// AUROC of class k against the rest with DeLong's interval (normal, cut to [0, 1]). Cases count as
+// independent, so it suits one case a patient. DeLong et al. 1988, Biometrics 44:837, by the ranks
+// of Sun and Xu 2014, IEEE SPL 21:1389.
+// FailedPrecondition: fewer than two cases of k or of the rest.
+absl::StatusOr<Estimate> DelongAuroc(const Predictions& predictions, int k);
+
+}  // namespace hilum::evaluation
+
+#endif  // HILUM_EVALUATION_INTERVALS_H_

@@ -1,0 +1,116 @@
+// The leak audit: can a score come from the split or the source, rather than from the disease?
+// Rules and evidence: docs/models.md.
+#ifndef HILUM_EVALUATION_LEAK_AUDIT_H_
+#define HILUM_EVALUATION_LEAK_AUDIT_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "evaluation/intervals.h"
+
+namespace hilum::evaluation {
+
+// 256 bits that change little when an image is scaled, re-encoded or windowed.
+using PerceptualHash = std::array<uint64_t, 4>;
+
+// Difference hash: means of 16 rows of 17 cells, one bit for each pair of neighbours.
+//   pixels [height, width], any range, finite
+// InvalidArgument: fewer than 17 pixels in a direction, or another length than height * width.
+absl::StatusOr<PerceptualHash> HashImage(std::span<const float> pixels, int height, int width);
+
+// Bits that differ, 0 to 256.
+int Distance(const PerceptualHash& a, const PerceptualHash& b);
+
+enum class Split { kTrain, kTest };
+
+struct AuditedImage {
+  Split split = Split::kTrain;
+  std::string site;
+  std::string patient;  // pseudonym, the same for one patient at all sites
+  std::string sop;      // pseudonym of the SOP instance
+  std::string label;
+  PerceptualHash hash{};
+};
+
+// Two images that should not be on two sides of the split.
+struct Overlap {
+  std::string kind;   // "patient", "sop" or "near-duplicate"
+  int64_t train = 0;  // indices into the images
+  int64_t test = 0;
+  int distance = 0;  // of the hashes
+};
+
+struct SplitAudit {
+  std::vector<Overlap> overlaps;  // at most kMaxOverlaps, in the order of the images
+  int64_t n_overlaps = 0;
+  int64_t n_train = 0;
+  int64_t n_test = 0;
+};
+
+inline constexpr int kMaxOverlaps = 100;
+// Measured on the demo's films: different films differ by more, re-encoded ones by less.
+inline constexpr int kNearDuplicateBits = 16;
+
+// Every pair of a training and a test image. O(n_train * n_test).
+SplitAudit AuditSplit(std::span<const AuditedImage> images,
+                      int near_duplicate_bits = kNearDuplicateBits);
+
+// OK, or FailedPrecondition that names the first overlap: such a job must stop.
+absl::Status RequireDisjoint(const SplitAudit& audit);
+
+// Cases by class and site.
+struct ClassBySite {
+  std::vector<std::string> sites;   // sorted
+  std::vector<std::string> labels;  // sorted
+  std::vector<int64_t> counts;      // [sites, labels]
+  int64_t at(size_t site, size_t label) const { return counts[site * labels.size() + label]; }
+  // Sites whose cases are all of one class: a warning each.
+  std::vector<std::string> one_class_sites() const;
+};
+ClassBySite TabulateClassBySite(std::span<const AuditedImage> images, Split split);
+
+// What the best rule that sees only the site reaches on the table it was made from: the most
+// common class of each site for accuracy; for balanced accuracy the class of largest share.
+struct SourceOnly {
+  Estimate accuracy;
+  double balanced_accuracy = 0;
+  int64_t n = 0;
+};
+// FailedPrecondition: no cases.
+absl::StatusOr<SourceOnly> BestSourceRule(const ClassBySite& table);
+
+// A site -> class rule from `train`, judged on `test`. Sites that train does not know get its
+// overall most common class. FailedPrecondition: either is empty.
+absl::StatusOr<SourceOnly> SourceRuleOnTest(const ClassBySite& train, const ClassBySite& test);
+
+// The rows of the audit that need a network; empty: not run, so the model is not promoted.
+struct AuditRows {
+  std::optional<Estimate> model_balanced_accuracy;
+  std::optional<SourceOnly> source_only;
+  std::optional<Estimate> site_prediction_auroc;  // shown, no threshold
+  std::optional<Estimate> lungs_out_auroc;
+  std::optional<Estimate> border_only_auroc;  // shown, no threshold
+  std::optional<Estimate> thumbnail_auroc;    // shown, no threshold
+  std::vector<std::string> left_out_sites;    // sites kept out of training
+  std::optional<SplitAudit> split;
+};
+
+struct Verdict {
+  bool promoted = false;
+  std::vector<std::string> reasons;  // why not, one sentence each
+};
+
+// Proposed in docs/models.md; a job may set another.
+inline constexpr double kMaxLungsOutAuroc = 0.6;
+
+Verdict Judge(const AuditRows& rows, double max_lungs_out_auroc = kMaxLungsOutAuroc);
+
+}  // namespace hilum::evaluation
+
+#endif  // HILUM_EVALUATION_LEAK_AUDIT_H_

@@ -1,0 +1,64 @@
+// Tables for people and machines. A number without n and interval does not print.
+#ifndef HILUM_EVALUATION_REPORT_H_
+#define HILUM_EVALUATION_REPORT_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "evaluation/intervals.h"
+#include "evaluation/leak_audit.h"
+#include "evaluation/metrics.h"
+
+namespace hilum::evaluation {
+
+// The usual metrics of one model on one set of cases.
+struct ModelReport {
+  std::string name;  // "federated", "hospital-a", "pooled"
+  std::vector<std::string> classes;
+  int64_t n = 0;
+  Confusion confusion;
+  Estimate accuracy;                  // Wilson
+  Estimate balanced_accuracy;         // bootstrap by patient
+  std::vector<Estimate> auroc;        // by class; DeLong for one case a patient, else bootstrap
+  std::vector<Estimate> sensitivity;  // by class; Wilson
+  Estimate brier;                     // bootstrap by patient
+  Estimate calibration_error;         // 15 bins of equal mass; bootstrap by patient
+  Estimate log_loss;                  // bootstrap by patient
+};
+
+// InvalidArgument, FailedPrecondition: as the metrics.
+absl::StatusOr<ModelReport> Evaluate(absl::string_view name, const Predictions& predictions,
+                                     const std::vector<std::string>& classes,
+                                     const BootstrapOptions& options = {});
+
+// Fewer cases than this print "insufficient" in a subgroup row.
+inline constexpr int64_t kMinSubgroup = 30;
+
+// "0.873 [0.801, 0.921] n=126"; "insufficient" where n < min_n; "missing" where n is 0 or the
+// interval does not hold the value.
+std::string FormatEstimate(const Estimate& estimate, int64_t min_n = 1);
+
+// Rows of equal-width columns; the first is left-aligned, the others right.
+struct Table {
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows;
+};
+std::string FormatTable(const Table& table);
+
+// One row a model: balanced accuracy, AUROC of `k`, accuracy, ECE.
+Table CompareModels(const std::vector<ModelReport>& reports, int k);
+Table ConfusionTable(const ModelReport& report);
+Table ClassBySiteTable(const ClassBySite& table);
+
+// {"balanced_accuracy":…,"auroc":{class:…},"n":…,"ci95":[…],…}: one JSON object, the form of
+// the demo's `metrics` entries.
+std::string ToJson(const ModelReport& report);
+// {"promoted":…,"reasons":[…],"source_only":{…},…}: the form of the demo's `leak_audit`.
+std::string ToJson(const AuditRows& rows, const Verdict& verdict);
+
+}  // namespace hilum::evaluation
+
+#endif  // HILUM_EVALUATION_REPORT_H_

@@ -1,0 +1,78 @@
+// The networks, each from one description: layers, flat layout, parameter and MAC counts.
+//
+// COVID-Net-style (reconstructed): the official architecture was never released, so these are
+// networks of the same kind and size (docs/models.md). Nothing here needs LibTorch.
+#ifndef HILUM_MODELS_ARCHITECTURE_H_
+#define HILUM_MODELS_ARCHITECTURE_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/model_spec.h"
+
+namespace hilum::models {
+
+struct ArchitectureOptions {
+  std::string name;            // covidnet-nano, covidnet-tiny, covidnet-s, covidnet-paper224
+  int n_classes = 3;           // 2 to 1000
+  std::string norm = "group";  // GroupNorm with 8 groups: no buffers, so the whole state is summed
+  int input_size = 0;          // pixels, the image is square; 0: the network's own size
+};
+
+// What the layers of a network follow from.
+struct Architecture {
+  std::string name;
+  int input_size;                   // pixels; the default, or the only one when `fixed_input`
+  bool fixed_input;                 // the head is flat, so the size cannot change
+  bool plain;                       // biases and one norm a block (covidnet-paper224)
+  int stem_width;                   // channels after the 7x7 convolution with stride 2
+  std::array<int, 4> stage_widths;  // channels of the four stages
+  std::array<int, 4> stage_blocks;  // PEPX blocks of the four stages
+  std::vector<int> head_hidden;     // widths of the hidden linear layers
+};
+
+// The names that FindArchitecture knows.
+std::vector<std::string> ArchitectureNames();
+
+// NotFound: no network has this name; the sentence lists the names.
+absl::StatusOr<Architecture> FindArchitecture(absl::string_view name);
+
+// The layout of the flat vector: names equal to the PyTorch state_dict, convolutions O,I,H,W.
+// NotFound: name. InvalidArgument: n_classes, norm or input_size outside what the network takes.
+absl::StatusOr<ModelSpec> SpecOf(const ArchitectureOptions& options);
+
+enum class LayerKind { kConvolution, kNorm, kLinear };
+
+// One row of the layer table.
+struct Layer {
+  std::string name;  // prefix of its tensors, for example "stages.0.1.expand.conv"
+  LayerKind kind;
+  int in = 0;  // channels, or features of a linear layer
+  int out = 0;
+  int kernel = 1;  // pixels
+  int stride = 1;
+  int groups = 1;  // of the convolution; of a norm: its groups
+  bool bias = false;
+  std::array<int64_t, 3> output{};  // C, H, W for one image
+  int64_t n_params = 0;
+  int64_t macs = 0;  // multiplications for one image; norms and biases count 0
+};
+
+struct Description {
+  ArchitectureOptions options;  // with the defaults filled in
+  std::vector<Layer> layers;    // in forward order
+  int64_t n_params = 0;
+  int64_t n_tensors = 0;
+  int64_t macs = 0;
+};
+
+// The layer table that `hilum model describe` prints. Errors as SpecOf.
+absl::StatusOr<Description> Describe(const ArchitectureOptions& options);
+
+}  // namespace hilum::models
+
+#endif  // HILUM_MODELS_ARCHITECTURE_H_

@@ -1,0 +1,110 @@
+// Local training: a slice of a job's schedule on one site's samples.
+#ifndef HILUM_MODELS_TRAIN_H_
+#define HILUM_MODELS_TRAIN_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "models/network.h"
+
+namespace hilum::models {
+
+// Samples as Train reads them, so that a large site need not hold all images in memory.
+struct TrainingSet {
+  int channels = 1;  // 1 (seen as three equal channels) or 3
+  int height = 0;    // pixels
+  int width = 0;
+  std::vector<int32_t> labels;  // one a sample, in [0, n_classes)
+  // Fills `pixels` [channels, height, width], grey values in [0, 1], with sample `index`.
+  std::function<absl::Status(int64_t index, std::span<float> pixels)> read;
+};
+
+// A TrainingSet over `pixels` [n, channels, height, width] in memory.
+// InvalidArgument: the lengths of pixels and labels do not fit the sizes.
+absl::StatusOr<TrainingSet> InMemory(int channels, int height, int width, std::vector<float> pixels,
+                                     std::vector<int32_t> labels);
+
+enum class Optimizer { kAdamW, kSgd };  // arXiv:1711.05101; momentum as in PyTorch
+enum class Schedule { kConstant, kCosine, kOneCycle };
+enum class Balance { kNone, kClasses };  // kClasses: each class equally often
+
+// Names as in JOB.toml: adamw, sgd; constant, cosine, one-cycle; none, classes.
+// InvalidArgument: another name; the sentence lists the names.
+absl::StatusOr<Optimizer> ParseOptimizer(absl::string_view name);
+absl::StatusOr<Schedule> ParseSchedule(absl::string_view name);
+absl::StatusOr<Balance> ParseBalance(absl::string_view name);
+
+// Random changes of each image (docs/models.md). Each follows from (seed, epoch, sample) alone.
+struct Augmentation {
+  float aspect_probability = 0.3f;  // then width / height changes by up to +-aspect_ratio
+  float aspect_ratio = 0.1f;
+  float rotation_degrees = 10.0f;  // +-
+  float shift = 0.1f;              // +- of the side, in x and y
+  float zoom = 0.15f;              // 1 +-
+  float brightness = 0.1f;         // 1 +-
+  float flip_probability = 0.0f;   // left-right; breaks situs and side, so off unless asked for
+};
+Augmentation NoAugmentation();
+
+struct TrainOptions {
+  Optimizer optimizer = Optimizer::kAdamW;
+  Schedule schedule = Schedule::kOneCycle;
+  float learning_rate = 1e-3f;  // the schedule's largest, > 0
+  float momentum = 0.9f;        // SGD
+  float weight_decay = 0.01f;   // decoupled for AdamW; L2 for SGD
+  int batch = 8;                // samples
+  // The slice of the schedule: steps first_step ... first_step + n_steps - 1 of total_steps. A
+  // round r of R with s local steps is {(r - 1) * s, s, R * s}.
+  int64_t first_step = 0;
+  int64_t n_steps = 0;
+  int64_t total_steps = 0;
+  Balance balance = Balance::kClasses;
+  Augmentation augmentation;
+  float fedprox_mu = 0.0f;      // adds mu * (w - w_start) to the gradient; arXiv:1812.06127
+  float max_gradient_norm = 0;  // L2 of the whole gradient is cut to this; 0: not cut
+  uint64_t seed = 0;            // order of the samples and augmentation
+  int n_threads = 1;            // holds for the whole process from this call on
+};
+
+struct TrainProgress {
+  int64_t step = 0;  // steps done in this call
+  int64_t n_steps = 0;
+  double loss = 0;  // mean cross-entropy of the last batch
+};
+
+// What the caller may do between two steps.
+struct TrainHooks {
+  std::function<void(const TrainProgress&)> on_step;  // may be empty
+  const std::atomic<bool>* cancel = nullptr;          // true: stop before the next step
+};
+
+struct TrainResult {
+  double mean_loss = 0;  // over the samples seen, before each step
+  int64_t n_samples_seen = 0;
+  int64_t n_steps = 0;
+  double seconds = 0;
+};
+
+// ceil(n_samples / batch): the steps in which every sample could be seen once.
+int64_t StepsPerEpoch(int64_t n_samples, int batch);
+
+// The learning rate of step `step` of `options.total_steps`.
+double LearningRateAt(const TrainOptions& options, int64_t step);
+
+// Trains `network` in place. The optimizer starts without a memory of earlier calls.
+// On the CPU the same network, set and options give the same bits, whatever else ran before.
+// InvalidArgument: options or set out of range. DataLoss: the loss or a weight became NaN or
+// infinite; the network is then as it was before the call. Cancelled: the flag was set; likewise.
+// Errors of `set.read` are passed on.
+absl::StatusOr<TrainResult> Train(Network& network, const TrainingSet& set,
+                                  const TrainOptions& options, const TrainHooks& hooks = {});
+
+}  // namespace hilum::models
+
+#endif  // HILUM_MODELS_TRAIN_H_
