@@ -1,0 +1,171 @@
+"""Starts, kills and asks the programs of a federation on this computer. Standard library only."""
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LISTEN_TIMEOUT_S = 30
+STOP_TIMEOUT_S = 20
+
+
+class DemoError(Exception):
+    """One sentence for the person at the terminal."""
+
+
+class Programs:
+    """Runs `hilum VERB ...` out of one build folder, and keeps each call for the record."""
+
+    def __init__(self, bin_dir, log_path):
+        self.hilum = str(Path(bin_dir) / "hilum")
+        self.log_path = Path(log_path)
+
+    def run(self, *arguments, expect=(0,)):
+        """Returns what the call printed. DemoError: another exit code than `expect`."""
+        arguments = [str(argument) for argument in arguments]
+        done = subprocess.run([self.hilum, *arguments], capture_output=True, text=True, check=False)
+        with self.log_path.open("a", encoding="utf-8") as log:
+            log.write(f"$ hilum {' '.join(arguments)}\n{done.stderr}# exit {done.returncode}\n")
+        if done.returncode not in expect:
+            reason = done.stderr.strip().splitlines()
+            raise DemoError(f"`hilum {' '.join(arguments)}` ended with exit code "
+                            f"{done.returncode}: {reason[-1] if reason else 'no reason given'}")
+        return done.stdout
+
+    def json(self, *arguments, expect=(0,)):
+        """The one JSON document that the call prints."""
+        return json.loads(self.run(*arguments, "--json", expect=expect))
+
+    def start(self, name, log_dir, *arguments):
+        """Starts a program that serves; returns its Process."""
+        return Process(name, [self.hilum, *[str(a) for a in arguments]], Path(log_dir))
+
+
+class Process:
+    """One program that runs until it is stopped. Its standard output is JSON lines."""
+
+    def __init__(self, name, command, log_dir):
+        self.name = name
+        log_dir.mkdir(parents=True, exist_ok=True)
+        self.out_path = log_dir / f"{name}.out"
+        self.err_path = log_dir / f"{name}.err"
+        self._offset = self.out_path.stat().st_size if self.out_path.exists() else 0
+        # Files, not pipes: nobody has to read them for the program to go on.
+        with self.out_path.open("ab") as out, self.err_path.open("ab") as err:
+            self.child = subprocess.Popen(command, stdout=out, stderr=err,
+                                          stdin=subprocess.DEVNULL, start_new_session=True)
+
+    def wait_for(self, event):
+        """Waits for the line {"event": event, ...} of this start, and returns it."""
+        deadline = time.monotonic() + LISTEN_TIMEOUT_S
+        while time.monotonic() < deadline:
+            with self.out_path.open(encoding="utf-8") as out:
+                out.seek(self._offset)
+                for line in out:
+                    if line.endswith("\n") and json.loads(line).get("event") == event:
+                        return json.loads(line)
+            if self.child.poll() is not None:
+                raise DemoError(f"{self.name} ended with exit code {self.child.returncode}; "
+                                f"its last words: {self.last_words()}")
+            time.sleep(0.02)
+        raise DemoError(f"{self.name} was not ready after {LISTEN_TIMEOUT_S} s; see {self.err_path}")
+
+    def last_words(self):
+        lines = self.err_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "none"
+
+    def kill(self):
+        """SIGKILL: what a power cut looks like to the program."""
+        os.kill(self.child.pid, signal.SIGKILL)
+        self.child.wait()
+
+    def stop(self):
+        """SIGTERM, as an operator would; SIGKILL only if that does not help."""
+        if self.child.poll() is not None:
+            return
+        self.child.terminate()
+        try:
+            self.child.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+class Federation:
+    """One server and its sites, each a program of its own with a folder of its own."""
+
+    def __init__(self, programs, folder, data):
+        self.programs = programs
+        self.folder = Path(folder)
+        self.data = Path(data)
+        self.site_names = sorted(p.name for p in (self.data / "sites").iterdir() if p.is_dir())
+        self.server_dir = self.folder / "server"
+        self.logs = self.folder / "logs"
+        self.server = None
+        self.sites = {}
+        self.addresses = None
+
+    def site_dir(self, name):
+        return self.folder / "sites" / name
+
+    def start_server(self):
+        """Starts the server; after a kill it gets the addresses that it had."""
+        listen = ["--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+        if self.addresses:
+            listen = ["--grpc", self.addresses["grpc"], "--http", self.addresses["http"]]
+        self.server = self.programs.start("server", self.logs, "server", "run", "--dir",
+                                          self.server_dir, "--json", *listen)
+        self.addresses = self.server.wait_for("listening")
+
+    def create(self, federation_name):
+        self.programs.run("server", "init", "--dir", self.server_dir,
+                          "--federation", federation_name)
+        self.start_server()
+
+    def join(self, name):
+        """Invites and joins one site, and lets its policy allow the demo's open mode."""
+        invitation = self.programs.json("server", "invite", "--dir", self.server_dir,
+                                        "--site", name)
+        self.programs.run("site", "join", "--dir", self.site_dir(name),
+                          "--token", invitation["token"], "--server", self.addresses["grpc"])
+        config = self.site_dir(name) / "site.toml"
+        text = config.read_text(encoding="utf-8")
+        if "allow_open = false" not in text:
+            raise DemoError(f"{config} does not hold the line `allow_open = false`")
+        config.write_text(text.replace("allow_open = false", "allow_open = true"),
+                          encoding="utf-8")
+
+    def import_films(self, name, source):
+        return self.programs.json("site", "import", "--dir", self.site_dir(name), source)
+
+    def start_site(self, name):
+        self.sites[name] = self.programs.start(name, self.logs, "site", "run", "--dir",
+                                               self.site_dir(name), "--json")
+        return self.sites[name]
+
+    def start_sites(self):
+        for name in self.site_names:
+            self.start_site(name)
+        for name in self.site_names:
+            self.sites[name].wait_for("ready")
+
+    def approve(self, job):
+        for name in self.site_names:
+            self.programs.run("site", "approve", job, "--dir", self.site_dir(name))
+
+    def credentials(self):
+        """What the ML lead's commands need beside the verb."""
+        return ["--as", self.server_dir / "operator", "--server", self.addresses["grpc"]]
+
+    def job_status(self, job):
+        """The job's status, or None while the server is away."""
+        try:
+            return self.programs.json("job", "status", job, *self.credentials())
+        except DemoError:
+            return None
+
+    def stop(self):
+        for process in [*self.sites.values(), self.server]:
+            if process:
+                process.stop()

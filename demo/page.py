@@ -1,0 +1,193 @@
+"""What a person sees of the demo: the live progress and the page of results."""
+import sys
+
+BAR_WIDTH = 24
+PHASE_TEXTS = {
+    "create": "making server, keys and ledger; six sites join",
+    "import": "each site reads its own DICOM films and consents",
+    "launch": "starting the sites; launching the job; each site approves it",
+    "train": "training",
+    "release": "fetching the released model with its proof",
+    "compare": "training what each site would have reached alone, and on pooled films",
+    "ledger": "verifying the ledger; replaying the last round offline",
+    "inference": "one film that no site trained on",
+}
+
+
+class Progress:
+    """Writes to standard error: a table that redraws itself on a terminal, else lines."""
+
+    def __init__(self, rounds):
+        self.rounds = rounds
+        self.terminal = sys.stderr.isatty()
+        self.drawn_lines = 0
+        self.seen = set()
+
+    def phase(self, name):
+        self.end()
+        print(f"== {PHASE_TEXTS.get(name, name)}", file=sys.stderr, flush=True)
+
+    def note(self, text):
+        self.end()
+        print(f"   ! {text}", file=sys.stderr, flush=True)
+
+    def end(self):
+        self.drawn_lines = 0
+
+    def show(self, status, evaluations):
+        if self.terminal:
+            self._redraw(live_table(status, evaluations, self.rounds))
+            return
+        for line in closed_round_lines(status, evaluations):
+            if line not in self.seen:
+                self.seen.add(line)
+                print(f"   {line}", file=sys.stderr, flush=True)
+
+    def _redraw(self, lines):
+        back = f"\x1b[{self.drawn_lines}A" if self.drawn_lines else ""
+        text = "".join(f"\x1b[2K{line}\n" for line in lines)
+        print(back + text, end="", file=sys.stderr, flush=True)
+        self.drawn_lines = len(lines)
+
+
+def bar(fraction):
+    full = round(BAR_WIDTH * fraction)
+    return "█" * full + "░" * (BAR_WIDTH - full)
+
+
+def ready(evaluations):
+    """The evaluations that are done, by round; a failed one shows as missing."""
+    done = {}
+    for number, evaluation in evaluations.items():
+        if isinstance(evaluation, dict):
+            done[number] = evaluation
+        elif evaluation.done() and not evaluation.exception():
+            done[number] = evaluation.result()
+    return done
+
+
+def closed_round_lines(status, evaluations):
+    lines = []
+    done = ready(evaluations)
+    for summary in status["history"]:
+        number = summary["round"]
+        if summary["status"] == "open" or (summary["status"] == "ok" and number not in done):
+            continue
+        text = f"round {number} {summary['status']}: {len(summary['cohort'])} sites"
+        if summary["dropped"]:
+            text += f", dropped {', '.join(summary['dropped'])}"
+        if summary["status"] == "ok":
+            metrics = done[number]["metrics"]
+            text += (f", {summary['total_weight']} films, mean loss {summary['mean_loss']:.3f}"
+                     f" | common test films: balanced accuracy {interval(metrics)}")
+        lines.append(text)
+    return lines
+
+
+def live_table(status, evaluations, rounds):
+    closed = sum(1 for r in status["history"] if r["status"] != "open")
+    lines = [f"   {bar(closed / rounds)} round {min(closed + 1, rounds)} of {rounds}",
+             f"   {'site':<20}{'phase':<12}{'films':>6}{'loss':>9}"]
+    for site in status["sites"]:
+        known = site.get("films") is not None
+        films = str(site["films"]) if known else "-"
+        loss = f"{site['loss']:.3f}" if known else "-"
+        phase = f"{site['phase']} {site['percent']}%" if site["phase"] == "training" else site["phase"]
+        lines.append(f"   {site['site']:<20}{phase:<12}{films:>6}{loss:>9}")
+    return lines + [f"   {line}" for line in closed_round_lines(status, evaluations)]
+
+
+def interval(metrics):
+    low, high = metrics["ci95"]
+    return f"{metrics['balanced_accuracy']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def auroc_text(metrics):
+    return ", ".join(f"{name} {value:.3f}" for name, value in metrics["auroc"].items())
+
+
+def comparison_rows(summary):
+    metrics = summary["metrics"]
+    rows = [(f"only {site}", row) for site, row in metrics.get("local_only", {}).items()]
+    rows.append(("federated", metrics["federated"]))
+    if metrics.get("pooled"):
+        rows.append(("pooled (all films in one place)", metrics["pooled"]))
+    if metrics.get("source_only_baseline"):
+        rows.append(("rule that sees only the source", metrics["source_only_baseline"]))
+    return rows
+
+
+def metrics_section(summary):
+    rows = comparison_rows(summary)
+    sources = sorted({s for _, row in rows for s in row.get("by_source", {})})
+    lines = [f"{'trained on':<34}{'balanced accuracy [95 %]':<26}"
+             + "".join(f"{source:>22}" for source in sources)]
+    for name, row in rows:
+        cells = "".join(f"{interval(row['by_source'][s]) if s in row.get('by_source', {}) else '-':>22}"
+                        for s in sources)
+        lines.append(f"{name:<34}{interval(row):<26}{cells}")
+    federated = summary["metrics"]["federated"]
+    lines.append(f"AUROC, federated: {auroc_text(federated)}; n = {federated['n']} films")
+    for name, difference in (summary.get("differences") or {}).items():
+        low, high = difference["ci95"]
+        lines.append(f"federated minus {name}: {difference['difference']:+.3f} "
+                     f"[{low:+.3f}, {high:+.3f}] (paired bootstrap)")
+    return lines
+
+
+def rounds_section(summary):
+    lines = []
+    for entry in summary["rounds"]:
+        cohort = entry["cohort"]["items"]
+        dropped = entry["dropped"]["items"]
+        text = f"round {entry['round']}: {entry['status']}, {len(cohort)} sites counted"
+        lines.append(text + (f", dropped: {', '.join(dropped)}" if dropped else ""))
+    return lines + [f"! {event}" for event in summary["events"]]
+
+
+def ledger_section(summary):
+    answer = {True: "yes", False: "NO"}
+    masks = "on" if summary["secure_aggregation"] else \
+        "off (open mode: the server saw each update; see docs/threat_model.md)"
+    return [f"entries {summary['ledger_size']}, verified: {answer[summary['ledger_verified']]}",
+            f"last round replayed offline, bit for bit: {answer[summary['replay_verified']]}",
+            f"masking: {masks}",
+            f"model {summary['model_sha256']}"]
+
+
+def inference_section(summary):
+    finding = summary["inference"]
+    text = "abstained" if finding.get("abstained") else ", ".join(
+        f"{name} {value:.3f}" for name, value in finding["probabilities"].items())
+    return [f"film {finding['file']}", text, f"proof {finding['proof']}"]
+
+
+def files_section(summary):
+    state = summary["state_dir"]
+    return [f"model with proof   {summary['model_dir']}",
+            f"ledger             {summary['ledger_dir']}",
+            f"overlay, result    {state}/inference",
+            f"each round's model {state}/rounds",
+            f"this page, JSON    {state}/results.txt, results.json",
+            f"every command      {state}/commands.log"]
+
+
+def imports_section(imports):
+    return [f"{site:<20} {report['accepted']} films accepted, {report['rejected']} rejected"
+            for site, report in imports.items()]
+
+
+def results_page(summary, imports):
+    """One page of text."""
+    sections = [("Films", imports_section(imports)),
+                ("Rounds", rounds_section(summary)),
+                ("On the common test films, which no site trained on", metrics_section(summary)),
+                ("Ledger", ledger_section(summary)),
+                ("One inference", inference_section(summary)),
+                ("Where things are", files_section(summary)),
+                ("Seconds", [", ".join(f"{k} {v}" for k, v in summary["seconds"].items())])]
+    lines = ["", "Hilum demo. Research use only. Not a medical device; not for diagnosis.",
+             "What these figures can and cannot show: demo/README.md", ""]
+    for title, body in sections:
+        lines += [title, "-" * len(title), *body, ""]
+    return "\n".join(lines)

@@ -1,0 +1,333 @@
+"""The demo: six sites train a model together on real chest films, on this computer.
+
+What happens, in this order: the server and six sites start as separate programs; each site imports
+its own DICOM films and consents; the job is launched, approved by every site and trained; in round
+2 one site is killed (SIGKILL) and comes back; between two rounds a patient's consent is revoked;
+the ledger is verified and a round replayed offline; the model is compared with what each site
+would have reached alone; one film gets a result with its proof. Standard library only.
+"""
+import argparse
+import json
+import shutil
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from federation import ROOT, DemoError, Federation, Programs
+from page import Progress, results_page
+
+FEDERATION_NAME = "demo.hilum.example"
+JOB = "cxr-demo"
+KILLED_SITE = "hospital-e"
+KILL_ROUND = 2
+POLL_S = 0.1
+JOB_LIMIT_S = 900
+
+
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--rounds", type=int, default=6, metavar="N", help="rounds in all (6)")
+    parser.add_argument("--seed", type=int, default=7, metavar="N",
+                        help="fixes training and rounding, never keys (7)")
+    parser.add_argument("--dir", type=Path, metavar="D",
+                        help="where all files go (a new folder under demo-run/)")
+    parser.add_argument("--fresh", action="store_true", help="delete what an earlier run left in D")
+    parser.add_argument("--keep", action="store_true",
+                        help="leave server and sites running at the end, until Ctrl-C")
+    parser.add_argument("--kill-server", type=int, default=0, metavar="ROUND",
+                        help="kill the server (SIGKILL) in this round and start it again")
+    parser.add_argument("--skip-compare", action="store_true",
+                        help="leave out local-only and pooled training (two thirds of the time)")
+    parser.add_argument("--permute-labels", action="store_true",
+                        help="shuffle the training labels: the result must fall towards chance")
+    parser.add_argument("--json", action="store_true", help="print one JSON object at the end")
+    parser.add_argument("--bin", type=Path, default=ROOT / "build/release/bin",
+                        help=argparse.SUPPRESS)
+    options = parser.parse_args(arguments)
+    if not 1 <= options.rounds <= 100:
+        parser.error(f"--rounds {options.rounds} is not between 1 and 100")
+    if options.kill_server < 0 or options.kill_server > options.rounds:
+        parser.error(f"--kill-server {options.kill_server} is not a round of 1 to {options.rounds}")
+    return options
+
+
+def make_folder(options):
+    """The run's folder. DemoError: it holds an earlier run and --fresh was not given."""
+    folder = options.dir or ROOT / "demo-run" / time.strftime("%Y-%m-%d-%H%M%S")
+    if folder.exists() and any(folder.iterdir()):
+        if not (folder / "job.toml").exists():
+            raise DemoError(f"{folder} is not empty and holds no demo: give another --dir")
+        if not options.fresh:
+            raise DemoError(f"{folder} holds an earlier run: give another --dir, or --fresh to "
+                            "delete that run first")
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def write_job(options, folder):
+    """demo/job.toml with this run's seed, and the rounds of its first launch."""
+    first = options.rounds if options.rounds == 1 else (options.rounds + 1) // 2
+    text = (ROOT / "demo/job.toml").read_text(encoding="utf-8")
+    for old, new in (("rounds = 6\nseed = 7", f"rounds = {first}\nseed = {options.seed}"),
+                     ("schedule_rounds = 6 ", f"schedule_rounds = {options.rounds} "),
+                     ("--seed 7", f"--seed {options.seed}")):
+        if old not in text:
+            raise DemoError(f"demo/job.toml does not hold {old!r}")
+        text = text.replace(old, new)
+    (folder / "job.toml").write_text(text, encoding="utf-8")
+    return first
+
+
+class Demo:
+    """One run. Each method is one phase; `seconds` holds what each took."""
+
+    def __init__(self, options, folder, progress):
+        self.options = options
+        self.folder = folder
+        self.progress = progress
+        self.seconds = {}
+        self.programs = Programs(options.bin, folder / "commands.log")
+        self.data = ROOT / "demo/data"
+        if options.permute_labels:
+            self.data = permuted_copy(self.data, folder / "permuted-data", options.seed)
+        self.federation = Federation(self.programs, folder, self.data)
+        self.evaluations = {}
+        self.evaluator = ThreadPoolExecutor(max_workers=1)
+        self.events = []
+        self.first_rounds = write_job(options, folder)
+
+    def phase(self, name, action):
+        started = time.monotonic()
+        self.progress.phase(name)
+        result = action()
+        self.seconds[name] = round(time.monotonic() - started, 2)
+        return result
+
+    def create(self):
+        self.federation.create(FEDERATION_NAME)
+        for name in self.federation.site_names:
+            self.federation.join(name)
+
+    def import_films(self):
+        names = self.federation.site_names
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            reports = pool.map(lambda name: self.federation.import_films(
+                name, self.data / "sites" / name), names)
+            return dict(zip(names, reports))
+
+    def launch(self):
+        self.federation.start_sites()
+        self.programs.run("model", "init", "covidnet-nano", "--seed", self.options.seed, "--out",
+                          self.folder / "model0", "--classes", "normal,pneumonia",
+                          "--profile", "cxr128")
+        self.programs.run("job", "launch", self.folder / "job.toml",
+                          *self.federation.credentials())
+        self.federation.approve(JOB)
+
+    def train(self):
+        """Both launches; the revocation lies between them."""
+        self.follow(self.first_rounds)
+        if self.options.rounds > self.first_rounds:
+            self.revoke()
+            self.programs.run("job", "resume", JOB, "--rounds", self.options.rounds,
+                              *self.federation.credentials())
+            self.follow(self.options.rounds)
+
+    def revoke(self):
+        """The patient withdraws: the site's Consent file is replaced and imported again."""
+        for file in sorted((self.data / "revocation").glob("*/consent/*.json")):
+            site = file.parent.parent.name
+            source = self.folder / "revoked" / site
+            shutil.copytree(self.data / "sites" / site, source, dirs_exist_ok=True)
+            shutil.copy(file, source / "consent" / file.name)
+            self.federation.import_films(site, source)
+            self.note(f"{site}: the consent of patient {file.stem} was revoked")
+
+    def note(self, text):
+        self.events.append(text)
+        self.progress.note(text)
+
+    def follow(self, last_round):
+        """Watches until round `last_round` is closed, and does this run's damage on the way."""
+        deadline = time.monotonic() + JOB_LIMIT_S
+        while time.monotonic() < deadline:
+            status = self.federation.job_status(JOB)
+            if status:
+                self.progress.show(status, self.evaluations)
+                self.evaluate_new_rounds(status)
+                self.damage(status)
+                if status["state"] in ("failed", "paused", "cancelled"):
+                    raise DemoError(f"the job is {status['state']}: {status['message']}")
+                if status["state"] == "done" and closed_rounds(status) >= last_round:
+                    return
+            time.sleep(POLL_S)
+        raise DemoError(f"round {last_round} was not closed after {JOB_LIMIT_S} s")
+
+    def damage(self, status):
+        """Kills a site in round 2, brings it back when that round is closed; kills the server."""
+        federation = self.federation
+        open_round = next((r["round"] for r in status["history"] if r["status"] == "open"), 0)
+        phases = {site["site"]: site["phase"] for site in status["sites"]}
+        killed = getattr(self, "killed_site", None)
+        if killed is None and open_round == KILL_ROUND and phases[KILLED_SITE] == "training":
+            federation.sites[KILLED_SITE].kill()
+            self.killed_site = "dead"
+            self.note(f"round {open_round}: {KILLED_SITE} was killed (SIGKILL) while it trained")
+        elif killed == "dead" and closed_rounds(status) >= KILL_ROUND:
+            federation.start_site(KILLED_SITE)
+            self.killed_site = "back"
+            self.note(f"round {KILL_ROUND} was closed without {KILLED_SITE}; it is started again")
+        wanted = self.options.kill_server
+        if wanted and open_round == wanted and not getattr(self, "server_killed", False):
+            if "accepted" in phases.values() and (wanted != KILL_ROUND or killed):
+                self.server_killed = True
+                federation.server.kill()
+                federation.start_server()
+                self.note(f"round {wanted}: the server was killed (SIGKILL) and started again")
+
+    def evaluate_new_rounds(self, status):
+        """Asks for each closed round's model and tests it on the common films, in the background."""
+        for summary in status["history"]:
+            number = summary["round"]
+            if summary["status"] == "ok" and number not in self.evaluations:
+                self.evaluations[number] = self.evaluator.submit(self.evaluate, number)
+
+    def evaluate(self, number):
+        out = self.folder / "rounds" / str(number)
+        self.programs.run("job", "model", JOB, "--round", number, "--out", out,
+                          *self.federation.credentials())
+        return self.programs.json("model", "evaluate", "--model", out, "--data",
+                                  self.data / "test", "--policy", out / "policy")
+
+    def release(self):
+        """The last model with its proof, and all evaluations that still run."""
+        model = self.folder / "model"
+        self.programs.run("job", "model", JOB, "--out", model, *self.federation.credentials())
+        self.evaluations = {n: future.result() for n, future in self.evaluations.items()}
+        return model
+
+    def compare(self, model):
+        """Local-only and pooled training, with the same start, optimiser and samples seen."""
+        folders = [argument for name in self.federation.site_names
+                   for argument in ("--data", self.training_folder(name))]
+        return self.programs.json("model", "compare", self.folder / "job.toml", *folders,
+                                  "--test", self.data / "test", "--federated", model,
+                                  "--rounds", self.options.rounds, "--policy", model / "policy",
+                                  "--out", self.folder / "comparison.json")
+
+    def training_folder(self, name):
+        revoked = self.folder / "revoked" / name
+        return revoked if revoked.exists() else self.data / "sites" / name
+
+    def check_ledger(self):
+        """Verifies the log, then replays the last round on files alone: no server is asked."""
+        export = self.folder / "export"
+        view = self.programs.json("ledger", "verify", "--from", self.federation.server_dir)
+        self.programs.run("ledger", "export", self.options.rounds, "--from",
+                          self.federation.server_dir, "--out", export)
+        return view, self.programs.json("ledger", "audit", self.options.rounds, "--from", export)
+
+    def infer(self, model):
+        film = sorted((self.data / "test/films").glob("*.dcm"))[0]
+        return self.programs.json("infer", film, "--model", model, "--policy", model / "policy",
+                                  "--out", self.folder / "inference")
+
+
+def closed_rounds(status):
+    return max((r["round"] for r in status["history"] if r["status"] != "open"), default=0)
+
+
+def permuted_copy(data, folder, seed):
+    """A copy of the films whose training labels are shuffled within each site."""
+    import random
+    shutil.copytree(data, folder, dirs_exist_ok=True)
+    for file in sorted(folder.glob("sites/*/labels.csv")):
+        header, *rows = file.read_text(encoding="utf-8").splitlines()
+        rows = [row.split(",") for row in rows]
+        labels = [row[1] for row in rows]
+        random.Random(seed).shuffle(labels)
+        lines = [",".join([row[0], label, *row[2:]]) for row, label in zip(rows, labels)]
+        file.write_text("\n".join([header, *lines]) + "\n", encoding="utf-8")
+    return folder
+
+
+def summary_json(demo, parts):
+    """The object of interfaces.md, section 6."""
+    view, audit, model, comparison, finding = parts
+    closes = [e for e in view["entries"] if e["type"] == "round-close"]
+    return {
+        "sites": demo.federation.site_names,
+        "rounds": [{k: c.get(k) for k in ("round", "status", "cohort", "dropped", "metrics")}
+                   for c in closes],
+        "secure_aggregation": all(c["secagg"]["suite"] != 0 for c in closes),
+        "metrics": comparison["metrics"] if comparison else
+        {"federated": demo.evaluations[max(demo.evaluations)]["metrics"]},
+        "differences": comparison["differences"] if comparison else None,
+        "by_round": {n: e["metrics"] for n, e in demo.evaluations.items()},
+        "leak_audit": comparison["leak_audit"] if comparison else None,
+        "ledger_verified": view["verified"],
+        "ledger_size": view["size"],
+        "ledger_dir": str(demo.federation.server_dir / "ledger/log"),
+        "log_vkey": view["log_vkey"],
+        "witness_vkeys": [],
+        "replay_verified": audit["verified"],
+        "model_sha256": closes[-1]["model"],
+        "model_dir": str(model),
+        "state_dir": str(demo.folder),
+        "inference": finding,
+        "events": demo.events,
+        "seconds": demo.seconds,
+        "research_use_only": True,
+    }
+
+
+def run(options):
+    folder = make_folder(options)
+    progress = Progress(options.rounds)
+    demo = Demo(options, folder, progress)
+    started = time.monotonic()
+    try:
+        demo.phase("create", demo.create)
+        imports = demo.phase("import", demo.import_films)
+        demo.phase("launch", demo.launch)
+        demo.phase("train", demo.train)
+        model = demo.phase("release", demo.release)
+        if not options.keep:
+            demo.federation.stop()
+        comparison = None
+        if not options.skip_compare:
+            comparison = demo.phase("compare", lambda: demo.compare(model))
+        view, audit = demo.phase("ledger", demo.check_ledger)
+        finding = demo.phase("inference", lambda: demo.infer(model))
+        demo.seconds["total"] = round(time.monotonic() - started, 2)
+        summary = summary_json(demo, (view, audit, model, comparison, finding))
+        (folder / "results.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+        progress.end()
+        page = results_page(summary, imports)
+        (folder / "results.txt").write_text(page, encoding="utf-8")
+        print(json.dumps(summary) if options.json else page)
+        if options.keep:
+            print("server and sites go on; Ctrl-C stops them", file=sys.stderr)
+            while True:
+                time.sleep(1)
+    finally:
+        demo.federation.stop()
+
+
+def main(arguments):
+    options = parse_arguments(arguments)
+    try:
+        run(options)
+    except KeyboardInterrupt:
+        print("stopped; the files stay where they are", file=sys.stderr)
+        return 1
+    except DemoError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
