@@ -1,0 +1,131 @@
+// The round as a value: who takes part, what has arrived, how it ended. No sum, no vector, no I/O.
+//
+//   Recruiting --CohortFixed--> Opening --RoundOpened--> Collecting --(all sites answered)--> Closing
+//   Closing --RoundRecorded--> Committed;  Collecting --(too few)--> Failed --RoundRecorded--> Failed
+//
+// This is mode 0 (open): without masks there are no key, share or vote flights, so the round goes
+// from Collecting to its close (secure_aggregation.md, section 9).
+#ifndef HILUM_AGGREGATOR_ROUND_H_
+#define HILUM_AGGREGATOR_ROUND_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "crypto/sign.h"
+
+namespace hilum::aggregator {
+
+// What does not change while the round lives.
+struct RoundFacts {
+  JobId job;
+  RoundId round;
+  int minimum = 2;  // fewer counted sites abort the round
+  friend bool operator==(const RoundFacts&, const RoundFacts&) = default;
+};
+
+// A site that takes part; its position in the roster is its index.
+struct RosterSite {
+  SiteId site;
+  crypto::PublicKey entry_key;
+  friend bool operator==(const RosterSite&, const RosterSite&) = default;
+};
+
+// An update whose bytes are durable at the server.
+struct CountedUpdate {
+  uint16_t site_index = 0;
+  Digest root{};     // R_i = Tree(r2-chunk, y_i)
+  crypto::Signature signature;
+  Digest object{};   // SHA-256 of the stored vector
+  friend bool operator==(const CountedUpdate&, const CountedUpdate&) = default;
+};
+
+// Waits until the approved sites are connected. Ends with all of them connected, or when the time
+// to return is over and at least `minimum` are.
+struct Recruiting {
+  RoundFacts facts;
+  std::set<SiteId> approved;
+  std::set<SiteId> connected;  // a subset of `approved`
+  bool return_time_over = false;
+};
+
+// The cohort is fixed; `round-open` is being logged.
+struct Opening {
+  RoundFacts facts;
+  std::vector<SiteId> cohort;  // ascending by name
+};
+
+// Sites train and send. Ends when each of the roster is accepted or dropped.
+struct Collecting {
+  RoundFacts facts;
+  Digest cfg_hash{};
+  std::vector<RosterSite> roster;              // ascending by name
+  std::map<uint16_t, CountedUpdate> accepted;  // by site index
+  std::map<uint16_t, std::string> dropped;     // by site index: the reason
+};
+
+// The counted set is fixed; sum, model and `round-close` are being made.
+struct Closing {
+  RoundFacts facts;
+  Digest cfg_hash{};
+  std::vector<RosterSite> roster;
+  std::vector<CountedUpdate> counted;      // ascending by index, at least `minimum`
+  std::map<uint16_t, std::string> dropped;
+};
+
+// The ledger holds the round's `round-close`. Final.
+struct Committed {
+  RoundFacts facts;
+  Digest close_leaf{};
+  Digest model{};  // SHA-256 of the new model's file
+};
+
+// Too few updates. Once the aborted `round-close` is logged, `close_leaf` is set. Final.
+struct Failed {
+  RoundFacts facts;
+  std::vector<RosterSite> roster;
+  std::map<uint16_t, std::string> dropped;  // the accepted ones are not here, and not counted
+  std::string reason;
+  Digest close_leaf{};
+};
+
+using Round = std::variant<Recruiting, Opening, Collecting, Closing, Committed, Failed>;
+
+struct SiteConnected {
+  SiteId site;
+};
+struct SiteAway {
+  SiteId site;
+};
+// While Recruiting: the time to return is over. While Collecting: the round's deadline.
+struct DeadlinePassed {};
+// `round-open` is durable in the ledger.
+struct RoundOpened {
+  Digest cfg_hash{};
+  std::vector<RosterSite> roster;
+};
+struct UpdateAccepted {
+  CountedUpdate update;
+};
+// The site was away for too long, refused, failed or left the federation.
+struct SiteDropped {
+  SiteId site;
+  std::string reason;
+};
+// `round-close` is durable in the ledger. `model` equals the base model when the round failed.
+struct RoundRecorded {
+  Digest close_leaf{};
+  Digest model{};
+};
+
+using Event = std::variant<SiteConnected, SiteAway, DeadlinePassed, RoundOpened, UpdateAccepted,
+                           SiteDropped, RoundRecorded>;
+
+}  // namespace hilum::aggregator
+
+#endif  // HILUM_AGGREGATOR_ROUND_H_

@@ -1,0 +1,58 @@
+// The TLS channel between sites, lead and server: credentials, limits, and status codes.
+#ifndef HILUM_PROTO_CHANNEL_H_
+#define HILUM_PROTO_CHANNEL_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "grpcpp/grpcpp.h"
+
+namespace hilum::proto {
+
+// Models travel in chunks of 1 MiB; no message is larger than twice that.
+inline constexpr int kMessageLimitBytes = 2 << 20;
+inline constexpr size_t kModelChunkBytes = 1 << 20;
+inline constexpr int kKeepaliveMs = 20'000;         // a dead link is noticed after this ...
+inline constexpr int kKeepaliveTimeoutMs = 10'000;  // ... and this
+inline constexpr int kStreamsPerConnection = 32;
+
+// The subject alternative name of every federation's server certificate. Clients ask for this name
+// whatever address they dial: only the federation's own CA is trusted, and it certifies one server.
+inline constexpr char kServerName[] = "aggregator.hilum.internal";
+
+// All PEM text. The client's certificate and key are empty before Join.
+struct TlsIdentity {
+  std::string ca_pem;
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
+// Asks each peer for a certificate of the CA and refuses a wrong one, but does not demand one:
+// Join has none yet. Every other call must check PeerCertificate.
+std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsIdentity& identity);
+
+// Message limit, streams per connection, keepalive.
+void SetServerLimits(grpc::ServerBuilder& builder);
+
+// A channel to HOST:PORT; it connects with the first call, and again after each failure.
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address,
+                                           const TlsIdentity& identity);
+
+// The certificate, PEM, that TLS verified for the peer of this call.
+// PermissionDenied: the peer showed none.
+absl::StatusOr<std::string> PeerCertificate(const grpc::ServerContext& context);
+
+// Code and sentence are kept. Both enums share their numbers (google.rpc.Code). A sentence over
+// 2,000 bytes is cut, so that it always fits into a header.
+grpc::Status ToGrpcStatus(const absl::Status& status);
+
+// `peer` names the other side in the sentence when gRPC itself failed (unreachable, deadline):
+// those become Unavailable.
+absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer);
+
+}  // namespace hilum::proto
+
+#endif  // HILUM_PROTO_CHANNEL_H_
