@@ -76,8 +76,8 @@ absl::StatusOr<Bytes> ReadFile(const fs::path& path, uint64_t limit_bytes) {
   }
   const auto size_bytes = static_cast<uint64_t>(info.st_size);
   if (size_bytes > limit_bytes) {
-    return absl::ResourceExhaustedError(absl::StrCat(path.string(), " has ", size_bytes,
-                                                     " bytes, the limit is ", limit_bytes));
+    return absl::ResourceExhaustedError(
+        absl::StrCat(path.string(), " has ", size_bytes, " bytes, the limit is ", limit_bytes));
   }
   Bytes bytes(size_bytes);
   HILUM_RETURN_IF_ERROR(ReadAll(file.value, 0, bytes, path));

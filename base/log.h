@@ -15,10 +15,10 @@ namespace hilum {
 enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 struct LogOptions {
-  std::string program;       // the `program` field of every line
-  std::string file;          // empty: standard error only
+  std::string program;  // the `program` field of every line
+  std::string file;     // empty: standard error only
   uint64_t file_limit_bytes = 16u << 20;
-  int n_files = 4;           // rotated files that are kept
+  int n_files = 4;  // rotated files that are kept
   LogLevel level = LogLevel::kInfo;
   bool standard_error = true;
 };

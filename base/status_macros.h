@@ -19,11 +19,11 @@ const absl::Status& AsStatus(const absl::StatusOr<T>& result) {
 #define HILUM_CONCAT_(a, b) HILUM_CONCAT_INNER_(a, b)
 
 // Returns from the function when `expression`, a Status or StatusOr, is not OK.
-#define HILUM_RETURN_IF_ERROR(expression)                                      \
-  do {                                                                         \
-    if (const auto& hilum_result = (expression); !hilum_result.ok()) {         \
-      return ::hilum::internal::AsStatus(hilum_result);                        \
-    }                                                                          \
+#define HILUM_RETURN_IF_ERROR(expression)                              \
+  do {                                                                 \
+    if (const auto& hilum_result = (expression); !hilum_result.ok()) { \
+      return ::hilum::internal::AsStatus(hilum_result);                \
+    }                                                                  \
   } while (false)
 
 // HILUM_ASSIGN_OR_RETURN(const Model model, ReadModel(path));

@@ -42,16 +42,21 @@ function(hilum_test name)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
+  set(properties TIMEOUT ${arg_TIMEOUT})
+  if(arg_LABELS)
+    list(APPEND properties LABELS "${arg_LABELS}")
+  endif()
+  if(arg_ENVIRONMENT)
+    list(APPEND properties ENVIRONMENT "${arg_ENVIRONMENT}")
+  endif()
   if(arg_WHOLE)
     add_test(NAME ${name} COMMAND ${name}_test)
-    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
-                         ENVIRONMENT "${arg_ENVIRONMENT}"
+    set_tests_properties(${name} PROPERTIES ${properties}
                          SKIP_REGULAR_EXPRESSION "\\[  SKIPPED \\]")
   else()
     include(GoogleTest)
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST
-                         PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
-                         ENVIRONMENT "${arg_ENVIRONMENT}")
+                         PROPERTIES ${properties})
   endif()
 endfunction()
 

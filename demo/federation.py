@@ -70,7 +70,8 @@ class Process:
                 raise DemoError(f"{self.name} ended with exit code {self.child.returncode}; "
                                 f"its last words: {self.last_words()}")
             time.sleep(0.02)
-        raise DemoError(f"{self.name} was not ready after {LISTEN_TIMEOUT_S} s; see {self.err_path}")
+        raise DemoError(f"{self.name} was not ready after {LISTEN_TIMEOUT_S} s; "
+                        f"see {self.err_path}")
 
     def last_words(self):
         lines = self.err_path.read_text(encoding="utf-8", errors="replace").strip().splitlines()

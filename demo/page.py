@@ -92,7 +92,9 @@ def live_table(status, evaluations, rounds):
         known = site.get("films") is not None
         films = str(site["films"]) if known else "-"
         loss = f"{site['loss']:.3f}" if known else "-"
-        phase = f"{site['phase']} {site['percent']}%" if site["phase"] == "training" else site["phase"]
+        phase = site["phase"]
+        if phase == "training":
+            phase += f" {site['percent']}%"
         lines.append(f"   {site['site']:<20}{phase:<12}{films:>6}{loss:>9}")
     return lines + [f"   {line}" for line in closed_round_lines(status, evaluations)]
 
@@ -123,7 +125,8 @@ def metrics_section(summary):
     lines = [f"{'trained on':<34}{'balanced accuracy [95 %]':<26}"
              + "".join(f"{source:>22}" for source in sources)]
     for name, row in rows:
-        cells = "".join(f"{interval(row['by_source'][s]) if s in row.get('by_source', {}) else '-':>22}"
+        by_source = row.get("by_source", {})
+        cells = "".join(f"{interval(by_source[s]) if s in by_source else '-':>22}"
                         for s in sources)
         lines.append(f"{name:<34}{interval(row):<26}{cells}")
     federated = summary["metrics"]["federated"]

@@ -188,7 +188,7 @@ class Demo:
                 self.note(f"round {wanted}: the server was killed (SIGKILL) and started again")
 
     def evaluate_new_rounds(self, status):
-        """Asks for each closed round's model and tests it on the common films, in the background."""
+        """Tests each closed round's model on the common films, in the background."""
         for summary in status["history"]:
             number = summary["round"]
             if summary["status"] == "ok" and number not in self.evaluations:

@@ -19,8 +19,7 @@ MATCHER(IsOk, "is OK") {
 MATCHER_P2(StatusIs, code, part, "") {
   const absl::Status& status = internal::AsStatus(arg);
   *result_listener << status.ToString();
-  return status.code() == code &&
-         std::string(status.message()).find(part) != std::string::npos;
+  return status.code() == code && std::string(status.message()).find(part) != std::string::npos;
 }
 
 }  // namespace hilum
@@ -29,7 +28,7 @@ MATCHER_P2(StatusIs, code, part, "") {
 #define HILUM_ASSERT_OK(expression) ASSERT_THAT((expression), ::hilum::IsOk())
 
 // HILUM_ASSERT_OK_AND_ASSIGN(const Model model, ReadModel(path));
-#define HILUM_ASSERT_OK_AND_ASSIGN(declaration, expression)                                  \
+#define HILUM_ASSERT_OK_AND_ASSIGN(declaration, expression) \
   HILUM_ASSERT_OK_AND_ASSIGN_(HILUM_CONCAT_(hilum_test_result_, __LINE__), declaration, expression)
 #define HILUM_ASSERT_OK_AND_ASSIGN_(result, declaration, expression) \
   auto result = (expression);                                        \
