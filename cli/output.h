@@ -54,7 +54,7 @@ class Table {
 // "1.2 MB", "812 B": decimal units, three digits.
 std::string FormatBytes(double bytes);
 
-// "12 s", "3 min 20 s", "2 h 05 min".
+// "4.2 s", "12 s", "3 min 20 s", "2 h 05 min".
 std::string FormatSeconds(double seconds);
 
 // Replaces control characters by '?': for any text of a peer that goes to a terminal.

@@ -19,7 +19,7 @@ struct ProgressOptions {
   bool on = true;      // false: prints nothing, for --quiet
 };
 
-// Thread-safe. The first two seconds print nothing on a pipe: short work stays silent.
+// Thread-safe. Prints nothing before the first redraw or line is due: short work stays silent.
 class Progress {
  public:
   explicit Progress(ProgressOptions options, const Clock& clock = SystemClock());
