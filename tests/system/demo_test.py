@@ -1,0 +1,237 @@
+"""Checks a run of the demo from outside: its JSON, its files, what tampering does to them.
+
+Usage: demo_test.py --bin FOLDER --run FOLDER demo|summary|recompute|tamper|kill_server|permuted
+`demo` makes the run; the others look at it.
+"""
+import argparse
+import csv
+import json
+import shutil
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SEED = 7
+OPTIONS = argparse.Namespace()
+
+
+def run_demo(folder, *arguments):
+    """Runs the demo with --json; returns its object."""
+    command = [sys.executable, ROOT / "demo/run.py", "--json", "--fresh", "--dir", folder,
+               "--seed", str(SEED), "--bin", OPTIONS.bin, *arguments]
+    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, text=True,
+                          check=True)
+    return json.loads(done.stdout)
+
+
+def demo_folder():
+    return OPTIONS.run / "demo"
+
+
+def summary():
+    return json.loads((demo_folder() / "results.json").read_text(encoding="utf-8"))
+
+
+def hilum(*arguments):
+    command = [str(OPTIONS.bin / "hilum"), *[str(a) for a in arguments]]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def balanced_accuracy(labels, predictions):
+    recalls = []
+    for name in sorted(set(labels)):
+        mine = [p == name for label, p in zip(labels, predictions) if label == name]
+        recalls.append(sum(mine) / len(mine))
+    return sum(recalls) / len(recalls)
+
+
+def auroc(labels, scores, positive):
+    """The share of (positive, other) pairs in the right order; ties count half."""
+    ours = [s for label, s in zip(labels, scores) if label == positive]
+    others = [s for label, s in zip(labels, scores) if label != positive]
+    wins = sum((a > b) + 0.5 * (a == b) for a in ours for b in others)
+    return wins / (len(ours) * len(others))
+
+
+class Demo(unittest.TestCase):
+    def test_runs(self):
+        run_demo(demo_folder())
+
+
+class Summary(unittest.TestCase):
+    """The object of interfaces.md, and the story that the demo tells."""
+
+    def test_holds_the_fields(self):
+        found = summary()
+        for key in ("sites", "rounds", "secure_aggregation", "metrics", "leak_audit",
+                    "ledger_verified", "ledger_size", "ledger_dir", "log_vkey", "witness_vkeys",
+                    "replay_verified", "model_sha256", "model_dir", "state_dir", "inference",
+                    "seconds"):
+            self.assertIn(key, found)
+        for row in (found["metrics"]["federated"], found["metrics"]["pooled"],
+                    *found["metrics"]["local_only"].values()):
+            for key in ("balanced_accuracy", "auroc", "n", "ci95"):
+                self.assertIn(key, row)
+            self.assertLessEqual(row["ci95"][0], row["balanced_accuracy"])
+            self.assertGreaterEqual(row["ci95"][1], row["balanced_accuracy"])
+        self.assertEqual(set(found["metrics"]["local_only"]), set(found["sites"]))
+        self.assertTrue(found["ledger_verified"])
+        self.assertTrue(found["replay_verified"])
+        self.assertEqual(found["leak_audit"]["split_overlap"], 0)
+
+    def test_the_killed_site_is_dropped_and_comes_back(self):
+        rounds = {r["round"]: r for r in summary()["rounds"]}
+        self.assertEqual(rounds[2]["dropped"]["items"], ["hospital-e"])
+        self.assertNotIn("hospital-e", rounds[2]["cohort"]["items"])
+        self.assertIn("hospital-e", rounds[3]["cohort"]["items"])
+        self.assertEqual(rounds[1]["cohort"]["n"], 6)
+
+    def test_the_revoked_patient_is_left_out(self):
+        done = hilum("site", "status", "--dir", demo_folder() / "sites/hospital-b", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        films = {r["round"]: r["films"] for r in json.loads(done.stdout)["rounds"]}
+        self.assertEqual(films[3] - films[4], 2, films)  # DEMO-B-0021 has two films
+
+    def test_the_result_names_model_round_and_proof(self):
+        finding = summary()["inference"]
+        self.assertEqual(finding["model_sha256"], summary()["model_sha256"])
+        self.assertIn("research use only", json.dumps(finding).lower())
+
+    def test_the_same_folder_twice_is_refused(self):
+        done = subprocess.run([sys.executable, ROOT / "demo/run.py", "--dir", demo_folder(),
+                               "--bin", OPTIONS.bin], capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("holds an earlier run", done.stderr)
+
+
+class Recompute(unittest.TestCase):
+    """The federated figures again, from the released model and the films, one result at a time."""
+
+    def test_federated_metrics(self):
+        found = summary()
+        test_dir = ROOT / "demo/data/test"
+        rows = list(csv.DictReader((test_dir / "labels.csv").open(encoding="utf-8")))
+        films = [test_dir / "films" / row["file"] for row in rows]
+        model = Path(found["model_dir"])
+        out = OPTIONS.run / "recompute"
+        shutil.rmtree(out, ignore_errors=True)
+        done = hilum("infer", *films, "--model", model, "--policy", model / "policy", "--out", out,
+                     "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        results = {Path(r["file"]).name: r for r in json.loads(done.stdout)}
+        probabilities = [results[row["file"]]["probabilities"] for row in rows]
+        labels = [row["label"] for row in rows]
+        predictions = [max(p, key=p.get) for p in probabilities]
+        federated = found["metrics"]["federated"]
+        self.assertEqual(len(rows), federated["n"])
+        self.assertAlmostEqual(balanced_accuracy(labels, predictions),
+                               federated["balanced_accuracy"], places=4)
+        for name, value in federated["auroc"].items():
+            scores = [p[name] for p in probabilities]
+            self.assertAlmostEqual(auroc(labels, scores, name), value, places=4)
+
+
+class Tamper(unittest.TestCase):
+    """One changed byte anywhere fails with exit code 3."""
+
+    def setUp(self):
+        self.copy = OPTIONS.run / "tampered"
+        shutil.rmtree(self.copy, ignore_errors=True)
+        shutil.copytree(demo_folder() / "server", self.copy / "server",
+                        ignore=shutil.ignore_patterns("run", "*.lock"))
+        shutil.copytree(demo_folder() / "export", self.copy / "export")
+        shutil.copytree(demo_folder() / "model", self.copy / "model")
+        self.last = summary()["rounds"][-1]["round"]
+
+    def flip(self, path, position):
+        data = bytearray(path.read_bytes())
+        data[position if position >= 0 else len(data) + position] ^= 1
+        path.chmod(0o644)
+        path.write_bytes(data)
+
+    def expect_3(self, *arguments):
+        done = hilum(*arguments)
+        self.assertEqual(done.returncode, 3, f"{arguments}: {done.stdout}{done.stderr}")
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+
+    def verify(self):
+        return ("ledger", "verify", "--from", self.copy / "server")
+
+    def audit(self):
+        return ("ledger", "audit", self.last, "--from", self.copy / "export")
+
+    def test_untouched_copies_pass(self):
+        for arguments in (self.verify(), self.audit()):
+            done = hilum(*arguments)
+            self.assertEqual(done.returncode, 0, done.stderr)
+
+    def test_tiles_and_bundles(self):
+        tiles = [p for p in (self.copy / "server/ledger/log/tile").rglob("*") if p.is_file()]
+        self.assertGreaterEqual(len(tiles), 2)
+        newest = {p.parent: p for p in sorted(tiles, key=lambda p: int(p.name))}
+        for path in newest.values():
+            with self.subTest(path=str(path)):
+                self.flip(path, path.stat().st_size // 2)
+                self.expect_3(*self.verify())
+                self.flip(path, path.stat().st_size // 2)
+
+    def test_checkpoint_text_and_signature(self):
+        path = self.copy / "server/ledger/log/checkpoint"
+        lines = path.read_bytes().split(b"\n")
+        for name, position in (("root", len(lines[0]) + len(lines[1]) + 6), ("signature", -10)):
+            with self.subTest(part=name):
+                self.flip(path, position)
+                self.expect_3(*self.verify())
+                self.flip(path, position)
+
+    def test_every_exported_object(self):
+        objects = [p for p in (self.copy / "export").rglob("*")
+                   if p.is_file() and p.parent.parent.name == "sha256"]
+        self.assertGreaterEqual(len(objects), 8)  # updates, models, record, plan, config
+        for path in objects:
+            with self.subTest(object=path.name):
+                self.flip(path, path.stat().st_size // 2)
+                self.expect_3(*self.audit())
+                self.flip(path, path.stat().st_size // 2)
+
+    def test_model(self):
+        model = self.copy / "model"
+        film = sorted((ROOT / "demo/data/test/films").glob("*.dcm"))[0]
+        self.flip(model / "model.safetensors", -100)
+        self.expect_3("infer", film, "--model", model, "--policy", model / "policy",
+                      "--out", self.copy / "inference")
+        self.expect_3("model", "evaluate", "--model", model, "--policy", model / "policy",
+                      "--data", ROOT / "demo/data/test")
+
+
+class KillServer(unittest.TestCase):
+    def test_the_model_is_the_same(self):
+        found = run_demo(OPTIONS.run / "kill_server", "--kill-server", "2", "--skip-compare")
+        self.assertEqual(found["model_sha256"], summary()["model_sha256"])
+        self.assertTrue(any("server was killed" in event for event in found["events"]))
+        self.assertTrue(found["ledger_verified"] and found["replay_verified"])
+
+
+class Permuted(unittest.TestCase):
+    """A model that learned from shuffled labels knows nothing: within the noise of chance."""
+
+    def test_falls_to_chance(self):
+        found = run_demo(OPTIONS.run / "permuted", "--permute-labels", "--skip-compare")
+        # n = 126: a standard deviation of 0.045 around 0.5; four of them.
+        self.assertLess(abs(found["metrics"]["federated"]["balanced_accuracy"] - 0.5), 0.18)
+
+
+PARTS = {"demo": Demo, "summary": Summary, "recompute": Recompute, "tamper": Tamper,
+         "kill_server": KillServer, "permuted": Permuted}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("part", choices=PARTS)
+    OPTIONS = parser.parse_args()
+    OPTIONS.run.mkdir(parents=True, exist_ok=True)
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(PARTS[OPTIONS.part])
+    sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
