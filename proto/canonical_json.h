@@ -41,8 +41,7 @@ absl::StatusOr<std::string> FormatDecimal(double value);
 // double.
 absl::StatusOr<double> ParseDecimal(absl::string_view text);
 
-// SHA-256 users hash Canonicalize's bytes; this only reads: the field `key` of an object.
-// DataLoss: missing or of another type; the sentence names `key`.
+// A field of a parsed object. DataLoss: missing or of another type; the sentence names `key`.
 absl::StatusOr<std::string> GetString(const nlohmann::json& object, absl::string_view key);
 absl::StatusOr<uint64_t> GetInteger(const nlohmann::json& object, absl::string_view key);
 

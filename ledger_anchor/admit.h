@@ -1,0 +1,59 @@
+// The one rule for what may stand in the log: the sequencer asks before it appends, every reader
+// asks again (ledger.md 3.5).
+#ifndef HILUM_LEDGER_ANCHOR_ADMIT_H_
+#define HILUM_LEDGER_ANCHOR_ADMIT_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "ledger_anchor/chain.h"
+#include "ledger_anchor/entry.h"
+#include "ledger_anchor/members.h"
+
+namespace hilum::ledger_anchor {
+
+// What a federation's genesis must say. An empty or all-zero field is not compared: the genesis
+// itself is then trusted (on first use).
+struct LedgerPins {
+  std::string origin;
+  std::string log_vkey;
+  crypto::PublicKey entry_key{};
+};
+
+enum class Trust {
+  kVerify,  // everything
+  kReplay,  // bytes that a signed root of ours already covers: fields and chain, no signatures
+};
+
+// The state of a log after n entries. A value; not thread-safe.
+class Admission {
+ public:
+  explicit Admission(LedgerPins pins) : pins_(std::move(pins)) {}
+
+  // Checks `text` as the entry at index size() and takes it. On an error nothing changed.
+  // DataLoss: form, signature, member, origin or chain; the sentence says which.
+  absl::StatusOr<Entry> Admit(absl::string_view text, Trust trust = Trust::kVerify);
+
+  uint64_t size() const { return size_; }
+  const Members& members() const { return members_; }
+  const Chain& chain() const { return chain_; }
+  const std::string& origin() const { return origin_; }  // empty before genesis
+  const std::string& log_vkey() const { return log_vkey_; }
+
+ private:
+  absl::Status CheckGenesis(const Entry& entry) const;
+  absl::Status CheckSignatures(const Entry& entry) const;
+  LedgerPins pins_;
+  std::string origin_;
+  std::string log_vkey_;
+  uint64_t size_ = 0;
+  Members members_;
+  Chain chain_;
+};
+
+}  // namespace hilum::ledger_anchor
+
+#endif  // HILUM_LEDGER_ANCHOR_ADMIT_H_

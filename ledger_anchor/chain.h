@@ -1,0 +1,70 @@
+// The hash chain of each study's rounds inside the log (ledger.md 3.4).
+#ifndef HILUM_LEDGER_ANCHOR_CHAIN_H_
+#define HILUM_LEDGER_ANCHOR_CHAIN_H_
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "ledger_anchor/entry.h"
+
+namespace hilum::ledger_anchor {
+
+// An entry's place: what later entries refer to.
+struct EntryPlace {
+  uint64_t index = 0;
+  Digest leaf_hash{};
+};
+
+struct OpenRound {
+  EntryPlace place;
+  RoundOpen open;
+};
+
+// Where a study stands.
+struct StudyState {
+  uint64_t round = 0;             // the last closed one; 0: none
+  Digest prev{};                  // what the next round-open must name
+  std::optional<Digest> model;    // the last round-close's; the next base_model
+  std::optional<OpenRound> open;  // a round that is not closed yet
+};
+
+// A value: apply entries in order of the log.
+class Chain {
+ public:
+  // Links, round numbers, base model, one close for each open, lists of a close that together make
+  // the cohort of its open; a release names a logged close of its study. DataLoss otherwise.
+  absl::Status Check(const Entry& entry) const;
+  void Apply(const EntryPlace& place, const Entry& entry);
+
+  // Of a study that has no round yet: round 0, prev = genesis.
+  StudyState Study(absl::string_view study) const;
+
+ private:
+  struct Closed {
+    uint64_t index = 0;
+    std::string study;
+    bool ok = false;
+  };
+  absl::Status CheckOpen(const Entry& entry, const RoundOpen& open) const;
+  absl::Status CheckClose(const Entry& entry, const RoundClose& close) const;
+  absl::Status CheckRelease(const Entry& entry, const ModelRelease& release) const;
+  Digest genesis_{};
+  std::map<std::string, StudyState, std::less<>> studies_;
+  std::map<Digest, Closed> closed_;  // by leaf hash
+};
+
+// The links between a round's two entries, for who holds only those: DataLoss if `close` does not
+// close `open` (whose leaf hash is given).
+absl::Status CheckCloseOfOpen(const RoundClose& close, const RoundOpen& open,
+                              const Digest& open_leaf);
+// DataLoss: `open` does not follow `previous` (whose leaf hash is given).
+absl::Status CheckOpenAfterClose(const RoundOpen& open, const RoundClose& previous,
+                                 const Digest& previous_leaf);
+
+}  // namespace hilum::ledger_anchor
+
+#endif  // HILUM_LEDGER_ANCHOR_CHAIN_H_

@@ -1,0 +1,88 @@
+// The sequencer: the one writer of a federation's log (ledger.md, section 4). Only aggregator/ may
+// include ledger_anchor/log*.
+//
+// Folder: `journal` (entries in order), `heads` (each signed checkpoint), `lock`, and `log/`, the
+// served tiles. Bytes reach the disk in the order journal, heads, served checkpoint; nothing is
+// signed before the journal is synced, nothing is answered before `heads` is.
+#ifndef HILUM_LEDGER_ANCHOR_LOG_H_
+#define HILUM_LEDGER_ANCHOR_LOG_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "crypto/sign.h"
+#include "ledger_anchor/admit.h"
+#include "ledger_anchor/checkpoint.h"
+#include "ledger_anchor/merkle.h"
+
+namespace hilum::ledger_anchor {
+
+struct LogReceipt {
+  uint64_t index = 0;
+  Digest leaf_hash{};
+};
+
+// Thread-safe. Concurrent Appends share one pair of syncs (group commit).
+class Log {
+ public:
+  struct Options {
+    std::filesystem::path folder;
+    std::string origin;
+  };
+
+  // Makes the folder and the first signed checkpoint over `genesis` (from SignEntry).
+  // AlreadyExists: there is a log. DataLoss: the genesis is not admitted or names another log key.
+  static absl::StatusOr<std::unique_ptr<Log>> Create(const Options& options,
+                                                     crypto::SigningKey log_key,
+                                                     absl::string_view genesis);
+
+  // Recovers: cuts torn tails, compares the journal with every signed head, rebuilds tiles, signs
+  // what was durable but not in a head.
+  // FailedPrecondition: another writer holds the lock. NotFound: no log here. DataLoss: the journal
+  // is shorter than, or contradicts, a checkpoint that was signed (a restored older copy looks like
+  // that): nothing is signed, exit 3.
+  static absl::StatusOr<std::unique_ptr<Log>> Open(const Options& options,
+                                                   crypto::SigningKey log_key);
+  ~Log();
+
+  // Admits the entries in order, all or none, and returns when they are durable under a signed
+  // checkpoint. An entry that stands in the log already gets the index it has.
+  // DataLoss: not admitted; nothing was logged. InvalidArgument: none, or more than kBatchLimit.
+  // ResourceExhausted, Unavailable: the disk failed; from then on every call fails with
+  // FailedPrecondition and the process should end: a sync is never retried.
+  absl::StatusOr<std::vector<LogReceipt>> Append(std::span<const std::string> entries);
+  absl::StatusOr<LogReceipt> Append(const std::string& entry);
+  static constexpr size_t kBatchLimit = 1024;
+
+  // The last signed checkpoint, as a note.
+  std::string CheckpointNote() const;
+  Checkpoint LastCheckpoint() const;
+  // The state after the last durable entry (a copy).
+  Admission State() const;
+  // A .tlog-proof of the entry against the last checkpoint. OutOfRange: no such index.
+  absl::StatusOr<std::string> Prove(uint64_t index) const;
+  // From an older size to the last checkpoint. InvalidArgument: 0 or larger than the log.
+  absl::StatusOr<HashList> ProveConsistency(uint64_t old_size) const;
+  // OutOfRange: no such index. DataLoss: the stored bundle is damaged.
+  absl::StatusOr<std::string> ReadEntry(uint64_t index) const;
+  // The index of the entry with this leaf hash. NotFound.
+  absl::StatusOr<uint64_t> Find(const Digest& leaf_hash) const;
+
+  std::filesystem::path served_folder() const;
+
+ private:
+  struct Impl;
+  explicit Log(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hilum::ledger_anchor
+
+#endif  // HILUM_LEDGER_ANCHOR_LOG_H_

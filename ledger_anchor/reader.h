@@ -1,0 +1,64 @@
+// Reads a served log and believes none of it: everything is derived again from the bundles.
+#ifndef HILUM_LEDGER_ANCHOR_READER_H_
+#define HILUM_LEDGER_ANCHOR_READER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "ledger_anchor/admit.h"
+#include "ledger_anchor/checkpoint.h"
+#include "ledger_anchor/entry.h"
+#include "ledger_anchor/fetch.h"
+#include "ledger_anchor/merkle.h"
+
+namespace hilum::ledger_anchor {
+
+// A log longer than this is refused by readers that hold it in memory.
+inline constexpr uint64_t kViewLimit = uint64_t{1} << 24;
+
+struct ViewEntry {
+  uint64_t index = 0;
+  Digest leaf_hash{};
+  std::string text;
+  Entry entry;
+};
+
+struct LogView {
+  std::string checkpoint_note;
+  Checkpoint checkpoint;
+  std::vector<ViewEntry> entries;
+  TreeHashes hashes;
+  Admission state{LedgerPins{}};
+  bool trusted_on_first_use = false;  // no pins were given: the genesis vouches for itself
+};
+
+enum class VerifyDepth {
+  kEverything,  // also signatures, members and chain of the entries
+  kHashes,      // tree, tiles and canonical encoding only
+};
+
+// Checks the checkpoint's signature, the tree from the bundles, every tile against it, and each
+// entry by Admission. DataLoss: the first thing that is wrong; a bad entry is named by its index.
+// NotFound, Unavailable: a file is missing, the other side is unreachable.
+absl::StatusOr<LogView> VerifyLog(const Fetch& fetch, const LedgerPins& pins,
+                                  VerifyDepth depth = VerifyDepth::kEverything);
+
+// A .tlog-proof of the entry against the view's checkpoint. OutOfRange: no such index.
+absl::StatusOr<std::string> ProveEntry(const LogView& view, uint64_t index);
+
+// The round-open and round-close of a round; an open round has no close. NotFound: no such round.
+// InvalidArgument: `study` is empty and the log holds several.
+struct RoundEntries {
+  const ViewEntry* open = nullptr;
+  const ViewEntry* close = nullptr;
+};
+absl::StatusOr<RoundEntries> FindRound(const LogView& view, uint64_t round,
+                                       absl::string_view study = "");
+
+}  // namespace hilum::ledger_anchor
+
+#endif  // HILUM_LEDGER_ANCHOR_READER_H_
