@@ -38,8 +38,7 @@ std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsIdentity
 void SetServerLimits(grpc::ServerBuilder& builder);
 
 // A channel to HOST:PORT; it connects with the first call, and again after each failure.
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address,
-                                           const TlsIdentity& identity);
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const TlsIdentity& identity);
 
 // The certificate, PEM, that TLS verified for the peer of this call.
 // PermissionDenied: the peer showed none.

@@ -18,14 +18,14 @@ struct ModelDescription {
   std::string architecture;          // for example "covidnet-nano"
   std::vector<std::string> classes;  // in the order of the outputs
   std::string norm = "group";
-  std::string profile;               // preprocessing, for example "cxr128"
+  std::string profile;  // preprocessing, for example "cxr128"
   Digest profile_digest{};
-  std::vector<int64_t> input_size;   // [channels, rows, columns]
+  std::vector<int64_t> input_size;  // [channels, rows, columns]
   int64_t n_params = 0;
-  uint64_t round = 0;                // 0: version 0, before any training in a federation
-  std::string job;                   // empty at version 0
-  std::string origin;                // of the ledger that proves it; empty at version 0
-  Digest sha256{};                   // of model.safetensors
+  uint64_t round = 0;  // 0: version 0, before any training in a federation
+  std::string job;     // empty at version 0
+  std::string origin;  // of the ledger that proves it; empty at version 0
+  Digest sha256{};     // of model.safetensors
   int min_age_years = 18;
   friend bool operator==(const ModelDescription&, const ModelDescription&) = default;
 };

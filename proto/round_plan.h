@@ -18,59 +18,62 @@ namespace hilum::proto {
 // JOB.toml [model]: the network and what goes in and out of it.
 struct ModelPlan {
   std::string architecture;          // covidnet-nano, covidnet-tiny, covidnet-s, covidnet-paper224
-  std::string norm = "group";
+  std::string norm = "group";        // the only one so far: no buffers, so all of it is summed
   std::vector<std::string> classes;  // 2 to 16 names, in the order of the outputs
   std::string profile;               // preprocessing, for example "cxr128"
   Digest profile_digest{};
-  int min_age_years = 18;            // the card's range; younger patients are refused
+  int min_age_years = 18;  // the card's range; younger patients are refused
 };
 
 // JOB.toml [training]: what each site does in a round.
 struct TrainingPlan {
-  std::string optimizer = "adamw";   // adamw or sgd
-  double learning_rate = 1e-3;       // > 0
-  double weight_decay = 0.0;         // >= 0
-  double momentum = 0.9;             // sgd only
-  std::string schedule = "constant"; // constant, cosine or one-cycle, over all rounds of the job
-  int64_t schedule_rounds = 0;       // length of the schedule in rounds; 0: JOB.toml's rounds
-  int local_epochs = 1;              // 1..100
-  int batch_size = 8;                // 1..1024
-  bool balance_classes = true;       // each batch draws the classes equally
-  bool augment = true;               // models.md section 5, without left-right flips
-  double prox_mu = 0.0;              // FedProx; only with strategy "fedprox"
-  double max_gradient_norm = 0.0;    // 0: gradients are not clipped
+  std::string optimizer = "adamw";    // adamw or sgd
+  double learning_rate = 1e-3;        // > 0
+  double weight_decay = 0.0;          // >= 0
+  double momentum = 0.9;              // sgd only
+  std::string schedule = "constant";  // constant, cosine or one-cycle, over all rounds of the job
+  int64_t schedule_rounds = 0;        // length of the schedule in rounds; 0: JOB.toml's rounds
+  int local_epochs = 1;               // 1..100
+  int batch_size = 8;                 // 1..1024
+  bool balance_classes = true;        // each batch draws the classes equally
+  bool augment = true;                // models.md section 5, without left-right flips
+  double prox_mu = 0.0;               // FedProx; only with strategy "fedprox"
+  double max_gradient_norm = 0.0;     // 0: gradients are not clipped
 };
 
 // JOB.toml [strategy]: the server's step.
 struct StrategyPlan {
-  std::string name = "fedavg";       // fedavg or fedprox
-  double server_learning_rate = 1.0; // eta
+  std::string name = "fedavg";        // fedavg or fedprox
+  double server_learning_rate = 1.0;  // eta
 };
 
 // JOB.toml [cohort]: who takes part, and how long the server waits.
 struct CohortPlan {
-  int minimum = 2;                   // a round with fewer counted sites is aborted
-  int target = 0;                    // 0: every approved site
-  int recruit_s = 3600;              // how long a job waits for approvals
-  int return_wait_s = 60;            // how long a round waits for approved sites that are away
-  int grace_s = 30;                  // a site that is away for longer is dropped from the round
-  int deadline_s = 3600;             // of one round
+  int minimum = 2;         // a round with fewer counted sites is aborted
+  int target = 0;          // 0: every approved site
+  int recruit_s = 3600;    // how long a job waits for approvals
+  int return_wait_s = 60;  // how long a round waits for approved sites that are away
+  int grace_s = 30;        // a site that is away for longer is dropped from the round
+  int deadline_s = 3600;   // of one round
 };
 
 // JOB.toml [aggregation]: ring and clip (secure_aggregation.md, section 6).
 struct AggregationPlan {
-  std::string mode = "open";         // open: no masks, the server sees each update
-  double clip_l2 = 10.0;             // C > 0
-  double range = 0.0;                // R; 0: R = C
-  int ring_bits = 32;                // b, 16..32
-  int value_bits = 0;                // b_x; 0: the largest that cannot wrap
-  uint32_t max_weight = 100000;      // W: a site's weight is its number of films, at most W
+  std::string mode = "open";     // open: no masks, the server sees each update
+  double clip_l2 = 10.0;         // C > 0
+  double range = 0.0;            // R; 0: R = C
+  int ring_bits = 32;            // b, 16..32
+  int value_bits = 0;            // b_x; 0: the largest that cannot wrap
+  uint32_t max_weight = 100000;  // W: a site's weight is its number of films, at most W
 };
 
+// A snapshot for a site holds two plans, and every message is at most 2 MiB.
+inline constexpr uint64_t kRoundPlanLimitBytes = 512 << 10;
+
 struct RoundPlan {
-  std::string job;                   // also the ledger's `study`
-  uint64_t rounds = 1;               // 1..100000
-  std::optional<uint64_t> seed;      // training and rounding; never keys or nonces
+  std::string job;               // also the ledger's `study`
+  uint64_t rounds = 1;           // 1..100000
+  std::optional<uint64_t> seed;  // 0..2^53-1; training and rounding, never keys or nonces
   ModelPlan model;
   TrainingPlan training;
   StrategyPlan strategy;
@@ -83,7 +86,8 @@ struct RoundPlan {
 // InvalidArgument: a value out of its range; the sentence names field, value and range.
 absl::StatusOr<std::string> EncodeRoundPlan(const RoundPlan& plan);
 
-// InvalidArgument: longer than 1 MiB, not canonical, unknown or missing field, value out of range.
+// InvalidArgument: longer than 512 KiB, not canonical, unknown or missing field, value out of
+// range.
 absl::StatusOr<RoundPlan> ParseRoundPlan(absl::string_view canonical);
 
 // The range rules alone; also used on JOB.toml, so file and wire have the same limits.

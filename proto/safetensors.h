@@ -28,8 +28,8 @@ inline constexpr int64_t kParametersLimit = (int64_t{1} << 32) - 3;
 using SafetensorsMetadata = std::map<std::string, std::string>;
 
 struct SafetensorsFile {
-  ModelSpec spec;                // architecture is metadata's, the tensors in the file's data order
-  std::vector<float> flat;       // [n_params] finite, in the order of `spec`
+  ModelSpec spec;           // architecture is metadata's, the tensors in the file's data order
+  std::vector<float> flat;  // [n_params] finite, in the order of `spec`
   SafetensorsMetadata metadata;
 };
 
@@ -41,10 +41,10 @@ absl::Status CheckModelSpec(const ModelSpec& spec);
 // All bytes before the tensors' data: 8 bytes little-endian header length and the header itself,
 // padded with spaces to a multiple of 8. A file that is written in pieces starts with it and goes
 // on with the flat vector, little-endian. Compact JSON: "__metadata__" first, its keys ascending,
-// then the tensors in the order of the spec, each {"dtype":"F32","shape":[...],"data_offsets":[a,b]}.
-// Adds metadata "architecture" when it is missing.
-// InvalidArgument: as CheckModelSpec, metadata that is not UTF-8 or says another architecture, or a
-// header over 1 MiB.
+// then the tensors in the order of the spec, each
+// {"dtype":"F32","shape":[...],"data_offsets":[a,b]}. Adds metadata "architecture" when it is
+// missing. InvalidArgument: as CheckModelSpec, metadata that is not UTF-8 or says another
+// architecture, or a header over 1 MiB.
 absl::StatusOr<Bytes> EncodeSafetensorsHeader(const ModelSpec& spec,
                                               const SafetensorsMetadata& metadata);
 

@@ -1,0 +1,83 @@
+#include "proto/channel.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace hilum::proto {
+namespace {
+
+constexpr size_t kSentenceLimitBytes = 2000;
+
+}  // namespace
+
+std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsIdentity& identity) {
+  grpc::SslServerCredentialsOptions options(GRPC_SSL_REQUEST_CLIENT_CERTIFICATE_AND_VERIFY);
+  options.pem_root_certs = identity.ca_pem;
+  options.pem_key_cert_pairs.push_back({identity.key_pem, identity.certificate_pem});
+  return grpc::SslServerCredentials(options);
+}
+
+void SetServerLimits(grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(kMessageLimitBytes);
+  builder.SetMaxSendMessageSize(kMessageLimitBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             kKeepaliveMs / 4);
+  // Two servers must never share a port: the second must fail to start.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address,
+                                           const TlsIdentity& identity) {
+  grpc::SslCredentialsOptions options;
+  options.pem_root_certs = identity.ca_pem;
+  options.pem_cert_chain = identity.certificate_pem;
+  options.pem_private_key = identity.key_pem;
+  grpc::ChannelArguments arguments;
+  arguments.SetSslTargetNameOverride(kServerName);
+  arguments.SetMaxReceiveMessageSize(kMessageLimitBytes);
+  arguments.SetMaxSendMessageSize(kMessageLimitBytes);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // A server that restarts is found again within seconds, not after gRPC's two minutes.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
+  // A channel of its own: two identities in one process never share a connection.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), arguments);
+}
+
+absl::StatusOr<std::string> PeerCertificate(const grpc::ServerContext& context) {
+  const std::shared_ptr<const grpc::AuthContext> auth = context.auth_context();
+  if (auth != nullptr && auth->IsPeerAuthenticated()) {
+    const std::vector<grpc::string_ref> found = auth->FindPropertyValues("x509_pem_cert");
+    if (found.size() == 1) return std::string(found[0].data(), found[0].size());
+  }
+  return absl::PermissionDeniedError(
+      "the caller showed no certificate of this federation: join first");
+}
+
+grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) return grpc::Status::OK;
+  return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
+                      std::string(status.message().substr(0, kSentenceLimitBytes)));
+}
+
+absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer) {
+  if (status.ok()) return absl::OkStatus();
+  const auto code = static_cast<absl::StatusCode>(status.error_code());
+  const bool no_answer = code == absl::StatusCode::kDeadlineExceeded ||
+                         code == absl::StatusCode::kUnavailable ||
+                         code == absl::StatusCode::kCancelled;
+  if (no_answer) {
+    return absl::UnavailableError(absl::StrCat(peer, " does not answer: ", status.error_message()));
+  }
+  return absl::Status(code, status.error_message());
+}
+
+}  // namespace hilum::proto

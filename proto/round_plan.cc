@@ -1,0 +1,308 @@
+#include "proto/round_plan.h"
+
+#include <cmath>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "proto/canonical_json.h"
+#include "proto/json_fields.h"
+#include "proto/model_spec_codec.h"
+#include "proto/safetensors.h"
+
+namespace hilum::proto {
+namespace {
+
+using Json = nlohmann::json;
+
+// Collects the first value that is out of its range.
+class Ranges {
+ public:
+  void Integer(absl::string_view field, uint64_t value, uint64_t least, uint64_t most) {
+    Test(value >= least && value <= most, field, absl::StrCat(value),
+         absl::StrCat(least, " to ", most));
+  }
+  // Negative integers of the struct become huge here, and so out of range.
+  void Count(absl::string_view field, int64_t value, uint64_t least, uint64_t most) {
+    Test(
+        value >= 0 && static_cast<uint64_t>(value) >= least && static_cast<uint64_t>(value) <= most,
+        field, absl::StrCat(value), absl::StrCat(least, " to ", most));
+  }
+  void Positive(absl::string_view field, double value, double most) {
+    Test(value > 0 && value <= most, field, absl::StrCat(value),
+         absl::StrCat("above 0, at most ", most));
+  }
+  void NotNegative(absl::string_view field, double value, double most) {
+    Test(value >= 0 && value <= most, field, absl::StrCat(value), absl::StrCat("0 to ", most));
+  }
+  void OneOf(absl::string_view field, const std::string& value,
+             const std::vector<std::string>& allowed) {
+    for (const std::string& word : allowed) {
+      if (word == value) return;
+    }
+    Test(false, field, absl::StrCat("\"", value, "\""), absl::StrJoin(allowed, ", "));
+  }
+  void Test(bool good, absl::string_view field, const std::string& value,
+            const std::string& range) {
+    if (good || !status_.ok()) return;
+    status_ = absl::InvalidArgumentError(
+        absl::StrCat("round plan: ", field, " is ", value, ", allowed is ", range));
+  }
+  const absl::Status& status() const { return status_; }
+
+ private:
+  absl::Status status_;
+};
+
+constexpr uint64_t kDayS = 86'400;
+
+void CheckModel(const ModelPlan& model, Ranges& ranges) {
+  ranges.OneOf("model.norm", model.norm, {"group"});
+  ranges.Integer("the number of model.classes", model.classes.size(), 2, 16);
+  std::set<std::string> seen;
+  for (const std::string& name : model.classes) {
+    bool printable = !name.empty() && name.size() <= 63;
+    for (const char c : name) printable = printable && c > 0x20 && c < 0x7f;
+    ranges.Test(printable && seen.insert(name).second, "a name in model.classes",
+                absl::StrCat("\"", name, "\""),
+                "1 to 63 printable ASCII characters without spaces, each name once");
+  }
+  ranges.Count("model.min_age_years", model.min_age_years, 0, 150);
+}
+
+void CheckTraining(const RoundPlan& plan, Ranges& ranges) {
+  const TrainingPlan& training = plan.training;
+  ranges.OneOf("training.optimizer", training.optimizer, {"adamw", "sgd"});
+  ranges.Positive("training.learning_rate", training.learning_rate, 10);
+  ranges.NotNegative("training.weight_decay", training.weight_decay, 1);
+  ranges.NotNegative("training.momentum", training.momentum, 0.9999);
+  ranges.OneOf("training.schedule", training.schedule, {"constant", "cosine", "one-cycle"});
+  ranges.Count("training.schedule_rounds", training.schedule_rounds, 0, 100'000);
+  ranges.Count("training.local_epochs", training.local_epochs, 1, 100);
+  ranges.Count("training.batch_size", training.batch_size, 1, 1024);
+  ranges.NotNegative("training.prox_mu", training.prox_mu,
+                     plan.strategy.name == "fedprox" ? 10 : 0);
+  ranges.NotNegative("training.max_gradient_norm", training.max_gradient_norm, 1e6);
+}
+
+void CheckCohort(const CohortPlan& cohort, Ranges& ranges) {
+  ranges.Count("cohort.minimum", cohort.minimum, 2, 500);
+  if (cohort.target != 0) {
+    ranges.Count("cohort.target", cohort.target, static_cast<uint64_t>(cohort.minimum), 500);
+  }
+  ranges.Count("cohort.recruit_s", cohort.recruit_s, 1, 30 * kDayS);
+  ranges.Count("cohort.return_wait_s", cohort.return_wait_s, 0, 30 * kDayS);
+  ranges.Count("cohort.grace_s", cohort.grace_s, 1, kDayS);
+  // cfg holds deadlines in u32 milliseconds.
+  ranges.Count("cohort.deadline_s", cohort.deadline_s, 1, 30 * kDayS);
+}
+
+void CheckAggregation(const AggregationPlan& aggregation, Ranges& ranges) {
+  ranges.OneOf("aggregation.mode", aggregation.mode, {"open"});
+  ranges.Positive("aggregation.clip_l2", aggregation.clip_l2, 1e6);
+  ranges.NotNegative("aggregation.range", aggregation.range, aggregation.clip_l2);
+  ranges.Count("aggregation.ring_bits", aggregation.ring_bits, 16, 32);
+  if (aggregation.value_bits != 0) {
+    ranges.Count("aggregation.value_bits", aggregation.value_bits, 2,
+                 static_cast<uint64_t>(aggregation.ring_bits) - 1);
+  }
+  ranges.Integer("aggregation.max_weight", aggregation.max_weight, 1, 1'000'000);
+}
+
+// A real number of the plan. Every such number passed CheckRoundPlan, so it is finite.
+Json Decimal(double value) { return *FormatDecimal(value); }
+
+Json TrainingToJson(const TrainingPlan& training) {
+  return {{"optimizer", training.optimizer},
+          {"learning_rate", Decimal(training.learning_rate)},
+          {"weight_decay", Decimal(training.weight_decay)},
+          {"momentum", Decimal(training.momentum)},
+          {"schedule", training.schedule},
+          {"schedule_rounds", static_cast<uint64_t>(training.schedule_rounds)},
+          {"local_epochs", static_cast<uint64_t>(training.local_epochs)},
+          {"batch_size", static_cast<uint64_t>(training.batch_size)},
+          {"balance_classes", training.balance_classes},
+          {"augment", training.augment},
+          {"prox_mu", Decimal(training.prox_mu)},
+          {"max_gradient_norm", Decimal(training.max_gradient_norm)}};
+}
+
+Json ModelToJson(const ModelPlan& model) {
+  return {{"architecture", model.architecture},
+          {"norm", model.norm},
+          {"classes", model.classes},
+          {"profile", model.profile},
+          {"profile_digest", ToHex(model.profile_digest)},
+          {"min_age_years", static_cast<uint64_t>(model.min_age_years)}};
+}
+
+Json CohortToJson(const CohortPlan& cohort) {
+  return {{"minimum", static_cast<uint64_t>(cohort.minimum)},
+          {"target", static_cast<uint64_t>(cohort.target)},
+          {"recruit_s", static_cast<uint64_t>(cohort.recruit_s)},
+          {"return_wait_s", static_cast<uint64_t>(cohort.return_wait_s)},
+          {"grace_s", static_cast<uint64_t>(cohort.grace_s)},
+          {"deadline_s", static_cast<uint64_t>(cohort.deadline_s)}};
+}
+
+Json AggregationToJson(const AggregationPlan& aggregation) {
+  return {{"mode", aggregation.mode},
+          {"clip_l2", Decimal(aggregation.clip_l2)},
+          {"range", Decimal(aggregation.range)},
+          {"ring_bits", static_cast<uint64_t>(aggregation.ring_bits)},
+          {"value_bits", static_cast<uint64_t>(aggregation.value_bits)},
+          {"max_weight", static_cast<uint64_t>(aggregation.max_weight)}};
+}
+
+// Numbers are read as they stand; CheckRoundPlan knows the ranges.
+int Number(JsonFields& fields, absl::string_view key) {
+  return static_cast<int>(fields.Integer(key, 0, std::numeric_limits<int>::max()));
+}
+
+absl::StatusOr<ModelPlan> ModelFromJson(const Json& json) {
+  JsonFields fields(json, "model");
+  ModelPlan model{.architecture = fields.Text("architecture"),
+                  .norm = fields.Text("norm"),
+                  .classes = fields.Texts("classes", 16),
+                  .profile = fields.Text("profile"),
+                  .profile_digest = fields.Hash("profile_digest"),
+                  .min_age_years = Number(fields, "min_age_years")};
+  HILUM_RETURN_IF_ERROR(fields.Finish());
+  return model;
+}
+
+absl::StatusOr<TrainingPlan> TrainingFromJson(const Json& json) {
+  JsonFields fields(json, "training");
+  TrainingPlan training{.optimizer = fields.Text("optimizer"),
+                        .learning_rate = fields.Decimal("learning_rate"),
+                        .weight_decay = fields.Decimal("weight_decay"),
+                        .momentum = fields.Decimal("momentum"),
+                        .schedule = fields.Text("schedule"),
+                        .schedule_rounds = Number(fields, "schedule_rounds"),
+                        .local_epochs = Number(fields, "local_epochs"),
+                        .batch_size = Number(fields, "batch_size"),
+                        .balance_classes = fields.Flag("balance_classes"),
+                        .augment = fields.Flag("augment"),
+                        .prox_mu = fields.Decimal("prox_mu"),
+                        .max_gradient_norm = fields.Decimal("max_gradient_norm")};
+  HILUM_RETURN_IF_ERROR(fields.Finish());
+  return training;
+}
+
+absl::StatusOr<StrategyPlan> StrategyFromJson(const Json& json) {
+  JsonFields fields(json, "strategy");
+  StrategyPlan strategy{.name = fields.Text("name"),
+                        .server_learning_rate = fields.Decimal("server_learning_rate")};
+  HILUM_RETURN_IF_ERROR(fields.Finish());
+  return strategy;
+}
+
+absl::StatusOr<CohortPlan> CohortFromJson(const Json& json) {
+  JsonFields fields(json, "cohort");
+  CohortPlan cohort{.minimum = Number(fields, "minimum"),
+                    .target = Number(fields, "target"),
+                    .recruit_s = Number(fields, "recruit_s"),
+                    .return_wait_s = Number(fields, "return_wait_s"),
+                    .grace_s = Number(fields, "grace_s"),
+                    .deadline_s = Number(fields, "deadline_s")};
+  HILUM_RETURN_IF_ERROR(fields.Finish());
+  return cohort;
+}
+
+absl::StatusOr<AggregationPlan> AggregationFromJson(const Json& json) {
+  JsonFields fields(json, "aggregation");
+  AggregationPlan aggregation{
+      .mode = fields.Text("mode"),
+      .clip_l2 = fields.Decimal("clip_l2"),
+      .range = fields.Decimal("range"),
+      .ring_bits = Number(fields, "ring_bits"),
+      .value_bits = Number(fields, "value_bits"),
+      .max_weight = static_cast<uint32_t>(fields.Integer("max_weight", 0, 0xffffffff))};
+  HILUM_RETURN_IF_ERROR(fields.Finish());
+  return aggregation;
+}
+
+absl::StatusOr<RoundPlan> PlanFromJson(const Json& json) {
+  JsonFields fields(json, "round plan");
+  fields.Integer("v", 1, 1);
+  RoundPlan plan;
+  plan.job = fields.Text("job");
+  plan.rounds = fields.Integer("rounds");
+  if (fields.Has("seed")) plan.seed = fields.Integer("seed");
+  const Json& model = fields.Value("model");
+  const Json& training = fields.Value("training");
+  const Json& strategy = fields.Value("strategy");
+  const Json& cohort = fields.Value("cohort");
+  const Json& aggregation = fields.Value("aggregation");
+  const Json& spec = fields.Value("spec");
+  HILUM_RETURN_IF_ERROR(fields.Finish());
+  HILUM_ASSIGN_OR_RETURN(plan.model, ModelFromJson(model));
+  HILUM_ASSIGN_OR_RETURN(plan.training, TrainingFromJson(training));
+  HILUM_ASSIGN_OR_RETURN(plan.strategy, StrategyFromJson(strategy));
+  HILUM_ASSIGN_OR_RETURN(plan.cohort, CohortFromJson(cohort));
+  HILUM_ASSIGN_OR_RETURN(plan.aggregation, AggregationFromJson(aggregation));
+  HILUM_ASSIGN_OR_RETURN(plan.spec, ModelSpecFromJson(spec));
+  return plan;
+}
+
+}  // namespace
+
+absl::Status CheckRoundPlan(const RoundPlan& plan) {
+  HILUM_RETURN_IF_ERROR(CheckName("job", plan.job));
+  HILUM_RETURN_IF_ERROR(CheckName("model.architecture", plan.model.architecture));
+  HILUM_RETURN_IF_ERROR(CheckName("model.profile", plan.model.profile));
+  Ranges ranges;
+  ranges.Integer("rounds", plan.rounds, 1, 100'000);
+  if (plan.seed.has_value()) ranges.Integer("seed", *plan.seed, 0, kJsonIntegerLimit);
+  CheckModel(plan.model, ranges);
+  ranges.OneOf("strategy.name", plan.strategy.name, {"fedavg", "fedprox"});
+  ranges.Positive("strategy.server_learning_rate", plan.strategy.server_learning_rate, 10);
+  CheckTraining(plan, ranges);
+  CheckCohort(plan.cohort, ranges);
+  CheckAggregation(plan.aggregation, ranges);
+  HILUM_RETURN_IF_ERROR(ranges.status());
+  HILUM_RETURN_IF_ERROR(CheckModelSpec(plan.spec));
+  if (plan.spec.architecture != plan.model.architecture) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("round plan: spec.architecture is ", plan.spec.architecture,
+                     ", model.architecture is ", plan.model.architecture));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> EncodeRoundPlan(const RoundPlan& plan) {
+  HILUM_RETURN_IF_ERROR(CheckRoundPlan(plan));
+  HILUM_ASSIGN_OR_RETURN(Json spec, ModelSpecToJson(plan.spec));
+  Json json{{"v", 1U},
+            {"job", plan.job},
+            {"rounds", plan.rounds},
+            {"model", ModelToJson(plan.model)},
+            {"training", TrainingToJson(plan.training)},
+            {"strategy",
+             {{"name", plan.strategy.name},
+              {"server_learning_rate", Decimal(plan.strategy.server_learning_rate)}}},
+            {"cohort", CohortToJson(plan.cohort)},
+            {"aggregation", AggregationToJson(plan.aggregation)},
+            {"spec", std::move(spec)}};
+  if (plan.seed.has_value()) json["seed"] = *plan.seed;
+  HILUM_ASSIGN_OR_RETURN(std::string text, Canonicalize(json));
+  if (text.size() > kRoundPlanLimitBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the round plan has ", text.size(),
+                                                   " bytes, the limit is ", kRoundPlanLimitBytes));
+  }
+  return text;
+}
+
+absl::StatusOr<RoundPlan> ParseRoundPlan(absl::string_view canonical) {
+  const absl::StatusOr<Json> json = ParseCanonical(canonical, kRoundPlanLimitBytes);
+  if (!json.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("round plan: ", json.status().message()));
+  }
+  HILUM_ASSIGN_OR_RETURN(RoundPlan plan, PlanFromJson(*json));
+  HILUM_RETURN_IF_ERROR(CheckRoundPlan(plan));
+  return plan;
+}
+
+}  // namespace hilum::proto
