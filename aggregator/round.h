@@ -1,7 +1,8 @@
 // The round as a value: who takes part, what has arrived, how it ended. No sum, no vector, no I/O.
 //
-//   Recruiting --CohortFixed--> Opening --RoundOpened--> Collecting --(all sites answered)--> Closing
-//   Closing --RoundRecorded--> Committed;  Collecting --(too few)--> Failed --RoundRecorded--> Failed
+//   Recruiting --CohortFixed--> Opening --RoundOpened--> Collecting --(all sites answered)-->
+//   Closing Closing --RoundRecorded--> Committed;  Collecting --(too few)--> Failed
+//   --RoundRecorded--> Failed
 //
 // This is mode 0 (open): without masks there are no key, share or vote flights, so the round goes
 // from Collecting to its close (secure_aggregation.md, section 9).
@@ -39,9 +40,9 @@ struct RosterSite {
 // An update whose bytes are durable at the server.
 struct CountedUpdate {
   uint16_t site_index = 0;
-  Digest root{};     // R_i = Tree(r2-chunk, y_i)
+  Digest root{};  // R_i = Tree(r2-chunk, y_i)
   crypto::Signature signature;
-  Digest object{};   // SHA-256 of the stored vector
+  Digest object{};  // SHA-256 of the stored vector
   friend bool operator==(const CountedUpdate&, const CountedUpdate&) = default;
 };
 
@@ -74,7 +75,7 @@ struct Closing {
   RoundFacts facts;
   Digest cfg_hash{};
   std::vector<RosterSite> roster;
-  std::vector<CountedUpdate> counted;      // ascending by index, at least `minimum`
+  std::vector<CountedUpdate> counted;  // ascending by index, at least `minimum`
   std::map<uint16_t, std::string> dropped;
 };
 
