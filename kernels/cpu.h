@@ -25,7 +25,8 @@ absl::string_view ToString(Isa isa);
 Isa BestIsa();
 
 // What launches use: BestIsa(), or less when the environment's HILUM_ISA asks for less. A text that
-// is not an Isa, or one that the processor lacks, counts as not set. Read once. Thread-safe.
+// is not an Isa, or one that the processor lacks, is logged and then counts as not set. Read once.
+// Thread-safe.
 Isa DefaultIsa();
 
 // Threads that one launch may use: SetCpuThreads's number, else the environment's HILUM_THREADS,
@@ -33,8 +34,9 @@ Isa DefaultIsa();
 int CpuThreads();
 void SetCpuThreads(int n_threads);  // >= 1; 0 goes back to the default
 
-// Calls body(first, last) on ranges that together are [0, n_items), at most one range a thread and
-// none shorter than `min_items` while there are several. Returns when all are done. Thread-safe.
+// Calls body(first, last) on ranges that together are [0, n_items), none shorter than `min_items`
+// while there are several, on up to CpuThreads() threads, the caller's among them. Returns when all
+// are done. Thread-safe; a body may call it again, and then runs on its own thread.
 void ParallelFor(int64_t n_items, int64_t min_items,
                  absl::FunctionRef<void(int64_t first, int64_t last)> body);
 

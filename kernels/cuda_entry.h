@@ -1,0 +1,47 @@
+// The GPU side of each kernel: called by name.cc in a CUDA build, defined in name.cu.
+//
+// Spans are in the computer's memory; each function copies them to the GPU, runs the block program
+// and copies the result back. Preconditions are checked by the caller.
+// Unavailable: a CUDA call failed; the sentence holds CUDA's own reason.
+#ifndef HILUM_KERNELS_CUDA_ENTRY_H_
+#define HILUM_KERNELS_CUDA_ENTRY_H_
+
+#include <cstdint>
+#include <span>
+
+#include "absl/status/status.h"
+#include "kernels/dequantize.h"
+#include "kernels/quantize.h"
+
+namespace hilum::kernels {
+
+#if defined(HILUM_CUDA)
+inline constexpr bool kCudaBuild = true;
+#else
+inline constexpr bool kCudaBuild = false;  // calls of cuda:: are discarded, and need no definition
+#endif
+
+namespace cuda {
+
+int DeviceCount();
+
+// sign: 1 adds, -1 subtracts.
+absl::Status IntegerSum(std::span<const uint32_t> words, std::span<uint64_t> total, int sign,
+                        int device_index);
+absl::Status ReduceToRing(std::span<const uint64_t> total, uint32_t mask, std::span<uint32_t> ring,
+                          int device_index);
+// partial and largest: one a tile, see SumOfSquaresProgram.
+absl::Status SumOfSquares(std::span<const float> values, std::span<float> partial,
+                          std::span<int32_t> largest, int device_index);
+absl::Status ScaleInPlace(std::span<float> values, float factor, int device_index);
+absl::Status Quantize(std::span<const float> values, std::span<const uint32_t> random_words,
+                      const QuantizeOptions& options, std::span<uint32_t> ring, int device_index);
+absl::Status Dequantize(std::span<const uint32_t> ring, const DequantizeOptions& options,
+                        std::span<double> mean, int device_index);
+absl::Status AddMean(std::span<const uint32_t> ring, const DequantizeOptions& options, double rate,
+                     std::span<float> model, int device_index);
+
+}  // namespace cuda
+}  // namespace hilum::kernels
+
+#endif  // HILUM_KERNELS_CUDA_ENTRY_H_

@@ -1,0 +1,78 @@
+// The block programs of dequantize.h.
+#ifndef HILUM_KERNELS_DEQUANTIZE_PROGRAM_H_
+#define HILUM_KERNELS_DEQUANTIZE_PROGRAM_H_
+
+#include <cstdint>
+
+#include "kernels/exec.h"
+
+namespace hilum::kernels {
+
+// A ring word of (32 - shift) bits as the signed integer that it stands for.
+HILUM_KERNEL int32_t SignedFromRing(uint32_t word, int shift) {
+  return static_cast<int32_t>(word << shift) >> shift;
+}
+
+// One block turns one tile of kTile ring words into means.
+//   ring  [n]; mean  [n]; shift  32 - ring_bits
+// Launch BlocksFor(n, kTile) blocks.
+struct DequantizeProgram {
+  static constexpr int kThreads = 256;
+  static constexpr int kPerThread = 8;
+  static constexpr int kTile = kThreads * kPerThread;
+  struct Shared {};
+
+  const uint32_t* ring;
+  double* mean;
+  int64_t n;
+  double gain;
+  int shift;
+
+  template <class Block>
+  HILUM_KERNEL void operator()(const Block& block) const {
+    const double g = gain;
+    const int by = shift;
+    for (int j = 0; j < kPerThread; ++j) {
+      const int64_t first = block.index * kTile + j * kThreads;
+      const uint32_t* in = ring + first;
+      double* out = mean + first;
+      block.Local(n - first, [=](int t) { out[t] = SignedFromRing(in[t], by) * g; });
+    }
+  }
+};
+
+// One block adds one tile of kTile means, times the rate, to the model.
+//   ring  [n]; model  [n]; shift  32 - ring_bits
+// Launch BlocksFor(n, kTile) blocks.
+struct AddMeanProgram {
+  static constexpr int kThreads = 256;
+  static constexpr int kPerThread = 8;
+  static constexpr int kTile = kThreads * kPerThread;
+  struct Shared {};
+
+  const uint32_t* ring;
+  float* model;
+  int64_t n;
+  double gain;
+  double rate;
+  int shift;
+
+  template <class Block>
+  HILUM_KERNEL void operator()(const Block& block) const {
+    const double g = gain, eta = rate;
+    const int by = shift;
+    for (int j = 0; j < kPerThread; ++j) {
+      const int64_t first = block.index * kTile + j * kThreads;
+      const uint32_t* in = ring + first;
+      float* out = model + first;
+      block.Local(n - first, [=](int t) {
+        const double mean = SignedFromRing(in[t], by) * g;
+        out[t] = static_cast<float>(static_cast<double>(out[t]) + eta * mean);
+      });
+    }
+  }
+};
+
+}  // namespace hilum::kernels
+
+#endif  // HILUM_KERNELS_DEQUANTIZE_PROGRAM_H_
