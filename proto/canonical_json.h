@@ -41,9 +41,8 @@ absl::StatusOr<std::string> FormatDecimal(double value);
 // double.
 absl::StatusOr<double> ParseDecimal(absl::string_view text);
 
-// A field of a parsed object. DataLoss: missing or of another type; the sentence names `key`.
-absl::StatusOr<std::string> GetString(const nlohmann::json& object, absl::string_view key);
-absl::StatusOr<uint64_t> GetInteger(const nlohmann::json& object, absl::string_view key);
+// Well-formed UTF-8 (Unicode 15, table 3-7): no surrogates, no overlong forms, at most U+10FFFF.
+bool IsUtf8(absl::string_view text);
 
 }  // namespace hilum::proto
 
