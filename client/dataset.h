@@ -1,0 +1,66 @@
+// The site's training set for one job: consented films as samples.
+#ifndef HILUM_CLIENT_DATASET_H_
+#define HILUM_CLIENT_DATASET_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "client/consent_gate.h"
+#include "client/film_cache.h"
+#include "client/pseudonym.h"
+#include "client/state.h"
+#include "proto/round_plan.h"
+
+namespace hilum::client {
+
+// One image and its class. Only ToSample makes one.
+class Sample {
+ public:
+  const std::vector<float>& pixels() const { return pixels_; }  // [height, width] in [0, 1]
+  int32_t label() const { return label_; }
+
+ private:
+  friend Sample ToSample(ConsentedVolume volume, int32_t label);
+  Sample(std::vector<float> pixels, int32_t label) : pixels_(std::move(pixels)), label_(label) {}
+  std::vector<float> pixels_;
+  int32_t label_;
+};
+
+// Geometry is done by dicom/, augmentation by models/: this only joins image and label.
+Sample ToSample(ConsentedVolume volume, int32_t label);
+
+// What one round trains on, and whom it leaves out.
+struct LocalDataset {
+  std::vector<Sample> samples;  // in the order of the site's database
+  int height = 0;               // pixels
+  int width = 0;
+  uint64_t n_patients = 0;
+  uint64_t n_left_out = 0;      // patients with films here whose consent is absent or revoked
+  uint64_t n_other_labels = 0;  // films whose label is none of the job's classes
+  uint64_t n_outside_age = 0;   // films of patients below the job's age range
+  Digest manifest_root{};
+};
+
+struct DatasetOptions {
+  const proto::RoundPlan& plan;
+  const SiteSecret& secret;
+  std::string round_context;  // names job, round and attempt
+  int64_t now_s = 0;          // consents are judged at this moment
+};
+
+// Reads what is cached, passes each film through the consent gate and counts the rest. Takes
+// 4 bytes a pixel and film of memory.
+// FailedPrecondition: no film is left, or a film is not prepared for the plan's profile (import
+// with that profile first). InvalidArgument: the plan's profile is unknown here or has another
+// digest. DataLoss: a cached image is damaged.
+absl::StatusOr<LocalDataset> BuildDataset(State& state, const FilmCache& cache,
+                                          const DatasetOptions& options);
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_DATASET_H_
