@@ -46,12 +46,13 @@ struct CountedUpdate {
   friend bool operator==(const CountedUpdate&, const CountedUpdate&) = default;
 };
 
-// Waits until the approved sites are connected. Ends with all of them connected, or when the time
-// to return is over and at least `minimum` are.
+// Waits until the approved sites are connected. Ends with all (or `target`) of them connected, or
+// when the time to return is over and at least `minimum` are.
 struct Recruiting {
   RoundFacts facts;
   std::set<SiteId> approved;
   std::set<SiteId> connected;  // a subset of `approved`
+  int target = 0;              // 0: every approved site
   bool return_time_over = false;
 };
 
