@@ -1,0 +1,94 @@
+# shellcheck shell=bash
+# Part of ./dev: the long checks and the comparisons with others.
+
+FUZZ_SECONDS=${HILUM_FUZZ_SECONDS:-60} # for each target
+
+# Third-party frames only may be named in these files (docs/decisions).
+sanitizer_options() {
+  export ASAN_OPTIONS="detect_stack_use_after_return=1:suppressions=$ROOT/tests/asan.supp"
+  export LSAN_OPTIONS="suppressions=$ROOT/tests/lsan.supp:print_suppressions=0"
+  export UBSAN_OPTIONS="print_stacktrace=1"
+  export TSAN_OPTIONS="suppressions=$ROOT/tests/tsan.supp:halt_on_error=1"
+}
+
+check_sanitizer() { # asan or tsan
+  setup test
+  build "$1"
+  sanitizer_options
+  say "testing under $1"
+  run_ctest "build/$1" -LE "tools|system"
+}
+
+check_fuzz() {
+  local program name corpus
+  setup check
+  build fuzz
+  sanitizer_options
+  for program in build/fuzz/fuzz/fuzz_*; do
+    name=${program##*/fuzz_}
+    corpus=build/fuzz/corpus/$name
+    mkdir -p "$corpus" build/fuzz/crashes
+    say "fuzzing $name for $FUZZ_SECONDS s"
+    "$program" -max_total_time="$FUZZ_SECONDS" -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+      -print_final_stats=1 -artifact_prefix="build/fuzz/crashes/$name-" "$corpus" \
+      "tests/fuzz/corpus/$name" 2>"build/fuzz/$name.log" ||
+      { tail -30 "build/fuzz/$name.log" >&2; fail "fuzzing $name found a fault; see above"; }
+    awk '/stat::number_of_executed_units/ { print "   " $2 " inputs" }' "build/fuzz/$name.log"
+  done
+}
+
+# Runs that kill the server in each round must end with the same model as one without.
+check_kill() {
+  setup
+  build release programs
+  python3 tools/kill_walk.py --bin build/release/bin
+}
+
+# Many rounds: memory and files of server and sites must not grow with them.
+check_soak() {
+  setup
+  build release programs
+  python3 tools/soak.py --bin build/release/bin
+}
+
+check_mutants() { # [REGEX]
+  setup test
+  python3 tools/mutants.py --jobs "$(jobs_of_a_build)" "$@"
+}
+
+check() { # [NAME [REGEX]]
+  local name failed=""
+  case ${1:-all} in
+    asan | tsan) check_sanitizer "$1" ;;
+    fuzz | soak | kill) "check_$1" ;;
+    mutants)
+      shift
+      check_mutants "$@"
+      ;;
+    all)
+      for name in asan tsan fuzz soak kill mutants; do
+        ("$ROOT/dev" check "$name") || failed+=" $name"
+      done
+      [ -z "$failed" ] || fail "these checks failed:$failed"
+      ;;
+    *) usage_error "check knows no $1" ;;
+  esac
+}
+
+# Each script of bench/peers/ compares one thing with one peer and writes a JSON list of
+# {"name","peer","ours_s","peer_s","ratio","bound_s","percent_of_bound","runs"}.
+bench_peers() { # FILTER JSON
+  local script out=build/bench/peers
+  compgen -G "bench/peers/*_peer.py" >/dev/null || fail "bench/peers holds no comparison"
+  setup test
+  mkdir -p "$out"
+  for script in bench/peers/*_peer.py; do
+    [[ $script =~ $1 ]] || continue
+    say "${script##*/}"
+    "$DEPS/venv/bin/python" "$script" --bin build/release --filter "$1" \
+      --out "$out/$(basename "$script" .py).json" || fail "$script failed"
+  done
+  [ -z "$2" ] || python3 -c 'import json, sys
+print(json.dumps([row for f in sys.argv[1:] for row in json.load(open(f))], indent=1))' \
+    "$out"/*.json >"$2"
+}
