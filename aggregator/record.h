@@ -1,0 +1,46 @@
+// The round record: the evidence that a round-close pins (secure_aggregation.md, section 9).
+// Canonical JSON in the content-addressed store (docs/wire.md).
+#ifndef HILUM_AGGREGATOR_RECORD_H_
+#define HILUM_AGGREGATOR_RECORD_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "aggregator/round.h"
+#include "base/bytes.h"
+#include "crypto/sign.h"
+
+namespace hilum::aggregator {
+
+inline constexpr uint64_t kRecordLimitBytes = 4 << 20;
+
+struct RoundRecord {
+  std::string job;
+  uint64_t round = 0;
+  uint8_t attempt = 0;
+  Digest config{};                         // H(cfg)
+  Digest config_object{};                  // SHA-256 of cfg's bytes: their address in the store
+  Digest plan{};                           // of the canonical RoundPlan; also its address
+  Bytes transcript;                        // EncodeTranscript
+  Digest transcript_hash{};                // H(T)
+  crypto::Signature transcript_signature;  // Sign(transcript, H(T)) by the aggregator
+  Digest sum_root{};                       // root(S)
+  Digest ring_root{};                      // root(z)
+  Digest base_model{};                     // SHA-256 of the files
+  Digest model{};
+  std::vector<CountedUpdate> updates;  // ascending index; `object` is the vector's address
+  std::vector<uint16_t> dropped;       // indices of the rest of the roster, ascending
+  friend bool operator==(const RoundRecord&, const RoundRecord&) = default;
+};
+
+// InvalidArgument: a name that canonical JSON does not take, or over 4 MiB.
+absl::StatusOr<std::string> EncodeRoundRecord(const RoundRecord& record);
+// DataLoss: over 4 MiB, not canonical, or a field is missing, unknown or malformed.
+absl::StatusOr<RoundRecord> ParseRoundRecord(absl::string_view text);
+
+}  // namespace hilum::aggregator
+
+#endif  // HILUM_AGGREGATOR_RECORD_H_

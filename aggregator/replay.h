@@ -1,0 +1,64 @@
+// Computes a closed round again from stored bytes and compares it with its ledger entries, bit for
+// bit: an auditor needs no server, no network and no trust in either.
+#ifndef HILUM_AGGREGATOR_REPLAY_H_
+#define HILUM_AGGREGATOR_REPLAY_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/bytes.h"
+#include "ledger_anchor/entry.h"
+#include "ledger_anchor/members.h"
+
+namespace hilum::aggregator {
+
+// Gives an object of the content-addressed store. Replay hashes what it gets.
+// NotFound: it is not there. ResourceExhausted: longer than `limit_bytes`.
+using FetchObject =
+    std::function<absl::StatusOr<Bytes>(const Digest& digest, uint64_t limit_bytes)>;
+
+// A round's pair of entries, proven to be in the log by the caller (ledger_anchor/reader.h).
+struct ReplayInputs {
+  FetchObject fetch;
+  ledger_anchor::Entry open;  // a round-open
+  Digest open_leaf{};
+  ledger_anchor::Entry close;  // its round-close
+  // Members as of the log: the roster's keys come from here, not from the server's files.
+  const ledger_anchor::Members* members = nullptr;
+  std::string origin;
+  std::string log_vkey;
+};
+
+struct ReplayResult {
+  std::string job;
+  uint64_t round = 0;
+  std::string status;  // ok or aborted, as in the entry
+  Digest model{};      // recomputed; equals the entry's
+  uint32_t n_updates = 0;
+  uint64_t total_weight = 0;  // training films
+  double mean_loss = 0.0;
+  uint64_t read_bytes = 0;  // of all objects
+};
+
+// Recomputes, in this order: the links of the two entries; H(cfg) and the roster's keys; every R_i
+// from its stored vector and every signature; updates.root; S, root(S), z, root(z); H(T); the new
+// model's bytes and digest. Memory: one model, one vector and S at a time.
+// DataLoss: the first difference; the sentence names it. NotFound: an object is missing.
+// InvalidArgument: the entries are not a round-open and a round-close. An aborted round has nothing
+// to compute: its model must be its base model.
+absl::StatusOr<ReplayResult> Replay(const ReplayInputs& inputs);
+
+// Every object that Replay will fetch for this round, for an export: annexes of lists, the round
+// record, cfg, plan, base model, new model and each counted vector. Reads the record only.
+// Errors as Replay.
+absl::StatusOr<std::vector<Digest>> ObjectsOfRound(const FetchObject& fetch,
+                                                   const ledger_anchor::Entry& open,
+                                                   const ledger_anchor::Entry& close);
+
+}  // namespace hilum::aggregator
+
+#endif  // HILUM_AGGREGATOR_REPLAY_H_
