@@ -42,11 +42,14 @@ struct PixelHeader {
   bool is_signed = false;
   bool is_float = false;     // Float or Double Float Pixel Data
   bool planar = false;       // samples plane by plane
+  bool words = false;        // native pixels are 16-bit words (OW): big endian swaps bytes
   bool half_chroma = false;  // native YBR_FULL_422: two samples a pixel are stored
   std::string photometric;   // a term of PS3.3 C.7.6.3.1.2, or "" when it is another text
 
-  // Bytes of one decoded frame at native width; bits are packed only across native frames.
+  // Values of one decoded frame, and its bytes at native width (1-bit values take a byte each).
   int64_t frame_values() const { return rows * columns * samples; }
+  int64_t value_bytes() const { return bits_allocated == 1 ? 1 : bits_allocated / 8; }
+  int64_t frame_bytes() const { return frame_values() * value_bytes(); }
 };
 
 // A range of bytes of the data set.
@@ -61,7 +64,7 @@ struct GateReport {
   bool has_pixels = false;
   PixelHeader pixels;                 // valid when has_pixels
   uint64_t header_bytes = 0;          // the data set up to the pixel data element, or all of it
-  Extent native;                      // native pixel data, exactly its native size
+  Extent native;                      // native pixel data, its size padded to even
   std::vector<Extent> fragments;      // encapsulated pixel data without the offset table
   std::vector<uint64_t> offsets;      // basic or extended offset table, in bytes; empty: none
   std::vector<std::string> warnings;  // surplus bytes, absent HighBit, …
@@ -86,12 +89,17 @@ class SafeFile {
 
 // Scans `file`, a whole DICOM file (PS3.10). Refusals, each with its code: NO_PREAMBLE,
 // FILE_SIZE, TRANSFER_SYNTAX, INFLATE, NESTING, ELEMENTS, VALUE_SIZE, LENGTH, DIMENSIONS, BITS,
-// PIXEL_SIZE, TRUNCATED, FRAGMENTS. Takes time linear in the bytes it must look at (values are
-// skipped) and, for a deflated file only, memory up to `inflated_bytes`. Thread-safe.
+// PIXEL_SIZE, TRUNCATED, FRAGMENTS, DICOM (a VR that does not exist, an attribute twice). Takes
+// time linear in the bytes it must look at (values are skipped) and, for a deflated file only,
+// memory up to `inflated_bytes`. Thread-safe.
 absl::StatusOr<SafeFile> OpenFile(ByteView file, const GateLimits& limits = {});
 
 // OpenFile for callers that want the verdict only.
 absl::StatusOr<GateReport> CheckFile(ByteView file, const GateLimits& limits = {});
+
+// The transfer syntax UID of the file meta information, also of a file that OpenFile refuses.
+// "": there is none, or it is not of the form 1.2.840.10008.<digits and dots>.
+std::string PeekTransferSyntax(ByteView file);
 
 }  // namespace hilum::dicom
 

@@ -29,6 +29,7 @@ struct InspectReport {
   std::optional<std::array<double, 2>> spacing_mm;  // between rows, between columns
   std::vector<std::string> warnings;
   std::optional<Image8> picture;  // when asked for and possible
+  absl::Status picture_status;    // why a picture that was asked for could not be made
 };
 
 struct InspectOptions {
@@ -37,7 +38,8 @@ struct InspectOptions {
   // endian, native width (1-bit pixels as one byte each). Hash them to get stored_sha256.
   std::function<void(ByteView)> stored;
   // Make the 8-bit image of the first frame after modality, VOI and presentation stages. CT
-  // without a window: centre -600, width 1500. Others: LUT, window, as is, full range.
+  // without a window: centre -600, width 1500. Others: LUT, window, as is, full range. Grey and
+  // 8-bit RGB; anything else leaves COLOUR or BITS in picture_status, and the report stays OK.
   bool picture = false;
 };
 

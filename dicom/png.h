@@ -17,7 +17,7 @@ struct Image8 {
   int64_t width = 0;
   int64_t height = 0;
   int channels = 1;
-  std::vector<uint8_t> values;  // [height * width * channels]
+  std::vector<uint8_t> values{};  // [height * width * channels]
 };
 
 // InvalidArgument: empty, more than 16,384 rows or columns, channels other than 1 and 3, or a

@@ -1,0 +1,23 @@
+#include "dicom/file_bytes.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "dicom/refusal.h"
+
+namespace hilum::dicom {
+
+absl::StatusOr<Bytes> ReadFileBytes(const std::filesystem::path& path, const GateLimits& limits) {
+  absl::StatusOr<Bytes> bytes = ReadFile(path, limits.file_bytes);
+  if (bytes.ok()) return bytes;
+  switch (bytes.status().code()) {
+    case absl::StatusCode::kResourceExhausted:
+      return Refuse(Refusal::kFileSize, absl::StrCat("the file is longer than the limit of ",
+                                                     limits.file_bytes, " bytes"));
+    case absl::StatusCode::kNotFound:
+      return Refuse(Refusal::kFile, "there is no such file");
+    default:
+      return Refuse(Refusal::kFile, "the file cannot be read");
+  }
+}
+
+}  // namespace hilum::dicom
