@@ -18,9 +18,12 @@ endif()
 
 # The compiler may not fuse a*b+c by itself: kernels write fmaf where they mean it. Release
 # binaries run on any x86-64: no -march=native anywhere.
-add_compile_options(-Wall -Wextra -ffp-contract=off -fno-math-errno)
+add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-Wall>
+                    $<$<COMPILE_LANGUAGE:C,CXX>:-Wextra>
+                    $<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off>
+                    $<$<COMPILE_LANGUAGE:C,CXX>:-fno-math-errno>)
 if(HILUM_WERROR)
-  add_compile_options(-Werror)
+  add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-Werror>)
 endif()
 if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
   add_compile_options(-Wthread-safety)
@@ -50,5 +53,6 @@ endif()
 if(HILUM_CUDA)
   enable_language(CUDA)
   set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)  # CMake 3.25 does not know nvcc's flag
   set(CMAKE_CUDA_ARCHITECTURES 80 90 100 CACHE STRING "" FORCE)
 endif()
