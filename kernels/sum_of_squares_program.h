@@ -32,21 +32,14 @@ struct SumOfSquaresProgram {
 
   template <class Block>
   HILUM_KERNEL void operator()(const Block& block) const {
-    typename Block::template PerThread<float> sum;
-    typename Block::template PerThread<int32_t> most;
-    for (int j = 0; j < kPerThread; ++j) {
-      const int64_t first = block.index * kTile + j * kThreads;
-      const float* in = values + first;
-      block.Local(n - first, [&](int t) {
-        const float value = in[t];
-        sum[t] = fmaf(value, value, sum[t]);
-        most[t] = Larger(most[t], AbsoluteBits(value));
-      });
+    const int64_t first = block.index * kTile;
+    const float* in = values + first;
+    const int64_t left = n - first;
+    if (left >= kTile) {  // apart, so that the loops of a whole tile have no test inside
+      block.Phase([=](int t, Shared& shared) { Take(in, t, kTile, shared); });
+    } else {
+      block.Phase([=](int t, Shared& shared) { Take(in, t, left, shared); });
     }
-    block.Phase([&](int t, Shared& shared) {
-      shared.sum[t] = sum[t];
-      shared.largest[t] = most[t];
-    });
     for (int width = kThreads / 2; width > 0; width /= 2) {
       block.Phase(width, [&](int t, Shared& shared) {
         shared.sum[t] += shared.sum[t + width];
@@ -59,6 +52,20 @@ struct SumOfSquaresProgram {
     });
   }
 
+  // Thread t's values of a tile of which `left` are there: t, t + kThreads, ... Neighbours read
+  // neighbours.
+  static HILUM_KERNEL void Take(const float* in, int t, int64_t left, Shared& shared) {
+    float sum = 0.0f;
+    int32_t most = 0;
+    for (int j = 0; j < kPerThread; ++j) {
+      if (t + j * kThreads >= left) break;
+      const float value = in[t + j * kThreads];
+      sum = fmaf(value, value, sum);
+      most = Larger(most, AbsoluteBits(value));
+    }
+    shared.sum[t] = sum;
+    shared.largest[t] = most;
+  }
   static HILUM_KERNEL int32_t AbsoluteBits(float value) {
     int32_t bits;
     std::memcpy(&bits, &value, sizeof bits);

@@ -1,0 +1,19 @@
+// Instantiates every program for CUDA, so that its cost can be read without a GPU (budgets.tsv).
+#include "kernels/clip_program.h"
+#include "kernels/dequantize_program.h"
+#include "kernels/integer_sum_program.h"
+#include "kernels/quantize_program.h"
+#include "kernels/sum_of_squares_program.h"
+
+namespace hilum::kernels {
+
+template __global__ void Run(IntegerSumProgram<1>);
+template __global__ void Run(IntegerSumProgram<-1>);
+template __global__ void Run(ReduceToRingProgram);
+template __global__ void Run(SumOfSquaresProgram);
+template __global__ void Run(ScaleProgram);
+template __global__ void Run(QuantizeProgram);
+template __global__ void Run(DequantizeProgram);
+template __global__ void Run(AddMeanProgram);
+
+}  // namespace hilum::kernels
