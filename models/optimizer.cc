@@ -1,0 +1,101 @@
+#include "models/optimizer.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace hilum::models {
+namespace {
+
+constexpr float kBeta1 = 0.9f;
+constexpr float kBeta2 = 0.999f;
+constexpr float kEpsilon = 1e-8f;
+
+// PyTorch's OneCycleLR with its defaults: up for 30 % of the steps from max / 25, then down to
+// max / 250000, both along half a cosine.
+constexpr double kOneCycleRise = 0.3;
+constexpr double kOneCycleStart = 1.0 / 25;
+constexpr double kOneCycleEnd = kOneCycleStart / 1e4;
+constexpr double kCosineEnd = 0.01;
+
+double AlongCosine(double from, double to, double part) {
+  return to + (from - to) * 0.5 * (1 + std::cos(std::numbers::pi * part));
+}
+
+double OneCycle(double step, double total) {
+  const double top = kOneCycleRise * total - 1, last = total - 1;
+  if (step <= top) return AlongCosine(kOneCycleStart, 1, step / top);
+  return AlongCosine(1, kOneCycleEnd, last > top ? (step - top) / (last - top) : 1);
+}
+
+}  // namespace
+
+double LearningRateAt(const TrainOptions& options, int64_t step) {
+  const double at = static_cast<double>(step), total = static_cast<double>(options.total_steps);
+  switch (options.schedule) {
+    case Schedule::kConstant:
+      return options.learning_rate;
+    case Schedule::kCosine:
+      return options.learning_rate * AlongCosine(1, kCosineEnd, at / total);
+    case Schedule::kOneCycle:
+      return options.learning_rate * OneCycle(at, total);
+  }
+  return 0;
+}
+
+OptimizerState::OptimizerState(const TrainOptions& options, int64_t n_params)
+    : optimizer_(options.optimizer),
+      momentum_(options.momentum),
+      weight_decay_(options.weight_decay),
+      first_(n_params, 0.0f),
+      second_(options.optimizer == Optimizer::kAdamW ? n_params : 0, 0.0f) {}
+
+void OptimizerState::Step(double learning_rate, std::span<const float> gradient,
+                          std::span<float> weights) {
+  ++n_steps_;
+  if (optimizer_ == Optimizer::kAdamW) {
+    StepAdamW(learning_rate, gradient, weights);
+  } else {
+    StepSgd(learning_rate, gradient, weights);
+  }
+}
+
+void OptimizerState::StepAdamW(double learning_rate, std::span<const float> gradient,
+                               std::span<float> weights) {
+  const double n = static_cast<double>(n_steps_);
+  const float keep = static_cast<float>(1 - learning_rate * weight_decay_);
+  const float size = static_cast<float>(learning_rate / (1 - std::pow(kBeta1, n)));
+  const float correction = static_cast<float>(std::sqrt(1 - std::pow(kBeta2, n)));
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const float g = gradient[i];
+    first_[i] = kBeta1 * first_[i] + (1 - kBeta1) * g;
+    second_[i] = kBeta2 * second_[i] + (1 - kBeta2) * g * g;
+    weights[i] =
+        weights[i] * keep - size * first_[i] / (std::sqrt(second_[i]) / correction + kEpsilon);
+  }
+}
+
+void OptimizerState::StepSgd(double learning_rate, std::span<const float> gradient,
+                             std::span<float> weights) {
+  const float rate = static_cast<float>(learning_rate);
+  for (size_t i = 0; i < weights.size(); ++i) {
+    const float g = gradient[i] + weight_decay_ * weights[i];
+    first_[i] = momentum_ * first_[i] + g;
+    weights[i] -= rate * first_[i];
+  }
+}
+
+void AddProximalTerm(float mu, std::span<const float> weights, std::span<const float> start,
+                     std::span<float> gradient) {
+  for (size_t i = 0; i < weights.size(); ++i) gradient[i] += mu * (weights[i] - start[i]);
+}
+
+void CutToNorm(float max_norm, std::span<float> gradient) {
+  double squares = 0;
+  for (float g : gradient) squares += static_cast<double>(g) * g;
+  const double norm = std::sqrt(squares);
+  if (norm <= max_norm) return;
+  const float factor = static_cast<float>(max_norm / norm);
+  for (float& g : gradient) g *= factor;
+}
+
+}  // namespace hilum::models

@@ -1,0 +1,101 @@
+// The forward pass, from the same layers as the layer table.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/conv2d.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/relu.h>
+
+#include "base/check.h"
+#include "models/torch_network.h"
+#include "models/torch_norm.h"
+
+namespace hilum::models {
+namespace {
+
+// Takes layers and their tensors one after the other.
+class Walk {
+ public:
+  Walk(const Network::Impl& network, size_t layer, size_t tensor)
+      : network_(network), layer_(layer), tensor_(tensor) {}
+
+  at::Tensor Convolve(const at::Tensor& x) {
+    const Layer& layer = Next(LayerKind::kConvolution);
+    at::Tensor weight = Tensor();
+    // Three equal channels: the sum of the weights over them does the same with a third of the
+    // work.
+    if (x.size(1) == 1 && layer.in == 3) weight = weight.sum({1}, /*keepdim=*/true);
+    const at::Tensor bias = layer.bias ? Tensor() : at::Tensor();
+    return at::conv2d(x, weight, bias, layer.stride, layer.kernel / 2, 1, layer.groups);
+  }
+  at::Tensor Normalise(const at::Tensor& x, bool relu) {
+    Next(LayerKind::kNorm);
+    const at::Tensor gamma = Tensor();
+    return GroupNorm(x, gamma, Tensor(), relu);
+  }
+  at::Tensor Connect(const at::Tensor& x) {
+    Next(LayerKind::kLinear);
+    const at::Tensor weight = Tensor();
+    return at::linear(x, weight, Tensor());
+  }
+  bool done() const { return layer_ == network_.layers.size(); }
+
+ private:
+  const Layer& Next(LayerKind kind) {
+    const Layer& layer = network_.layers[layer_++];
+    HILUM_CHECK(layer.kind == kind);
+    return layer;
+  }
+  const at::Tensor& Tensor() { return network_.tensors[tensor_++]; }
+
+  const Network::Impl& network_;
+  size_t layer_;
+  size_t tensor_;
+};
+
+// project1, expand, depthwise, project2, extend; each with its own norm.
+at::Tensor Pepx(Walk& walk, at::Tensor x) {
+  for (int step = 0; step < 5; ++step) x = walk.Normalise(walk.Convolve(x), /*relu=*/step < 4);
+  return x;
+}
+
+// The published form: biases, ReLU after the middle convolutions, one norm at the end.
+at::Tensor PlainPepx(Walk& walk, const at::Tensor& x) {
+  at::Tensor y = at::relu(walk.Convolve(walk.Convolve(x)));
+  y = at::relu(walk.Convolve(y));
+  return walk.Normalise(walk.Convolve(walk.Convolve(y)), /*relu=*/true);
+}
+
+at::Tensor Stage(Walk& walk, bool plain, int n_blocks, const at::Tensor& pooled) {
+  at::Tensor sum = plain ? PlainPepx(walk, pooled) : Pepx(walk, pooled);
+  for (int block = 1; block < n_blocks; ++block) {
+    sum = sum + (plain ? PlainPepx(walk, sum) : Pepx(walk, at::relu(sum)));
+  }
+  return sum;
+}
+
+}  // namespace
+
+at::Tensor Network::Impl::Features(const at::Tensor& images) const {
+  Walk walk(*this, 0, 0);
+  at::Tensor x = walk.Convolve(images.contiguous(at::MemoryFormat::ChannelsLast));
+  x = walk.Normalise(x, /*relu=*/true);
+  for (int n_blocks : architecture.stage_blocks) {
+    x = Stage(walk, architecture.plain, n_blocks, at::max_pool2d(x, 2));
+  }
+  return x;
+}
+
+at::Tensor Network::Impl::Head(const at::Tensor& features) const {
+  const size_t n_linear = architecture.head_hidden.size() + 1;
+  Walk walk(*this, layers.size() - n_linear, tensors.size() - 2 * n_linear);
+  at::Tensor x = architecture.fixed_input
+                     ? features.contiguous(at::MemoryFormat::Contiguous).flatten(1)
+                     : features.mean(at::IntArrayRef{2, 3});
+  while (true) {
+    x = walk.Connect(x);
+    if (walk.done()) return x;
+    x = at::relu(x);
+  }
+}
+
+}  // namespace hilum::models
