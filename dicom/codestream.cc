@@ -114,6 +114,26 @@ absl::StatusOr<CodestreamHeader> ReadCodestreamHeader(ByteView stream) {
                 "a frame's compressed stream begins neither as JPEG nor as JPEG 2000");
 }
 
+ByteView Jp2Codestream(ByteView stream) {
+  constexpr uint32_t kSignatureBox = 0x6A502020;   // "jP  "
+  constexpr uint32_t kCodestreamBox = 0x6A703263;  // "jp2c"
+  if (stream.size() < 12 || Load32(stream, 0, true) != 12 ||
+      Load32(stream, 4, true) != kSignatureBox) {
+    return stream;
+  }
+  uint64_t at = 0;
+  while (stream.size() - at >= 8) {
+    const uint64_t length = Load32(stream, at, true);  // 0: up to the end; 1: 64 bits follow
+    if (Load32(stream, at + 4, true) == kCodestreamBox) {
+      const ByteView rest = stream.subspan(at + 8);
+      return length < 8 || length - 8 > rest.size() ? rest : rest.first(length - 8);
+    }
+    if (length < 8 || length > stream.size() - at) break;
+    at += length;
+  }
+  return stream;
+}
+
 absl::Status CheckCodestream(const CodestreamHeader& header, const PixelHeader& pixels,
                              const Syntax& syntax) {
   if (!KindFits(header.kind, syntax)) {

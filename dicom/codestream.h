@@ -32,6 +32,10 @@ struct CodestreamHeader {
 // JPEG 2000 image whose components differ or are subsampled.
 absl::StatusOr<CodestreamHeader> ReadCodestreamHeader(ByteView stream);
 
+// The codestream inside a JP2 file (T.800 annex I), which some writers store in a fragment against
+// PS3.5 annex A.4.4; any other stream as it is. The result points into `stream`.
+ByteView Jp2Codestream(ByteView stream);
+
 // CODESTREAM: width, height, components or kind differ from what the data set and its transfer
 // syntax say, or a sample has more bits than BitsAllocated.
 absl::Status CheckCodestream(const CodestreamHeader& header, const PixelHeader& pixels,

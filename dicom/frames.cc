@@ -99,8 +99,9 @@ absl::StatusOr<Bytes> FrameReader::Read(int64_t index) const {
         file_->data_set().subspan(report.native.offset, report.native.size_bytes);
     return ReadNativeFrame(native, pixels, report.syntax->big_endian, index);
   }
-  const Bytes stream = Gather(index);
-  if (report.syntax->codec == Codec::kRle) return DecodeRle(stream, pixels);
+  const Bytes gathered = Gather(index);
+  if (report.syntax->codec == Codec::kRle) return DecodeRle(gathered, pixels);
+  const ByteView stream = Jp2Codestream(gathered);
   HILUM_ASSIGN_OR_RETURN(const CodestreamHeader header, ReadCodestreamHeader(stream));
   HILUM_RETURN_IF_ERROR(CheckCodestream(header, pixels, *report.syntax));
   switch (report.syntax->codec) {

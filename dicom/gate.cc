@@ -72,6 +72,12 @@ absl::StatusOr<const Syntax*> KnownSyntax(const Meta& meta) {
                                                        "that are"));
 }
 
+// Explicit or implicit VR, as the first element shows it.
+bool IsExplicit(ByteView data_set, const Syntax& syntax) {
+  if (!syntax.explicit_vr || data_set.size() < 8) return syntax.explicit_vr;
+  return IsVr(reinterpret_cast<const char*>(data_set.data()) + 4);
+}
+
 // Fills in all of `report` that follows from the scan.
 absl::Status Describe(const ScanResult& scan, ByteView data, const GateLimits& limits,
                       GateReport& report) {
@@ -101,7 +107,11 @@ absl::StatusOr<SafeFile> OpenFile(ByteView file, const GateLimits& limits) {
     HILUM_ASSIGN_OR_RETURN(safe.inflated_, InflateDataSet(safe.stored_, *report.syntax, limits));
     safe.stored_ = {};
   }
-  const Encoding encoding{.explicit_vr = report.syntax->explicit_vr,
+  report.explicit_vr = IsExplicit(safe.data_set(), *report.syntax);
+  if (report.explicit_vr != report.syntax->explicit_vr) {
+    report.warnings.push_back("the syntax announces explicit VR, the data set has implicit VR");
+  }
+  const Encoding encoding{.explicit_vr = report.explicit_vr,
                           .big_endian = report.syntax->big_endian};
   HILUM_ASSIGN_OR_RETURN(const ScanResult scan,
                          Scan(safe.data_set(), /*complete=*/true, encoding, limits));

@@ -61,6 +61,7 @@ struct Extent {
 // What the scan found. Offsets count in `data_set` of SafeFile, never in the original file.
 struct GateReport {
   const Syntax* syntax = nullptr;  // an entry of the table in syntax.h; lives for ever
+  bool explicit_vr = true;         // how the data set is written, see OpenFile
   bool has_pixels = false;
   PixelHeader pixels;                 // valid when has_pixels
   uint64_t header_bytes = 0;          // the data set up to the pixel data element, or all of it
@@ -92,6 +93,9 @@ class SafeFile {
 // PIXEL_SIZE, TRUNCATED, FRAGMENTS, DICOM (a VR that does not exist, an attribute twice). Takes
 // time linear in the bytes it must look at (values are skipped) and, for a deflated file only,
 // memory up to `inflated_bytes`. Thread-safe.
+//
+// Some writers announce explicit VR and write implicit VR: where the first element has no VR that
+// exists, the whole data set is read as implicit VR, with a warning.
 absl::StatusOr<SafeFile> OpenFile(ByteView file, const GateLimits& limits = {});
 
 // OpenFile for callers that want the verdict only.

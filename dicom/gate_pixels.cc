@@ -168,7 +168,7 @@ absl::Status DescribePixels(const ScanResult& scan, const GateLimits& limits, Ga
   PixelHeader& pixels = report.pixels;
   pixels.is_float = scan.pixels.tag != kPixelData;
   // With implicit VR pixel data is OW (PS3.5 annex A.1).
-  pixels.words = scan.pixels.Is("OW") || !report.syntax->explicit_vr;
+  pixels.words = scan.pixels.Is("OW") || !report.explicit_vr;
   HILUM_RETURN_IF_ERROR(ReadDimensions(values, limits, pixels));
   HILUM_RETURN_IF_ERROR(ReadBits(values, pixels, report));
   const int float_bits = scan.pixels.tag == kDoublePixelData ? 64 : 32;

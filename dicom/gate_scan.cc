@@ -241,6 +241,8 @@ class Walker {
 
 }  // namespace
 
+bool IsVr(const char* vr) { return Listed(kShortVrs, vr) || Listed(kLongVrs, vr); }
+
 uint16_t Load16(ByteView bytes, uint64_t at, bool big_endian) {
   const uint16_t low = bytes[at + (big_endian ? 1 : 0)];
   const uint16_t high = bytes[at + (big_endian ? 0 : 1)];

@@ -54,6 +54,9 @@ struct ScanResult {
 absl::StatusOr<ElementHead> ReadHead(ByteView data, uint64_t at, uint64_t end,
                                      const Encoding& encoding);
 
+// Whether two bytes are a value representation of PS3.5 table 6.2-1.
+bool IsVr(const char* vr);
+
 // Walks `data` up to the pixel data of the root or to its end. `complete`: there is no more.
 // Refusals: NESTING, ELEMENTS, VALUE_SIZE, LENGTH, DICOM.
 absl::StatusOr<ScanResult> Scan(ByteView data, bool complete, const Encoding& encoding,

@@ -46,9 +46,9 @@ absl::Status CheckStages(const Header& header) {
 // Padding is a range of stored values, either way round, both ends included (PS3.3 C.7.5.1.1.2).
 bool IsPadding(const Header& header, int64_t stored) {
   if (!header.padding_value) return false;
-  const auto [low, high] =
-      std::minmax(*header.padding_value, header.padding_limit.value_or(*header.padding_value));
-  return stored >= low && stored <= high;
+  const int64_t one = *header.padding_value;
+  const int64_t other = header.padding_limit.value_or(one);
+  return stored >= std::min(one, other) && stored <= std::max(one, other);
 }
 
 WordTable MakeTable(ByteView frame, const PixelHeader& pixels, const Header& header) {

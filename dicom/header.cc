@@ -174,9 +174,11 @@ void ReadValues(DcmDataset& root, bool is_signed, Header& header) {
   header.padding_limit = Word(root, DCM_PixelPaddingRangeLimit, is_signed);
 }
 
-E_TransferSyntax HeaderSyntax(const Syntax& syntax) {
-  if (syntax.big_endian) return EXS_BigEndianExplicit;
-  return syntax.explicit_vr ? EXS_LittleEndianExplicit : EXS_LittleEndianImplicit;
+E_TransferSyntax HeaderSyntax(const GateReport& report) {
+  if (report.syntax->big_endian) {
+    return report.explicit_vr ? EXS_BigEndianExplicit : EXS_BigEndianImplicit;
+  }
+  return report.explicit_vr ? EXS_LittleEndianExplicit : EXS_LittleEndianImplicit;
 }
 
 absl::StatusOr<Header> Parse(const SafeFile& file) {
@@ -186,8 +188,8 @@ absl::StatusOr<Header> Parse(const SafeFile& file) {
   stream.setEos();
   DcmDataset data_set;
   data_set.transferInit();
-  const OFCondition result = data_set.read(stream, HeaderSyntax(*report.syntax), EGL_noChange,
-                                           std::numeric_limits<Uint32>::max());
+  const OFCondition result =
+      data_set.read(stream, HeaderSyntax(report), EGL_noChange, std::numeric_limits<Uint32>::max());
   data_set.transferEnd();
   HILUM_RETURN_IF_ERROR(
       FromDcmtk(result, Refusal::kDicom, "the data set is not a sequence of DICOM elements"));
