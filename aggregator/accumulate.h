@@ -3,48 +3,54 @@
 #define HILUM_AGGREGATOR_ACCUMULATE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
-#include <span>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "aggregator/validate.h"
 #include "base/bytes.h"
-#include "crypto/tree.h"
 #include "ledger_anchor/store.h"
+#include "privacy/round_config.h"
 #include "privacy/unmask.h"
 
 namespace hilum::aggregator {
 
-class Accumulator;
+struct RunningSum;   // private to accumulate.cc
+struct UploadState;  // likewise
+
+// The length and width of the round's vectors.
+struct VectorShape {
+  uint64_t n_coords = 0;  // D
+  uint32_t chunk_coords = privacy::kChunkCoords;
+  uint8_t ring_bits = 32;   // every word is below 2^ring_bits
+  uint32_t max_weight = 0;  // W
+};
 
 // One site's vector while it arrives. Each chunk is hashed, written to the store and added to S in
-// one pass. An upload that ends without Accumulator::Count is taken out of S again, exactly, from
-// the bytes that were written. Not thread-safe by itself, but safe against Accumulator::Close.
+// one pass. An upload that ends without being counted is taken out of S again, exactly, from the
+// bytes that were written. One thread uses an upload; Accumulator::Close may run beside it.
 class Upload {
  public:
   Upload(const Upload&) = delete;
   ~Upload();
 
-  // Chunks come in order 0, 1, 2, ...; each holds kChunkCoords words but the last.
+  // Chunks come in order 0, 1, 2, ...; each holds chunk_coords words but the last.
   // InvalidArgument: another index, another length, or a word that is not below 2^b; the sentence
   // names the site. ResourceExhausted: the disk is full. FailedPrecondition: the round was closed.
   absl::Status AddChunk(uint32_t index, ByteView chunk);
 
-  // InvalidArgument: chunks are missing. The vector is then complete, but not durable yet.
+  // The whole vector is here, but not durable yet. InvalidArgument: chunks are missing, or the
+  // statistics at its end are out of range: weight 1..W, count 1, loss at most 64.
   absl::StatusOr<ReceivedUpdate> Finish();
 
  private:
   friend class Accumulator;
-  struct Impl;
-  explicit Upload(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
-  std::shared_ptr<Impl> impl_;
+  explicit Upload(std::shared_ptr<UploadState> state) : state_(std::move(state)) {}
+  std::shared_ptr<UploadState> state_;
 };
 
-// S in uint64, [D], and the rule of who is in it. Memory is 8 D bytes and one chunk an upload,
+// S in uint64, [D], and the rule of what is in it. Memory is 8 D bytes and one chunk an upload,
 // whatever the number of sites. Thread-safe: uploads add in parallel, chunk by chunk.
 class Accumulator {
  public:
@@ -53,34 +59,30 @@ class Accumulator {
   ~Accumulator();
 
   // ResourceExhausted, Unavailable: the store failed. FailedPrecondition: closed.
-  absl::StatusOr<std::unique_ptr<Upload>> Begin(absl::string_view site);
+  // An upload of a repeated ticket is hashed only.
+  absl::StatusOr<std::unique_ptr<Upload>> Begin(const UpdateTicket& ticket);
 
-  // Makes the vector durable in the store; its address is in the result. Only then may the update
-  // be acknowledged. The upload stays in S. ResourceExhausted, Unavailable: the store failed.
-  // FailedPrecondition: closed.
-  absl::StatusOr<Digest> Count(const AcceptedUpdate& update, Upload& upload);
-
-  // Takes a counted vector out again: the round's state did not take it.
-  absl::Status Discount(const AcceptedUpdate& update, const Digest& object);
+  // Makes the vector durable in the store and then asks `admit`, with the object's address, whether
+  // the round takes it. Only an OK from here may be acknowledged; after anything else the vector is
+  // not in S. Close waits for a Count that has begun, so nothing is counted behind its back.
+  using Admit = std::function<absl::Status(const Digest& object)>;
+  absl::Status Count(const AcceptedUpdate& update, Upload& upload, const Admit& admit);
 
   // Adds a vector that was counted before a restart, read back from the store.
   // NotFound, DataLoss: the stored vector is missing, damaged or not the one with `root`.
-  absl::Status AddStored(const StoredUpdate& update);
+  absl::Status AddStored(const Digest& object, const Digest& root);
 
   // No further upload: those in flight are taken out, and fail from now on.
-  absl::Status Close();
+  void Close();
 
-  // S of the counted updates. FailedPrecondition: not closed yet.
+  // S and how many vectors are in it. FailedPrecondition: not closed. DataLoss: bytes of a broken
+  // upload could not be read back, so S is worthless and has to be made again by AddStored.
   absl::StatusOr<privacy::MaskedTotal> Total() &&;
 
   uint32_t n_counted() const;
-  uint64_t added_bytes() const;   // all chunks that were added, also of broken uploads
-  double adding_seconds() const;  // time spent adding, all threads together
 
  private:
-  friend class Upload;
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<RunningSum> sum_;
 };
 
 }  // namespace hilum::aggregator

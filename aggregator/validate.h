@@ -3,7 +3,6 @@
 #define HILUM_AGGREGATOR_VALIDATE_H_
 
 #include <cstdint>
-#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,14 +13,6 @@
 #include "privacy/round_config.h"
 
 namespace hilum::aggregator {
-
-// The length and width of the round's vectors.
-struct VectorShape {
-  uint64_t n_coords = 0;  // D
-  uint32_t chunk_coords = privacy::kChunkCoords;
-  uint8_t ring_bits = 32;   // every word is below 2^ring_bits
-  uint32_t max_weight = 0;  // W
-};
 
 // What a header on the wire says.
 struct UpdateClaim {
@@ -34,31 +25,55 @@ struct UpdateClaim {
   Digest profile_digest{};
 };
 
-// The round that the claim is held against.
+// The round that a claim is held against.
 struct UpdateContext {
-  const Collecting* round = nullptr;
-  const privacy::RoundConfig* config = nullptr;
+  const Collecting& round;
+  const privacy::RoundConfig& config;
   uint8_t attempt = 0;
   Digest profile_digest{};
 };
 
+// A claim that fits an open round. Only CheckClaim makes one.
+class UpdateTicket {
+ public:
+  const RoundFacts& round() const { return facts_; }
+  const SiteId& site() const { return member_.site; }
+  uint16_t site_index() const { return site_index_; }
+  uint64_t n_coords() const { return n_coords_; }
+  // The site's update was accepted before: this one is only compared with it.
+  bool repeated() const { return repeated_; }
+
+ private:
+  friend absl::StatusOr<UpdateTicket> CheckClaim(const UpdateClaim&, const SiteId&,
+                                                 const UpdateContext&);
+  friend class AcceptedUpdate;
+  UpdateTicket() = default;
+  RoundFacts facts_;
+  RosterSite member_;
+  uint16_t site_index_ = 0;
+  uint64_t n_coords_ = 0;
+  crypto::Rid rid_{};
+  Digest cfg_hash_{};
+  bool repeated_ = false;
+};
+
 // Judges a header before any chunk is read; `sender` is who TLS says it is.
-// FailedPrecondition: another job, round or attempt; the site was dropped. PermissionDenied: the
+// FailedPrecondition: another job, round or attempt, or the site was dropped. PermissionDenied: the
 // site is not in the roster, or the index is another site's. InvalidArgument: length, H(cfg) or
 // profile are not the round's. The sentence names site, value and what it should be.
-absl::Status CheckClaim(const UpdateClaim& claim, const SiteId& sender,
-                        const UpdateContext& context);
+absl::StatusOr<UpdateTicket> CheckClaim(const UpdateClaim& claim, const SiteId& sender,
+                                        const UpdateContext& context);
 
-// The open statistics at the end of a vector. Only in mode 0 does the server see them.
+// The statistics at the end of a vector. Only without masks does the server see a single site's.
 struct UpdateStatistics {
-  uint32_t weight = 0;
-  double loss = 0.0;
+  uint32_t weight = 0;  // training films
+  double loss = 0.0;    // at most 64
 };
 
 // A vector that has arrived in full. Only Upload::Finish makes one.
 class ReceivedUpdate {
  public:
-  const Digest& root() const { return root_; }
+  const Digest& root() const { return root_; }  // R_i, computed from the bytes
   const UpdateStatistics& statistics() const { return statistics_; }
 
  private:
@@ -78,14 +93,20 @@ class AcceptedUpdate {
 
  private:
   friend absl::StatusOr<AcceptedUpdate> Validate(const ReceivedUpdate& received,
-                                                 const Digest& claimed_root,
-                                                 const crypto::Signature& signature,
-                                                 const UpdateContext& context, uint16_t site_index);
+                                                 const struct UpdateSeal& seal,
+                                                 const UpdateTicket& ticket);
+  static absl::Status CheckSignature(const struct UpdateSeal& seal, const UpdateTicket& ticket);
   AcceptedUpdate() = default;
   uint16_t site_index_ = 0;
   Digest root_{};
   crypto::Signature signature_;
   UpdateStatistics statistics_;
+};
+
+// The end of an update on the wire.
+struct UpdateSeal {
+  Digest root{};
+  crypto::Signature signature;  // Sign(r2-root, H(U2) || R_i || D)
 };
 
 // A counted update as the state keeps it.
@@ -96,10 +117,9 @@ struct StoredUpdate {
 };
 
 // DataLoss: the root is not that of the bytes received, or the signature is not the member's over
-// it. `claimed_root` and `signature` come from the update's close.
-absl::StatusOr<AcceptedUpdate> Validate(const ReceivedUpdate& received, const Digest& claimed_root,
-                                        const crypto::Signature& signature,
-                                        const UpdateContext& context, uint16_t site_index);
+// it. The sentence names the site.
+absl::StatusOr<AcceptedUpdate> Validate(const ReceivedUpdate& received, const UpdateSeal& seal,
+                                        const UpdateTicket& ticket);
 
 }  // namespace hilum::aggregator
 
