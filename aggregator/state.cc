@@ -16,7 +16,8 @@ constexpr char kSchema[] = R"(
 CREATE TABLE invites (secret_hash BLOB PRIMARY KEY, member TEXT NOT NULL, role TEXT NOT NULL,
   expires_s INTEGER NOT NULL) STRICT;
 CREATE TABLE members (name TEXT PRIMARY KEY, role TEXT NOT NULL, fingerprint BLOB NOT NULL,
-  joined_s INTEGER NOT NULL, join_entry TEXT NOT NULL, removed INTEGER NOT NULL) STRICT;
+  joined_s INTEGER NOT NULL, join_entry TEXT NOT NULL, certificate TEXT NOT NULL,
+  removed INTEGER NOT NULL) STRICT;
 CREATE TABLE removals (site TEXT PRIMARY KEY) STRICT;
 CREATE TABLE jobs (job TEXT PRIMARY KEY, plan TEXT NOT NULL, state INTEGER NOT NULL,
   message TEXT NOT NULL, initial_model BLOB NOT NULL, model BLOB NOT NULL,
@@ -53,6 +54,19 @@ absl::Status MakeSchema(SqlDatabase& database) {
   const std::string version = absl::StrCat("PRAGMA user_version=", kStateVersion);
   HILUM_RETURN_IF_ERROR(database.Execute(version.c_str()));
   return transaction.Commit();
+}
+
+constexpr char kSelectMembers[] =
+    "SELECT name, role, fingerprint, joined_s, join_entry, certificate, removed FROM members ";
+
+MemberRow ReadMember(SqlStatement& row) {
+  return {.name = row.Text(0),
+          .role = row.Text(1),
+          .fingerprint = row.Fixed<32>(2),
+          .joined_s = row.Integer(3),
+          .join_entry = row.Text(4),
+          .certificate = row.Text(5),
+          .removed = row.Integer(6) != 0};
 }
 
 }  // namespace
@@ -100,12 +114,13 @@ absl::StatusOr<InviteRow> State::FindInvite(const Digest& secret_hash) {
 }
 
 absl::Status State::Impl::PutMember(const MemberRow& member) {
-  SqlStatement insert(database.get(), "INSERT OR REPLACE INTO members VALUES (?,?,?,?,?,?)");
+  SqlStatement insert(database.get(), "INSERT OR REPLACE INTO members VALUES (?,?,?,?,?,?,?)");
   return insert.Bind(absl::string_view(member.name))
       .Bind(absl::string_view(member.role))
       .Bind(ByteView(member.fingerprint))
       .Bind(member.joined_s)
       .Bind(absl::string_view(member.join_entry))
+      .Bind(absl::string_view(member.certificate))
       .Bind(int64_t{member.removed})
       .Run();
 }
@@ -130,20 +145,24 @@ absl::Status State::PutMember(const MemberRow& member) {
 
 absl::StatusOr<std::vector<MemberRow>> State::Members() {
   const absl::MutexLock lock(&impl_->mutex);
-  SqlStatement select(impl_->database.get(),
-                      "SELECT name, role, fingerprint, joined_s, join_entry, removed FROM members "
-                      "ORDER BY name");
+  SqlStatement select(impl_->database.get(), absl::StrCat(kSelectMembers, "ORDER BY name"));
   std::vector<MemberRow> members;
-  while (select.Step()) {
-    members.push_back({.name = select.Text(0),
-                       .role = select.Text(1),
-                       .fingerprint = select.Fixed<32>(2),
-                       .joined_s = select.Integer(3),
-                       .join_entry = select.Text(4),
-                       .removed = select.Integer(5) != 0});
-  }
+  while (select.Step()) members.push_back(ReadMember(select));
   HILUM_RETURN_IF_ERROR(select.status());
   return members;
+}
+
+absl::StatusOr<MemberRow> State::FindMember(absl::string_view name) {
+  const absl::MutexLock lock(&impl_->mutex);
+  SqlStatement select(impl_->database.get(), absl::StrCat(kSelectMembers, "WHERE name = ?"));
+  select.Bind(name);
+  if (!select.Step()) {
+    HILUM_RETURN_IF_ERROR(select.status());
+    return absl::NotFoundError(absl::StrCat("this federation has no member ", name));
+  }
+  MemberRow member = ReadMember(select);
+  HILUM_RETURN_IF_ERROR(select.status());
+  return member;
 }
 
 absl::Status State::RequestRemoval(const SiteId& site) {

@@ -37,7 +37,8 @@ struct MemberRow {
   std::string role;      // site, lead
   Digest fingerprint{};  // of the certificate
   int64_t joined_s = 0;
-  std::string join_entry;  // canonical; empty for a lead. Logged again after a crash
+  std::string join_entry;   // canonical; empty for a lead. Logged again after a crash
+  std::string certificate;  // PEM
   bool removed = false;
 };
 
@@ -117,7 +118,9 @@ class State {
   absl::Status UseInvite(const Digest& secret_hash, const MemberRow& member);
 
   absl::Status PutMember(const MemberRow& member);
-  absl::StatusOr<std::vector<MemberRow>> Members();
+  absl::StatusOr<std::vector<MemberRow>> Members();  // by name
+  // NotFound: no such member, ever.
+  absl::StatusOr<MemberRow> FindMember(absl::string_view name);
 
   // Requests of `hilum server remove`, done by whoever holds the log.
   absl::Status RequestRemoval(const SiteId& site);

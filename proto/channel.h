@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "grpcpp/grpcpp.h"
+#include "proto/join_token.h"  // kServerName
 
 namespace hilum::proto {
 
@@ -18,10 +19,6 @@ inline constexpr size_t kModelChunkBytes = 1 << 20;
 inline constexpr int kKeepaliveMs = 20'000;         // a dead link is noticed after this ...
 inline constexpr int kKeepaliveTimeoutMs = 10'000;  // ... and this
 inline constexpr int kStreamsPerConnection = 32;
-
-// The subject alternative name of every federation's server certificate. Clients ask for this name
-// whatever address they dial: only the federation's own CA is trusted, and it certifies one server.
-inline constexpr char kServerName[] = "aggregator.hilum.internal";
 
 // All PEM text. The client's certificate and key are empty before Join.
 struct TlsIdentity {

@@ -14,6 +14,10 @@ namespace hilum::proto {
 
 inline constexpr uint64_t kJoinTokenLimitBytes = 16 << 10;
 
+// The subject alternative name of every federation's server certificate. Clients ask for this name
+// whatever address they dial: only the federation's own CA is trusted, and it certifies one server.
+inline constexpr char kServerName[] = "aggregator.hilum.internal";
+
 struct JoinToken {
   std::string member;                // CheckName; the name to join as
   std::string role;                  // "site"

@@ -1,0 +1,67 @@
+// Who belongs to the federation: invitations, joining, certificates, leaving.
+#ifndef HILUM_AGGREGATOR_MEMBERSHIP_H_
+#define HILUM_AGGREGATOR_MEMBERSHIP_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "aggregator/federation.h"
+#include "base/bytes.h"
+#include "base/ids.h"
+#include "crypto/sign.h"
+
+namespace hilum::aggregator {
+
+struct Invitation {
+  std::string token;        // base64url of the join token (proto/join_token.h)
+  Digest ca_fingerprint{};  // SHA-256 of the CA certificate, DER: read it to the hospital by phone
+  int64_t expires_s = 0;
+};
+
+// Makes a one-time invitation. Only the hash of its secret is kept. Needs no lock on the log.
+// InvalidArgument: the site's name, or ttl_s outside 1 minute to 90 days. AlreadyExists: a member
+// has the name.
+absl::StatusOr<Invitation> Invite(const FederationIdentity& identity, State& state,
+                                  const SiteId& site, int64_t now_s, int64_t ttl_s);
+
+// What a new site sends (Join of proto/hilum/v1/join.proto).
+struct JoinFields {
+  std::string member;
+  Bytes secret;
+  std::string certificate_request;
+  Bytes entry_key;
+  Bytes member_signature;
+  int64_t joined_at_s = 0;
+};
+struct JoinAnswer {
+  std::string certificate;  // PEM
+  std::string genesis_proof;
+  std::string join_proof;
+};
+
+// Spends the invitation, issues the certificate, logs the `join` entry. A repeated call with the
+// same keys and time, as after a lost answer, gets the same answer again.
+// PermissionDenied: the invitation is unknown, used, expired or another's. InvalidArgument: a field
+// has a wrong length, the clock of the site differs by more than a day. DataLoss: the request or
+// the member's signature does not verify. ResourceExhausted: the disk is full.
+absl::StatusOr<JoinAnswer> Join(Federation& federation, const JoinFields& fields, int64_t now_s);
+
+// A caller whose certificate is the one that the CA issued to an active member.
+struct Caller {
+  std::string name;
+  std::string role;  // site, lead
+};
+// PermissionDenied: not issued here, expired, replaced, or the member was removed.
+absl::StatusOr<Caller> Authenticate(Federation& federation, absl::string_view certificate_pem,
+                                    int64_t now_s);
+
+// Logs what a crash or `hilum server remove` left to be done: joins that are stored but not logged,
+// and leaves that were asked for. Returns the sites that have left. Idempotent.
+absl::StatusOr<std::vector<SiteId>> FinishMembership(Federation& federation, int64_t now_s);
+
+}  // namespace hilum::aggregator
+
+#endif  // HILUM_AGGREGATOR_MEMBERSHIP_H_
