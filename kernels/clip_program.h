@@ -22,11 +22,10 @@ struct ScaleProgram {
 
   template <class Block>
   HILUM_KERNEL void operator()(const Block& block) const {
-    const float by = factor;
+    const ScaleProgram p = *this;  // a copy that no store can change, so that the loops vectorise
     for (int j = 0; j < kPerThread; ++j) {
       const int64_t first = block.index * kTile + j * kThreads;
-      float* out = values + first;
-      block.Local(n - first, [=](int t) { out[t] *= by; });
+      block.Local(n - first, [=](int t) { p.values[first + t] *= p.factor; });
     }
   }
 };

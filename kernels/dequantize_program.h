@@ -30,13 +30,13 @@ struct DequantizeProgram {
 
   template <class Block>
   HILUM_KERNEL void operator()(const Block& block) const {
-    const double g = gain;
-    const int by = shift;
+    const DequantizeProgram p =
+        *this;  // a copy that no store can change, so that the loops vectorise
     for (int j = 0; j < kPerThread; ++j) {
       const int64_t first = block.index * kTile + j * kThreads;
-      const uint32_t* in = ring + first;
-      double* out = mean + first;
-      block.Local(n - first, [=](int t) { out[t] = SignedFromRing(in[t], by) * g; });
+      block.Local(n - first, [=](int t) {
+        p.mean[first + t] = SignedFromRing(p.ring[first + t], p.shift) * p.gain;
+      });
     }
   }
 };
@@ -59,15 +59,13 @@ struct AddMeanProgram {
 
   template <class Block>
   HILUM_KERNEL void operator()(const Block& block) const {
-    const double g = gain, eta = rate;
-    const int by = shift;
+    const AddMeanProgram p = *this;  // a copy that no store can change, so that the loops vectorise
     for (int j = 0; j < kPerThread; ++j) {
       const int64_t first = block.index * kTile + j * kThreads;
-      const uint32_t* in = ring + first;
-      float* out = model + first;
       block.Local(n - first, [=](int t) {
-        const double mean = SignedFromRing(in[t], by) * g;
-        out[t] = static_cast<float>(static_cast<double>(out[t]) + eta * mean);
+        const double mean = SignedFromRing(p.ring[first + t], p.shift) * p.gain;
+        const double before = p.model[first + t];
+        p.model[first + t] = static_cast<float>(before + p.rate * mean);
       });
     }
   }

@@ -24,11 +24,14 @@ struct IntegerSumProgram {
 
   template <class Block>
   HILUM_KERNEL void operator()(const Block& block) const {
+    const IntegerSumProgram p =
+        *this;  // a copy that no store can change, so that the loops vectorise
     for (int j = 0; j < kPerThread; ++j) {
       const int64_t first = block.index * kTile + j * kThreads;
-      const uint32_t* in = words + first;  // neighbours read neighbours
-      uint64_t* out = total + first;
-      block.Local(n - first, [=](int t) { out[t] = kSign > 0 ? out[t] + in[t] : out[t] - in[t]; });
+      block.Local(n - first, [=](int t) {  // neighbours read neighbours
+        const uint64_t word = p.words[first + t];
+        p.total[first + t] += kSign > 0 ? word : -word;
+      });
     }
   }
 };
@@ -48,12 +51,13 @@ struct ReduceToRingProgram {
 
   template <class Block>
   HILUM_KERNEL void operator()(const Block& block) const {
-    const uint32_t low = mask;
+    const ReduceToRingProgram p =
+        *this;  // a copy that no store can change, so that the loops vectorise
     for (int j = 0; j < kPerThread; ++j) {
       const int64_t first = block.index * kTile + j * kThreads;
-      const uint64_t* in = total + first;
-      uint32_t* out = ring + first;
-      block.Local(n - first, [=](int t) { out[t] = static_cast<uint32_t>(in[t]) & low; });
+      block.Local(n - first, [=](int t) {
+        p.ring[first + t] = static_cast<uint32_t>(p.total[first + t]) & p.mask;
+      });
     }
   }
 };

@@ -30,14 +30,13 @@ struct QuantizeProgram {
 
   template <class Block>
   HILUM_KERNEL void operator()(const Block& block) const {
-    const QuantizeProgram self = *this;
+    const QuantizeProgram p =
+        *this;  // a copy that no store can change, so that the loops vectorise
     for (int j = 0; j < kPerThread; ++j) {
       const int64_t first = block.index * kTile + j * kThreads;
-      const float* in = values + first;
-      const uint32_t* random = random_words + first;
-      uint32_t* out = ring + first;
       block.Local(n - first, [=](int t) {
-        out[t] = static_cast<uint32_t>(self.Rounded(in[t], random[t])) & self.mask;
+        const int32_t rounded = p.Rounded(p.values[first + t], p.random_words[first + t]);
+        p.ring[first + t] = static_cast<uint32_t>(rounded) & p.mask;
       });
     }
   }
