@@ -15,7 +15,6 @@
 namespace hilum::cli {
 namespace {
 
-constexpr uint64_t kFileLimitBytes = 1 << 20;
 constexpr size_t kShownValueBytes = 80;
 
 std::string Spelling(const toml::node& node) {
@@ -119,7 +118,7 @@ TomlReader& TomlReader::operator=(TomlReader&&) noexcept = default;
 TomlReader::~TomlReader() = default;
 
 absl::StatusOr<TomlReader> TomlReader::Open(const fs::path& path) {
-  absl::StatusOr<std::string> text = ReadTextFile(path, kFileLimitBytes);
+  absl::StatusOr<std::string> text = ReadTextFile(path, kTomlLimitBytes);
   if (absl::IsNotFound(text.status())) return text.status();
   if (!text.ok()) return absl::InvalidArgumentError(text.status().message());
   return Parse(path.string(), *text);

@@ -24,6 +24,8 @@
 
 namespace hilum::cli {
 
+inline constexpr uint64_t kTomlLimitBytes = 1 << 20;
+
 struct RealRange {
   double min = -std::numeric_limits<double>::max();
   double max = std::numeric_limits<double>::max();

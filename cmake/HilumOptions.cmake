@@ -20,6 +20,8 @@ endif()
 # binaries run on any x86-64: no -march=native anywhere.
 add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-Wall>
                     $<$<COMPILE_LANGUAGE:C,CXX>:-Wextra>
+                    # Designated initialisers leave fields at their defaults on purpose.
+                    $<$<COMPILE_LANGUAGE:C,CXX>:-Wno-missing-field-initializers>
                     $<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off>
                     $<$<COMPILE_LANGUAGE:C,CXX>:-fno-math-errno>)
 if(HILUM_WERROR)

@@ -1,0 +1,213 @@
+#include "cli/job_commands.h"
+
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "cli/job_config.h"
+#include "cli/job_credentials.h"
+#include "cli/job_model.h"
+#include "cli/job_plan.h"
+#include "cli/job_report.h"
+#include "cli/job_rpc.h"
+#include "cli/job_view.h"
+#include "cli/job_watch.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "proto/safetensors.h"
+
+namespace hilum::cli {
+namespace {
+
+absl::StatusOr<LeadCredentials> Credentials(const JobFlags& flags) {
+  std::string folder = flags.credentials;
+  const char* from_environment = std::getenv("HILUM_CREDENTIALS");
+  if (folder.empty() && from_environment != nullptr) folder = from_environment;
+  if (folder.empty()) {
+    return absl::InvalidArgumentError(
+        "who are you? Give --as FOLDER or set HILUM_CREDENTIALS to the credential folder.");
+  }
+  return ReadCredentials(folder, flags.server);
+}
+
+absl::StatusOr<std::unique_ptr<JobClient>> Connect(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const LeadCredentials credentials, Credentials(flags));
+  return std::make_unique<JobClient>(credentials);
+}
+
+void PrintStatus(const JobFlags& flags, const v1::JobStatus& status) {
+  if (flags.json) {
+    PrintJson(StatusToJson(status));
+  } else {
+    Print(StatusPage(status));
+  }
+}
+
+absl::Status PrintReply(const JobFlags& flags, const absl::StatusOr<v1::JobStatus>& status) {
+  HILUM_RETURN_IF_ERROR(status);
+  PrintStatus(flags, *status);
+  return absl::OkStatus();
+}
+
+// The last round that made a model.
+absl::StatusOr<uint64_t> LastRound(const v1::JobStatus& status) {
+  for (int i = status.history_size() - 1; i >= 0; --i) {
+    if (status.history(i).status() == "ok") return status.history(i).round();
+  }
+  return absl::FailedPreconditionError(
+      absl::StrCat("job ", status.job(), " has no closed round, so there is no model yet."));
+}
+
+fs::path CsvBeside(fs::path report) { return report.replace_extension(".csv"); }
+
+}  // namespace
+
+absl::Status RunLaunch(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const JobFile file, ReadJobFile(flags.file));
+  HILUM_ASSIGN_OR_RETURN(const LaunchableJob job, LoadVersionZero(file));
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
+  {
+    Progress progress({.what = "Sending version 0", .unit = "B", .total = job.model.size()});
+    HILUM_RETURN_IF_ERROR(
+        client->PutModel(job.model, job.model_sha256, [&](uint64_t sent) { progress.Set(sent); }));
+  }
+  HILUM_ASSIGN_OR_RETURN(const v1::JobStatus status,
+                         client->Launch(job.plan_bytes, job.model_sha256));
+  if (flags.wait) {
+    return Watch(*client, {.job = job.plan.job, .json = flags.json, .fail_unless_done = true});
+  }
+  PrintStatus(flags, status);
+  return absl::OkStatus();
+}
+
+absl::Status RunPlan(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const JobFile file, ReadJobFile(flags.file));
+  HILUM_ASSIGN_OR_RETURN(const LaunchableJob job, LoadVersionZero(file));
+  CostInput input;
+  input.n_sites = flags.n_sites > 0            ? flags.n_sites
+                  : job.plan.cohort.target > 0 ? job.plan.cohort.target
+                                               : job.plan.cohort.minimum;
+  input.model_bytes = job.model.size();
+  if (flags.films_per_second > 0) {
+    if (flags.films == 0) {
+      return absl::InvalidArgumentError(
+          "--films-per-second needs --films N, the training films of the largest site.");
+    }
+    input.films_per_second = flags.films_per_second;
+    input.films = flags.films;
+  }
+  HILUM_ASSIGN_OR_RETURN(const JobCost cost, EstimateCost(job.plan, input));
+  if (flags.json) {
+    PrintJson(CostToJson(job.plan, input, cost));
+  } else {
+    Print(CostPage(job.plan, input, cost));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunStatus(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
+  if (!flags.job.empty()) return PrintReply(flags, client->Job(flags.job));
+  HILUM_ASSIGN_OR_RETURN(const v1::JobList jobs, client->Jobs());
+  if (!flags.json) {
+    Print(jobs.jobs().empty() ? "no job was launched yet\n" : JobTable(jobs));
+    return absl::OkStatus();
+  }
+  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  for (const v1::JobStatus& job : jobs.jobs()) json.push_back(StatusToJson(job));
+  PrintJson({{"jobs", json}});
+  return absl::OkStatus();
+}
+
+absl::Status RunWatch(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
+  return Watch(*client, {.job = flags.job, .json = flags.json});
+}
+
+absl::Status RunCancel(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
+  return PrintReply(flags, client->Cancel(flags.job));
+}
+
+absl::Status RunResume(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
+  return PrintReply(flags, client->Resume(flags.job, flags.rounds));
+}
+
+absl::Status RunReport(const JobFlags& flags) {
+  std::optional<nlohmann::ordered_json> evaluation;
+  if (!flags.evaluation.empty()) {
+    HILUM_ASSIGN_OR_RETURN(evaluation, ReadEvaluation(flags.evaluation));
+  }
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
+  HILUM_ASSIGN_OR_RETURN(const v1::JobStatus status, client->Job(flags.job));
+  const fs::path out = flags.out.empty() ? "report.html" : flags.out;
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(out, AsBytes(ReportPage(status, evaluation))));
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(CsvBeside(out), AsBytes(RoundsCsv(status))));
+  if (flags.json) {
+    PrintJson({{"report", out.string()}, {"csv", CsvBeside(out).string()}});
+  } else {
+    Print(absl::StrCat("wrote ", out.string(), " and ", CsvBeside(out).string(), "\n"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunCompare(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
+  HILUM_ASSIGN_OR_RETURN(const v1::JobStatus a, client->Job(flags.job));
+  HILUM_ASSIGN_OR_RETURN(const v1::JobStatus b, client->Job(flags.other_job));
+  if (flags.json) {
+    PrintJson(CompareJobsJson(a, b));
+  } else {
+    Print(CompareJobs(a, b));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunModel(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const LeadCredentials credentials, Credentials(flags));
+  JobClient client(credentials);
+  HILUM_ASSIGN_OR_RETURN(const v1::JobStatus status, client.Job(flags.job));
+  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan plan, proto::ParseRoundPlan(status.plan()));
+  ModelClaim claim{.job = flags.job, .round = flags.round};
+  if (claim.round == 0) {
+    HILUM_ASSIGN_OR_RETURN(claim.round, LastRound(status));
+  }
+  HILUM_ASSIGN_OR_RETURN(
+      const v1::ProofReply reply,
+      client.FetchProof({.job = claim.job, .round = claim.round, .type = "round-close"}));
+  claim.proof = reply.proof();
+  claim.now_s = static_cast<uint64_t>(SystemClock().NowSeconds());
+  HILUM_ASSIGN_OR_RETURN(const ProvenModel proven, CheckModelProof(credentials, claim));
+  const uint64_t limit_bytes =
+      8 + proto::kSafetensorsHeaderLimitBytes + 4 * static_cast<uint64_t>(plan.spec.n_params());
+  Bytes file;
+  {
+    Progress progress({.what = "Fetching the model", .unit = "B"});
+    HILUM_ASSIGN_OR_RETURN(file, client.FetchModel(proven.sha256, limit_bytes,
+                                                   [&](uint64_t got) { progress.Set(got); }));
+  }
+  HILUM_ASSIGN_OR_RETURN(const proto::ModelDescription model,
+                         WriteModelFolder(flags.out, plan, proven, credentials, file));
+  if (flags.json) {
+    PrintJson({{"job", model.job},
+               {"round", model.round},
+               {"out", flags.out},
+               {"sha256", ToHex(model.sha256)},
+               {"entry_index", proven.index},
+               {"verified", true},
+               {"quorum_none", proven.quorum_none}});
+    return absl::OkStatus();
+  }
+  Print(absl::StrCat("model of round ", model.round, " of ", model.job, " is in ", flags.out,
+                     ": its SHA-256, ", ToHex(model.sha256), ", stands in ledger entry ",
+                     proven.index, proven.quorum_none ? " (no witness vouches for the log)" : "",
+                     "\n"));
+  return absl::OkStatus();
+}
+
+}  // namespace hilum::cli

@@ -1,0 +1,189 @@
+#include "cli/job_config.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "cli/toml_reader.h"
+#include "ledger_anchor/store.h"  // crypto::Sha256, the store's address
+#include "proto/canonical_json.h"
+#include "proto/model_json.h"
+#include "proto/safetensors.h"
+
+namespace hilum::cli {
+namespace {
+
+constexpr int64_t kDayS = 86'400;
+// The largest file that a federation can average: header, 4 bytes a parameter.
+constexpr uint64_t kModelLimitBytes =
+    proto::kSafetensorsHeaderLimitBytes + 4 * static_cast<uint64_t>(proto::kParametersLimit);
+
+void ReadName(TomlReader& reader, absl::string_view key, std::string& value) {
+  reader.Require(key);
+  reader.Text(key, value);
+  const absl::Status status = CheckName(key, value);
+  if (!status.ok()) reader.Refuse(key, status.message());
+}
+
+void ReadModel(TomlReader& reader, JobFile& job, std::string& init) {
+  proto::ModelPlan& model = job.plan.model;
+  reader.Section("model");
+  reader.Require("init");
+  reader.Text("init", init);
+  ReadName(reader, "architecture", model.architecture);
+  reader.OneOf("norm", model.norm, {"group"});
+  reader.Require("classes");
+  reader.Texts("classes", model.classes);
+  if (model.classes.size() < 2 || model.classes.size() > 16) {
+    reader.Refuse("classes", absl::StrCat("has ", model.classes.size(),
+                                          " names, but from 2 to 16 are needed."));
+  }
+  ReadName(reader, "profile", model.profile);
+  reader.Integer("min_age_years", model.min_age_years, 0, 150);
+}
+
+void ReadTraining(TomlReader& reader, proto::TrainingPlan& training) {
+  reader.Section("training");
+  reader.OneOf("optimizer", training.optimizer, {"adamw", "sgd"});
+  reader.Real("learning_rate", training.learning_rate, {.min = 0, .max = 10, .above_min = true});
+  reader.Real("weight_decay", training.weight_decay, {.min = 0, .max = 1});
+  reader.Real("momentum", training.momentum, {.min = 0, .max = 0.9999});
+  reader.OneOf("schedule", training.schedule, {"constant", "cosine", "one-cycle"});
+  reader.Integer("schedule_rounds", training.schedule_rounds, 0, 100'000);
+  reader.Integer("local_epochs", training.local_epochs, 1, 100);
+  reader.Integer("batch_size", training.batch_size, 1, 1024);
+  reader.Bool("balance_classes", training.balance_classes);
+  reader.Bool("augment", training.augment);
+  reader.Real("prox_mu", training.prox_mu, {.min = 0, .max = 10});
+  reader.Real("max_gradient_norm", training.max_gradient_norm, {.min = 0, .max = 1e6});
+}
+
+void ReadStrategy(TomlReader& reader, proto::RoundPlan& plan) {
+  reader.Section("strategy");
+  reader.OneOf("name", plan.strategy.name, {"fedavg", "fedprox"});
+  reader.Real("server_learning_rate", plan.strategy.server_learning_rate,
+              {.min = 0, .max = 10, .above_min = true});
+  if (plan.strategy.name != "fedprox" && plan.training.prox_mu != 0) {
+    reader.Section("training");
+    reader.Refuse("prox_mu", "must be 0 unless [strategy] name is \"fedprox\".");
+  }
+}
+
+void ReadCohort(TomlReader& reader, proto::CohortPlan& cohort) {
+  reader.Section("cohort");
+  reader.Integer("minimum", cohort.minimum, 2, 500);
+  reader.Integer("target", cohort.target, 0, 500);
+  if (cohort.target != 0 && cohort.target < cohort.minimum) {
+    reader.Refuse("target", absl::StrCat("is ", cohort.target, ", but 0 (every site) or at least ",
+                                         "minimum, ", cohort.minimum, ", is needed."));
+  }
+  reader.Integer("recruit_s", cohort.recruit_s, 1, 30 * kDayS);
+  reader.Integer("return_wait_s", cohort.return_wait_s, 0, 30 * kDayS);
+  reader.Integer("grace_s", cohort.grace_s, 1, kDayS);
+  reader.Integer("deadline_s", cohort.deadline_s, 1, 30 * kDayS);
+}
+
+void ReadAggregation(TomlReader& reader, proto::AggregationPlan& aggregation) {
+  reader.Section("aggregation");
+  reader.OneOf("mode", aggregation.mode, {"open"});
+  reader.Real("clip_l2", aggregation.clip_l2, {.min = 0, .max = 1e6, .above_min = true});
+  reader.Real("range", aggregation.range, {.min = 0, .max = aggregation.clip_l2});
+  reader.Integer("ring_bits", aggregation.ring_bits, 16, 32);
+  reader.Integer("value_bits", aggregation.value_bits, 0, aggregation.ring_bits - 1);
+  if (aggregation.value_bits == 1) {
+    reader.Refuse("value_bits", absl::StrCat("is 1, but 0 (as many as fit) or from 2 to ",
+                                             aggregation.ring_bits - 1, " are needed."));
+  }
+  reader.Integer("max_weight", aggregation.max_weight, 1, 1'000'000);
+}
+
+absl::Status Disagree(absl::string_view field, absl::string_view job, absl::string_view model) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("JOB.toml's ", field, " is ", job, ", but the model folder says ", model, "."));
+}
+
+absl::Status CheckAgrees(const proto::ModelPlan& plan, const proto::ModelDescription& model) {
+  if (plan.architecture != model.architecture) {
+    return Disagree("architecture", plan.architecture, model.architecture);
+  }
+  if (plan.classes != model.classes) {
+    return Disagree("classes", absl::StrJoin(plan.classes, ","), absl::StrJoin(model.classes, ","));
+  }
+  if (plan.profile != model.profile) return Disagree("profile", plan.profile, model.profile);
+  if (plan.norm != model.norm) return Disagree("norm", plan.norm, model.norm);
+  if (model.round != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the model folder holds the model of round ", model.round,
+                     "; a job starts from version 0, which `hilum model init` makes."));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Bytes> ReadModelFile(const JobFile& job, absl::string_view name,
+                                    uint64_t limit_bytes) {
+  absl::StatusOr<Bytes> file = ReadFile(job.model_folder / std::string(name), limit_bytes);
+  if (absl::IsNotFound(file.status())) {
+    return absl::NotFoundError(
+        absl::StrCat("[model] init: ", job.model_folder.string(), " holds no ", name,
+                     "; make version 0 with `hilum model init ", job.plan.model.architecture,
+                     " --seed N --out ", job.model_folder.string(), "`."));
+  }
+  return file;
+}
+
+}  // namespace
+
+absl::StatusOr<JobFile> ParseJobFile(const fs::path& file, absl::string_view text) {
+  HILUM_ASSIGN_OR_RETURN(TomlReader reader, TomlReader::Parse(file.string(), text));
+  JobFile job;
+  std::string init;
+  ReadName(reader, "job", job.plan.job);
+  reader.Require("rounds");
+  reader.Integer("rounds", job.plan.rounds, 1, 100'000);
+  if (reader.Has("seed")) {
+    job.plan.seed = 0;
+    reader.Integer("seed", *job.plan.seed, 0, static_cast<int64_t>(proto::kJsonIntegerLimit));
+  }
+  ReadModel(reader, job, init);
+  ReadTraining(reader, job.plan.training);
+  ReadStrategy(reader, job.plan);
+  ReadCohort(reader, job.plan.cohort);
+  ReadAggregation(reader, job.plan.aggregation);
+  HILUM_RETURN_IF_ERROR(reader.Finish());
+  job.model_folder = file.parent_path() / init;
+  return job;
+}
+
+absl::StatusOr<JobFile> ReadJobFile(const fs::path& path) {
+  absl::StatusOr<std::string> text = ReadTextFile(path, kTomlLimitBytes);
+  if (absl::IsNotFound(text.status())) return text.status();
+  if (!text.ok()) return absl::InvalidArgumentError(text.status().message());
+  return ParseJobFile(path, *text);
+}
+
+absl::StatusOr<LaunchableJob> LoadVersionZero(const JobFile& job) {
+  LaunchableJob launchable{.plan = job.plan};
+  HILUM_ASSIGN_OR_RETURN(const Bytes json,
+                         ReadModelFile(job, "model.json", proto::kModelJsonLimitBytes));
+  HILUM_ASSIGN_OR_RETURN(const proto::ModelDescription model,
+                         proto::ModelDescriptionFromJson(AsText(json)));
+  HILUM_RETURN_IF_ERROR(CheckAgrees(job.plan.model, model));
+  HILUM_ASSIGN_OR_RETURN(launchable.model,
+                         ReadModelFile(job, "model.safetensors", kModelLimitBytes));
+  launchable.model_sha256 = crypto::Sha256(launchable.model);
+  if (launchable.model_sha256 != model.sha256) {
+    return absl::DataLossError(absl::StrCat(
+        "the SHA-256 of ", (job.model_folder / "model.safetensors").string(), " is ",
+        ToHex(launchable.model_sha256), ", but model.json says ", ToHex(model.sha256), "."));
+  }
+  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile file, proto::ParseSafetensors(launchable.model));
+  launchable.plan.spec = std::move(file.spec);
+  launchable.plan.model.profile_digest = model.profile_digest;
+  HILUM_ASSIGN_OR_RETURN(launchable.plan_bytes, proto::EncodeRoundPlan(launchable.plan));
+  return launchable;
+}
+
+}  // namespace hilum::cli

@@ -1,0 +1,108 @@
+#include "cli/job_watch.h"
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <iostream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "base/terminal.h"
+#include "cli/job_view.h"
+#include "cli/output.h"
+
+namespace hilum::cli {
+namespace {
+
+constexpr int kReturnTries = 120;
+constexpr auto kReturnPause = std::chrono::seconds(1);
+constexpr auto kStopPoll = std::chrono::milliseconds(50);
+
+std::atomic<bool> stop_requested{false};
+static_assert(std::atomic<bool>::is_always_lock_free, "a signal handler sets it");
+
+void RequestStop(int) { stop_requested = true; }
+
+// Draws a page over the one before.
+class LivePage {
+ public:
+  void Draw(const std::string& page) {
+    if (lines_ > 0) Print(absl::StrCat("\x1b[", lines_, "A\x1b[J"));
+    Print(page);
+    lines_ = std::count(page.begin(), page.end(), '\n');
+  }
+
+ private:
+  int64_t lines_ = 0;
+};
+
+class Viewer {
+ public:
+  explicit Viewer(bool json) : json_(json) {}
+
+  void Show(const v1::JobStatus& status) {
+    if (json_) {
+      PrintJsonLine(StatusToJson(status));
+    } else if (terminal_) {
+      page_.Draw(StatusPage(status));
+    } else {
+      for (const std::string& line : Changes(last_, status)) Print(line + "\n");
+    }
+    last_ = status;
+  }
+  const v1::JobStatus& last() const { return last_; }
+
+ private:
+  const bool json_;
+  const bool terminal_ = IsTerminal(StandardStream::kOutput);
+  LivePage page_;
+  v1::JobStatus last_;
+};
+
+void Pause() {
+  for (auto left = std::chrono::milliseconds(kReturnPause); left.count() > 0 && !stop_requested;
+       left -= kStopPoll) {
+    std::this_thread::sleep_for(kStopPoll);
+  }
+}
+
+absl::Status Outcome(const v1::JobStatus& status, bool fail_unless_done) {
+  if (!fail_unless_done || status.state() == "done") return absl::OkStatus();
+  return absl::AbortedError(
+      absl::StrCat("job ", status.job(), " is ", status.state(), ": ", status.message()));
+}
+
+}  // namespace
+
+absl::Status Watch(JobClient& client, const WatchOptions& options) {
+  std::signal(SIGINT, RequestStop);
+  std::signal(SIGTERM, RequestStop);
+  Viewer viewer(options.json);
+  int tries = 0;
+  while (true) {
+    bool settled = false;
+    const absl::Status ended =
+        client.Watch(options.job, stop_requested, [&](const v1::JobStatus& status) {
+          tries = 0;
+          viewer.Show(status);
+          settled = IsSettled(status);
+          return !settled;
+        });
+    if (settled) return Outcome(viewer.last(), options.fail_unless_done);
+    if (stop_requested) {
+      std::cerr << "stopped watching; the job goes on: `hilum job watch " << options.job
+                << "` shows it again" << std::endl;
+      return absl::OkStatus();
+    }
+    // Before the first status nobody waits: the address may be wrong.
+    const bool was_there = !viewer.last().job().empty();
+    const bool may_return = ended.ok() || absl::IsUnavailable(ended);
+    if (!was_there || !may_return || ++tries > kReturnTries) {
+      return ended.ok() ? absl::UnavailableError("the server ended the stream.") : ended;
+    }
+    if (tries == 1) std::cerr << "the server is away; waiting for it" << std::endl;
+    Pause();
+  }
+}
+
+}  // namespace hilum::cli
