@@ -64,12 +64,13 @@ class Log {
   // The last signed checkpoint, as a note.
   std::string CheckpointNote() const;
   Checkpoint LastCheckpoint() const;
-  // The state after the last durable entry (a copy).
+  // A copy of the state after the last admitted entry: what the next one will be checked against.
   Admission State() const;
   // A .tlog-proof of the entry against the last checkpoint. OutOfRange: no such index.
   absl::StatusOr<std::string> Prove(uint64_t index) const;
-  // From an older size to the last checkpoint. InvalidArgument: 0 or larger than the log.
-  absl::StatusOr<HashList> ProveConsistency(uint64_t old_size) const;
+  // From an older size to a newer one, or to the last checkpoint when `new_size` is 0.
+  // InvalidArgument: old_size is 0 or larger than new_size, or new_size is larger than the log.
+  absl::StatusOr<HashList> ProveConsistency(uint64_t old_size, uint64_t new_size = 0) const;
   // OutOfRange: no such index. DataLoss: the stored bundle is damaged.
   absl::StatusOr<std::string> ReadEntry(uint64_t index) const;
   // The index of the entry with this leaf hash. NotFound.

@@ -59,6 +59,8 @@ class StoreWriter {
   ~StoreWriter();
   absl::Status Append(ByteView chunk);
   uint64_t size_bytes() const;
+  // Reads bytes that were appended, also after Commit. OutOfRange: beyond the last of them.
+  absl::Status ReadBack(uint64_t offset, std::span<uint8_t> bytes) const;
   // Syncs and links it under its hash. Once only.
   absl::StatusOr<Digest> Commit();
   // As Commit. DataLoss: the hash is not `expected`; nothing is kept.

@@ -83,7 +83,9 @@ absl::Status AppendArray(const Json& value, int depth, std::string& out) {
 }
 
 absl::Status AppendValue(const Json& value, int depth, std::string& out) {
-  if (depth == 0) return Refused(absl::StrCat("more than ", kJsonDepthLimit, " nested levels"));
+  if (depth == 0 && value.is_structured()) {
+    return Refused(absl::StrCat("more than ", kJsonDepthLimit, " nested levels"));
+  }
   switch (value.type()) {
     case Json::value_t::object:
       return AppendObject(value, depth - 1, out);

@@ -1,0 +1,190 @@
+#include "ledger_anchor/reader.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "crypto/tree.h"
+#include "ledger_anchor/note.h"
+#include "ledger_anchor/proof.h"
+#include "ledger_anchor/tiles.h"
+
+namespace hilum::ledger_anchor {
+namespace {
+
+// A partial file may have been replaced by the full one since the checkpoint was read (ledger.md
+// 2.6): then its start holds what is wanted.
+absl::StatusOr<Bytes> FetchTile(const Fetch& fetch, TileId tile, uint64_t limit_bytes,
+                                bool* is_full) {
+  absl::StatusOr<Bytes> bytes = fetch(TilePath(tile), limit_bytes);
+  *is_full = tile.width == kTileWidth;
+  if (*is_full || !absl::IsNotFound(bytes.status())) return bytes;
+  tile.width = kTileWidth;
+  *is_full = true;
+  return fetch(TilePath(tile), limit_bytes);
+}
+
+absl::StatusOr<std::vector<std::string>> FetchBundle(const Fetch& fetch, const TileId& bundle) {
+  bool is_full = false;
+  HILUM_ASSIGN_OR_RETURN(const Bytes bytes, FetchTile(fetch, bundle, kBundleLimitBytes, &is_full));
+  absl::StatusOr<std::vector<std::string>> entries =
+      DecodeBundle(bytes, is_full ? kTileWidth : bundle.width);
+  if (!entries.ok()) {
+    return absl::DataLossError(absl::StrCat(TilePath(bundle), ": ", entries.status().message()));
+  }
+  entries->resize(static_cast<size_t>(bundle.width));
+  return entries;
+}
+
+absl::Status CheckTile(const Fetch& fetch, const TileId& tile, const TreeHashes& hashes) {
+  bool is_full = false;
+  HILUM_ASSIGN_OR_RETURN(const Bytes bytes,
+                         FetchTile(fetch, tile, kTileWidth * sizeof(Digest), &is_full));
+  HILUM_ASSIGN_OR_RETURN(const HashList found,
+                         DecodeTile(bytes, is_full ? kTileWidth : tile.width));
+  const HashSpan expected =
+      hashes.level(tile.level).subspan(tile.index * kTileWidth, static_cast<size_t>(tile.width));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    if (found[i] == expected[i]) continue;
+    return absl::DataLossError(
+        absl::StrCat(TilePath(tile), " has another hash ", i, " than the entries give"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTiles(const Fetch& fetch, const TreeHashes& hashes) {
+  for (int l = 0; l < hashes.n_levels(); ++l) {
+    for (const TileId& tile : TilesOfLevel(l, hashes.size())) {
+      HILUM_RETURN_IF_ERROR(CheckTile(fetch, tile, hashes));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Without pins the genesis itself says which key signs the checkpoints.
+absl::StatusOr<VerifierKey> LogKey(const LedgerPins& pins, const std::string& first_entry) {
+  if (!pins.log_vkey.empty()) return ParseVerifierKey(pins.log_vkey);
+  HILUM_ASSIGN_OR_RETURN(const Entry entry, ParseEntry(first_entry));
+  const auto* genesis = std::get_if<Genesis>(&entry.body);
+  if (genesis == nullptr) {
+    return absl::DataLossError(
+        absl::StrCat("entry 0 is a ", EntryType(entry), ", not the genesis"));
+  }
+  return ParseVerifierKey(genesis->log_vkey);
+}
+
+absl::Status NameIndex(uint64_t index, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat("entry ", index, ": ", status.message()));
+}
+
+absl::Status TakeEntry(uint64_t index, std::string text, VerifyDepth depth, LogView& view) {
+  ViewEntry one;
+  one.index = index;
+  one.leaf_hash = crypto::LeafHash(AsBytes(text));
+  absl::StatusOr<Entry> entry =
+      depth == VerifyDepth::kEverything ? view.state.Admit(text) : ParseEntry(text);
+  if (!entry.ok()) return NameIndex(index, entry.status());
+  one.entry = *std::move(entry);
+  one.text = std::move(text);
+  view.hashes.Add(one.leaf_hash);
+  view.entries.push_back(std::move(one));
+  return absl::OkStatus();
+}
+
+// Entries first, so that the first bad one is named; then the root, then the tiles.
+absl::Status TakeEntries(const Fetch& fetch, VerifyDepth depth, LogView& view) {
+  for (const TileId& bundle : TilesOfLevel(kEntriesLevel, view.checkpoint.size)) {
+    HILUM_ASSIGN_OR_RETURN(std::vector<std::string> texts, FetchBundle(fetch, bundle));
+    for (size_t i = 0; i < texts.size(); ++i) {
+      HILUM_RETURN_IF_ERROR(
+          TakeEntry(bundle.index * kTileWidth + i, std::move(texts[i]), depth, view));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The tile of level 0 that does not fit tells which entry was rewritten.
+absl::Status NameRewrittenEntry(const Fetch& fetch, const LogView& view) {
+  for (const TileId& tile : TilesOfLevel(0, view.hashes.size())) {
+    bool is_full = false;
+    const absl::StatusOr<Bytes> bytes =
+        FetchTile(fetch, tile, kTileWidth * sizeof(Digest), &is_full);
+    if (!bytes.ok()) continue;
+    const absl::StatusOr<HashList> found = DecodeTile(*bytes, is_full ? kTileWidth : tile.width);
+    if (!found.ok()) continue;
+    for (int i = 0; i < tile.width; ++i) {
+      const uint64_t index = tile.index * kTileWidth + static_cast<uint64_t>(i);
+      if ((*found)[static_cast<size_t>(i)] == view.hashes.level(0)[index]) continue;
+      return absl::DataLossError(absl::StrCat("entry ", index, " is not the one that was logged: ",
+                                              "its hash differs from ", TilePath(tile)));
+    }
+  }
+  return absl::DataLossError(absl::StrCat("the ", view.hashes.size(), " entries give the root ",
+                                          ToHex(view.hashes.Root()), ", the checkpoint has ",
+                                          ToHex(view.checkpoint.root)));
+}
+
+}  // namespace
+
+absl::StatusOr<LogView> VerifyLog(const Fetch& fetch, const LedgerPins& pins, VerifyDepth depth) {
+  LogView view;
+  view.state = Admission(pins);
+  view.trusted_on_first_use = pins.log_vkey.empty();
+  HILUM_ASSIGN_OR_RETURN(const Bytes note, fetch("checkpoint", kNoteLimitBytes));
+  view.checkpoint_note = std::string(AsText(note));
+  HILUM_ASSIGN_OR_RETURN(const Note parsed, ParseNote(view.checkpoint_note));
+  HILUM_ASSIGN_OR_RETURN(view.checkpoint, ParseCheckpointText(parsed.text));
+  if (view.checkpoint.size == 0 || view.checkpoint.size > kViewLimit) {
+    return absl::DataLossError(absl::StrCat("the checkpoint is of ", view.checkpoint.size,
+                                            " entries, not 1 to ", kViewLimit));
+  }
+  if (!pins.log_vkey.empty()) {
+    HILUM_ASSIGN_OR_RETURN(const VerifierKey key, ParseVerifierKey(pins.log_vkey));
+    HILUM_RETURN_IF_ERROR(OpenCheckpoint(view.checkpoint_note, key));
+  }
+  HILUM_RETURN_IF_ERROR(TakeEntries(fetch, depth, view));
+  HILUM_ASSIGN_OR_RETURN(const VerifierKey key, LogKey(pins, view.entries[0].text));
+  HILUM_RETURN_IF_ERROR(OpenCheckpoint(view.checkpoint_note, key));
+  if (view.hashes.Root() != view.checkpoint.root) return NameRewrittenEntry(fetch, view);
+  HILUM_RETURN_IF_ERROR(CheckTiles(fetch, view.hashes));
+  return view;
+}
+
+absl::StatusOr<std::string> ProveEntry(const LogView& view, uint64_t index) {
+  if (index >= view.entries.size()) {
+    return absl::OutOfRangeError(
+        absl::StrCat("the log has ", view.entries.size(), " entries, none has the index ", index));
+  }
+  TlogProof proof;
+  proof.extra = view.entries[index].text;
+  proof.index = index;
+  HILUM_ASSIGN_OR_RETURN(proof.hashes,
+                         ProveInclusion(index, view.hashes.size(), view.hashes.reader()));
+  proof.checkpoint = view.checkpoint_note;
+  return FormatTlogProof(proof);
+}
+
+absl::StatusOr<RoundEntries> FindRound(const LogView& view, uint64_t round,
+                                       absl::string_view study) {
+  RoundEntries found;
+  std::set<std::string> studies;
+  for (const ViewEntry& one : view.entries) {
+    const auto* open = std::get_if<RoundOpen>(&one.entry.body);
+    const auto* close = std::get_if<RoundClose>(&one.entry.body);
+    if (open == nullptr && close == nullptr) continue;
+    if (!study.empty() && one.entry.study != study) continue;
+    studies.insert(one.entry.study);
+    if (open != nullptr && open->round == round) found.open = &one;
+    if (close != nullptr && close->round == round) found.close = &one;
+  }
+  if (studies.size() > 1) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the log holds ", studies.size(), " studies; name the one of round ", round));
+  }
+  if (found.open != nullptr) return found;
+  return absl::NotFoundError(absl::StrCat("the log holds no round ", round));
+}
+
+}  // namespace hilum::ledger_anchor

@@ -1,0 +1,186 @@
+#include "ledger_anchor/store.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/status_macros.h"
+#include "crypto/random.h"
+
+namespace hilum::ledger_anchor {
+namespace {
+
+constexpr size_t kChunkBytes = 1 << 20;
+constexpr std::chrono::hours kUnfinishedAge{24};
+
+absl::Status NoObject(const Digest& digest) {
+  return absl::NotFoundError(absl::StrCat("the store has no object ", ToHex(digest)));
+}
+
+absl::Status Damaged(const Digest& digest) {
+  return absl::DataLossError(
+      absl::StrCat("the stored object ", ToHex(digest), " is damaged: its bytes hash otherwise"));
+}
+
+absl::Status SystemError(absl::string_view action, const fs::path& path,
+                         const std::error_code& error) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot ", action, " ", path.string(), ": ", error.message()));
+}
+
+void RemoveUnfinished(const fs::path& folder) {
+  std::error_code error;
+  const auto oldest = fs::file_time_type::clock::now() - kUnfinishedAge;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;  // another process may have removed it
+    if (fs::last_write_time(it->path(), ignored) < oldest && !ignored) {
+      fs::remove(it->path(), ignored);
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Store> Store::Open(const std::filesystem::path& folder) {
+  HILUM_RETURN_IF_ERROR(MakeFolder(folder / "sha256"));
+  HILUM_RETURN_IF_ERROR(MakeFolder(folder / "tmp"));
+  RemoveUnfinished(folder / "tmp");
+  return Store(folder);
+}
+
+fs::path Store::PathOf(const Digest& digest) const {
+  const std::string hex = ToHex(digest);
+  return folder_ / "sha256" / hex.substr(0, 2) / hex.substr(2);
+}
+
+absl::StatusOr<Digest> Store::Put(ByteView bytes) const {
+  const Digest digest = crypto::Sha256(bytes);
+  if (Has(digest)) return digest;
+  HILUM_ASSIGN_OR_RETURN(StoreWriter writer, NewObject());
+  HILUM_RETURN_IF_ERROR(writer.Append(bytes));
+  return writer.Commit();
+}
+
+absl::StatusOr<Bytes> Store::Get(const Digest& digest, uint64_t limit_bytes) const {
+  absl::StatusOr<Bytes> bytes = ReadFile(PathOf(digest), limit_bytes);
+  if (absl::IsNotFound(bytes.status())) return NoObject(digest);
+  if (bytes.ok() && crypto::Sha256(*bytes) != digest) return Damaged(digest);
+  return bytes;
+}
+
+bool Store::Has(const Digest& digest) const {
+  std::error_code error;
+  return fs::is_regular_file(PathOf(digest), error);
+}
+
+absl::StatusOr<uint64_t> Store::SizeBytes(const Digest& digest) const {
+  std::error_code error;
+  const uint64_t size_bytes = fs::file_size(PathOf(digest), error);
+  if (error == std::errc::no_such_file_or_directory) return NoObject(digest);
+  if (error) return SystemError("read", PathOf(digest), error);
+  return size_bytes;
+}
+
+absl::Status Store::Check(const Digest& digest) const {
+  HILUM_ASSIGN_OR_RETURN(StoreReader reader, OpenObject(digest));
+  Bytes chunk(kChunkBytes);
+  for (;;) {
+    HILUM_ASSIGN_OR_RETURN(const size_t n, reader.Read(chunk));
+    if (n == 0) return absl::OkStatus();
+  }
+}
+
+absl::StatusOr<StoreReader> Store::OpenObject(const Digest& digest) const {
+  StoreReader reader;
+  reader.path_ = PathOf(digest);
+  reader.digest_ = digest;
+  HILUM_ASSIGN_OR_RETURN(reader.size_bytes_, SizeBytes(digest));
+  if (reader.size_bytes_ == 0 && crypto::Sha256(ByteView()) != digest) return Damaged(digest);
+  return reader;
+}
+
+absl::StatusOr<size_t> StoreReader::Read(std::span<uint8_t> chunk) {
+  const size_t n = std::min<uint64_t>(chunk.size(), size_bytes_ - offset_bytes_);
+  if (n == 0) return size_t{0};
+  const absl::Status status = ReadFileAt(path_, offset_bytes_, chunk.first(n));
+  if (absl::IsOutOfRange(status)) return Damaged(digest_);
+  if (!status.ok()) return status;
+  hash_.Update(ByteView(chunk.first(n)));
+  offset_bytes_ += n;
+  if (offset_bytes_ == size_bytes_ && hash_.Finish() != digest_) return Damaged(digest_);
+  return n;
+}
+
+struct StoreWriter::Impl {
+  Store store;
+  fs::path temporary;
+  std::optional<AppendFile> file;
+  crypto::Sha256Stream hash;
+  bool finished = false;
+
+  ~Impl() {
+    std::error_code error;
+    fs::remove(temporary, error);
+  }
+
+  // A hard link, not a rename: it never replaces an object.
+  absl::Status Link(const Digest& digest) const {
+    const fs::path path = store.PathOf(digest);
+    HILUM_RETURN_IF_ERROR(MakeFolder(path.parent_path()));
+    std::error_code error;
+    fs::create_hard_link(temporary, path, error);
+    if (error && error != std::errc::file_exists) return SystemError("write", path, error);
+    HILUM_RETURN_IF_ERROR(SyncFolder(path.parent_path()));
+    return SyncFolder(path.parent_path().parent_path());
+  }
+};
+
+StoreWriter::StoreWriter(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+StoreWriter::StoreWriter(StoreWriter&&) noexcept = default;
+StoreWriter& StoreWriter::operator=(StoreWriter&&) noexcept = default;
+StoreWriter::~StoreWriter() = default;
+
+absl::StatusOr<StoreWriter> Store::NewObject() const {
+  const std::string name = ToHex(crypto::RandomArray<16>());
+  auto impl = std::make_unique<StoreWriter::Impl>(
+      StoreWriter::Impl{*this, folder_ / "tmp" / name, std::nullopt, {}, false});
+  HILUM_ASSIGN_OR_RETURN(AppendFile file, AppendFile::Open(impl->temporary, 0));
+  impl->file = std::move(file);
+  return StoreWriter(std::move(impl));
+}
+
+absl::Status StoreWriter::Append(ByteView chunk) {
+  impl_->hash.Update(chunk);
+  return impl_->file->Append(chunk);
+}
+
+uint64_t StoreWriter::size_bytes() const { return impl_->file->size_bytes(); }
+
+absl::Status StoreWriter::ReadBack(uint64_t offset, std::span<uint8_t> bytes) const {
+  return ReadFileAt(impl_->temporary, offset, bytes);
+}
+
+absl::StatusOr<Digest> StoreWriter::Commit() {
+  HILUM_CHECK(!impl_->finished);
+  const Digest digest = crypto::Sha256Stream(impl_->hash).Finish();
+  HILUM_RETURN_IF_ERROR(CommitAs(digest));
+  return digest;
+}
+
+absl::Status StoreWriter::CommitAs(const Digest& expected) {
+  HILUM_CHECK(!impl_->finished);
+  impl_->finished = true;
+  const Digest digest = impl_->hash.Finish();
+  if (digest != expected) {
+    return absl::DataLossError(absl::StrCat("the object of ", size_bytes(), " bytes hashes to ",
+                                            ToHex(digest), ", announced was ", ToHex(expected)));
+  }
+  HILUM_RETURN_IF_ERROR(impl_->file->Sync());
+  return impl_->Link(digest);
+}
+
+}  // namespace hilum::ledger_anchor
