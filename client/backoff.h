@@ -1,0 +1,31 @@
+// How long to wait before the next try: doubling, with jitter, so that many sites that lost one
+// server do not all come back at once.
+#ifndef HILUM_CLIENT_BACKOFF_H_
+#define HILUM_CLIENT_BACKOFF_H_
+
+#include <algorithm>
+#include <cstdint>
+
+namespace hilum::client {
+
+class Backoff {
+ public:
+  static constexpr int64_t kFirstMs = 100;
+  static constexpr int64_t kMostMs = 5000;
+
+  // The wait before the next try: 100, 200, 400, ... 5,000 ms, each times 0.75 to 1.25 as
+  // `random` says.
+  int64_t NextMs(uint32_t random) {
+    const int64_t wait = next_ms_;
+    next_ms_ = std::min(2 * next_ms_, kMostMs);
+    return wait * (75 + static_cast<int64_t>(random % 51)) / 100;
+  }
+  void Reset() { next_ms_ = kFirstMs; }
+
+ private:
+  int64_t next_ms_ = kFirstMs;
+};
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_BACKOFF_H_

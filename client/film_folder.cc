@@ -1,0 +1,187 @@
+#include "client/film_folder.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/status_macros.h"
+#include "dicom/read.h"
+#include "dicom/refusal.h"
+
+namespace hilum::client {
+namespace {
+
+constexpr uint64_t kLabelsLimitBytes = 64 << 20;
+
+// Fills size and time; false: the file is gone.
+bool ReadFacts(const fs::path& path, SourceFile& file) {
+  std::error_code error;
+  const auto size = fs::file_size(path, error);
+  if (error) return false;
+  const auto time = fs::last_write_time(path, error);
+  if (error) return false;
+  file.size_bytes = static_cast<int64_t>(size);
+  file.modified_ns =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+  return true;
+}
+
+// "file" is all but the last columns, so it may hold commas; quotes around a column are dropped.
+std::vector<std::string> SplitFromRight(absl::string_view line, size_t n_columns) {
+  std::vector<std::string> columns(n_columns);
+  for (size_t i = n_columns; i-- > 1;) {
+    const size_t comma = line.rfind(',');
+    if (comma == absl::string_view::npos) return {};
+    columns[i] = std::string(absl::StripAsciiWhitespace(line.substr(comma + 1)));
+    line = line.substr(0, comma);
+  }
+  columns[0] = std::string(absl::StripAsciiWhitespace(line));
+  for (std::string& column : columns) {
+    if (column.size() >= 2 && column.front() == '"' && column.back() == '"') {
+      column = column.substr(1, column.size() - 2);
+    }
+  }
+  return columns;
+}
+
+}  // namespace
+
+absl::StatusOr<Labels> Labels::Read(const fs::path& file) {
+  const absl::StatusOr<std::string> text = ReadTextFile(file, kLabelsLimitBytes);
+  if (absl::IsNotFound(text.status())) return Labels();
+  if (absl::IsResourceExhausted(text.status())) {
+    return absl::InvalidArgumentError(text.status().message());
+  }
+  HILUM_RETURN_IF_ERROR(text);
+  return Parse(*text);
+}
+
+absl::StatusOr<Labels> Labels::Parse(absl::string_view text) {
+  Labels labels;
+  size_t n_columns = 0;
+  size_t line_number = 0;
+  for (absl::string_view line : absl::StrSplit(text, '\n')) {
+    ++line_number;
+    absl::ConsumeSuffix(&line, "\r");
+    if (line_number == 1) {
+      n_columns = line == "file,label" ? 2 : line == "file,label,source" ? 3 : 0;
+      if (n_columns == 0) {
+        return absl::InvalidArgumentError(
+            "labels.csv:1: the header is neither file,label nor file,label,source");
+      }
+      continue;
+    }
+    if (absl::StripAsciiWhitespace(line).empty()) continue;
+    const std::vector<std::string> columns = SplitFromRight(line, n_columns);
+    if (columns.empty() || columns[0].empty() || columns[1].empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "labels.csv:", line_number, ": not ", n_columns, " columns with a file and a label"));
+    }
+    const Label label{columns[1], n_columns == 3 ? columns[2] : ""};
+    if (!labels.by_file_.emplace(columns[0], label).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("labels.csv:", line_number, ": the file is named a second time"));
+    }
+  }
+  return labels;
+}
+
+const Label* Labels::Find(const std::string& path, bool by_name) const {
+  std::vector<std::string> names = {path};
+  if (absl::StartsWith(path, "films/")) names.push_back(path.substr(6));
+  if (by_name) names.push_back(fs::path(path).filename().string());
+  for (const std::string& name : names) {
+    const auto found = by_file_.find(name);
+    if (found != by_file_.end()) return &found->second;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<FolderListing> ListFolder(const fs::path& source) {
+  std::error_code error;
+  if (!fs::is_directory(source, error)) {
+    return absl::NotFoundError(absl::StrCat("there is no folder ", source.string()));
+  }
+  const std::string root = fs::weakly_canonical(source, error).string();
+  FolderListing listing;
+  auto item =
+      fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied, error);
+  for (; !error && item != fs::recursive_directory_iterator(); item.increment(error)) {
+    std::error_code ignored;
+    if (!item->is_regular_file(ignored)) continue;
+    SourceFile file;
+    file.source = root;
+    file.path = fs::path(item->path()).lexically_relative(root).string();
+    if (file.path == "labels.csv" || !ReadFacts(item->path(), file)) continue;
+    const bool consent =
+        absl::StartsWith(file.path, "consent/") && absl::EndsWith(file.path, ".json");
+    (consent ? listing.consents : listing.films).push_back(std::move(file));
+  }
+  if (error) {
+    return absl::InternalError(
+        absl::StrCat("the folder ", root, " cannot be listed: ", error.message()));
+  }
+  const auto by_path = [](const SourceFile& a, const SourceFile& b) { return a.path < b.path; };
+  std::sort(listing.films.begin(), listing.films.end(), by_path);
+  std::sort(listing.consents.begin(), listing.consents.end(), by_path);
+  return listing;
+}
+
+ReadFilm FilmReader::Read(const fs::path& file) const {
+  ReadFilm result;
+  std::string raw_issuer;
+  const dicom::Pseudonym pseudonym = [&](absl::string_view kind, absl::string_view value) {
+    if (kind != "patient") {
+      return Pseudonym(secret_, absl::StrCat(kSiteStudy, "/", kind), value);
+    }
+    const std::pair<absl::string_view, absl::string_view> parts =
+        absl::StrSplit(value, absl::MaxSplits('\\', 1));
+    raw_issuer = std::string(parts.second);
+    return Pseudonym(secret_, kSiteStudy, parts.first);
+  };
+  const absl::StatusOr<dicom::PixelVolume> volume = dicom::ReadVolume({file}, profile_, pseudonym);
+  if (!volume.ok()) {
+    result.status = volume.status();
+    result.code = std::string(dicom::CodeOf(volume.status()));
+    if (result.code.empty()) result.code = "FILE";
+    return result;
+  }
+  if (!raw_issuer.empty()) result.issuer = Pseudonym(secret_, "hilum-site/issuer", raw_issuer);
+  result.age_years = volume->facts().age_years;
+  if (volume->ids().patient.empty()) {
+    result.code = "NO_PATIENT";
+    result.status = absl::PermissionDeniedError("the film names no patient");
+  } else if (!raw_issuer.empty() && !issuers_.empty() &&
+             std::find(issuers_.begin(), issuers_.end(), raw_issuer) == issuers_.end()) {
+    result.code = "ISSUER";
+    result.status = absl::PermissionDeniedError(
+        "the patient id was issued elsewhere; see [import] issuers in site.toml");
+  } else {
+    result.film = Prepare(*volume);
+  }
+  return result;
+}
+
+ConsentRecord ReadConsentFile(const SourceFile& file, const SiteSecret& secret) {
+  ConsentRecord record;
+  record.file = file;
+  const absl::StatusOr<std::string> text =
+      ReadTextFile(fs::path(file.source) / file.path, kConsentLimitBytes);
+  absl::StatusOr<Consent> consent =
+      text.ok() ? ParseConsent(*text) : absl::StatusOr<Consent>(text.status());
+  if (!consent.ok()) {
+    record.consent.reason = std::string(consent.status().message());
+    return record;
+  }
+  record.pid = Pseudonym(secret, kSiteStudy, consent->patient);
+  record.consent = *std::move(consent);
+  record.consent.patient.clear();
+  return record;
+}
+
+}  // namespace hilum::client

@@ -1,0 +1,79 @@
+// A folder as hospitals hand it over: films, labels.csv, consent/*.json.
+#ifndef HILUM_CLIENT_FILM_FOLDER_H_
+#define HILUM_CLIENT_FILM_FOLDER_H_
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "client/consent.h"
+#include "client/film_cache.h"
+#include "client/pseudonym.h"
+#include "client/state.h"
+#include "dicom/profile.h"
+#include "dicom/volume.h"
+
+namespace hilum::client {
+
+struct Label {
+  std::string label;
+  std::string source;  // third column; may be empty
+};
+
+// labels.csv: a header line `file,label` or `file,label,source`, then one line a film. `file` is
+// the path below the folder or below its films/, or the name of a film; it may hold commas.
+class Labels {
+ public:
+  // InvalidArgument: longer than 64 MiB, another header, a line with other columns, a file named
+  // twice; the sentence names the line. An absent file: no labels.
+  static absl::StatusOr<Labels> Read(const fs::path& file);
+  static absl::StatusOr<Labels> Parse(absl::string_view text);
+  // Null: the film has no label. `by_name` also takes a line that gives the file's name alone;
+  // right only where no other film of the folder has that name.
+  const Label* Find(const std::string& path, bool by_name) const;
+
+ private:
+  std::map<std::string, Label> by_file_;
+};
+
+struct FolderListing {
+  std::vector<SourceFile> films;     // by path; everything that is not one of the others
+  std::vector<SourceFile> consents;  // consent/*.json
+};
+// Follows no link to a folder. NotFound: no such folder. Unavailable: it cannot be read.
+absl::StatusOr<FolderListing> ListFolder(const fs::path& source);
+
+// One film as read for a profile, or why not.
+struct ReadFilm {
+  absl::Status status;               // OK, or the refusal
+  std::string code;                  // of the refusal
+  std::optional<PreparedFilm> film;  // when OK
+  std::string issuer;                // pseudonym of IssuerOfPatientID; empty: none
+  std::optional<double> age_years;
+};
+
+class FilmReader {
+ public:
+  FilmReader(dicom::Profile profile, SiteSecret secret, std::vector<std::string> issuers)
+      : profile_(std::move(profile)), secret_(secret), issuers_(std::move(issuers)) {}
+  // Thread-safe. Refusals: all of dicom/read.h; NO_PATIENT; ISSUER: not one of `issuers`.
+  ReadFilm Read(const fs::path& file) const;
+  const dicom::Profile& profile() const { return profile_; }
+
+ private:
+  dicom::Profile profile_;
+  SiteSecret secret_;
+  std::vector<std::string> issuers_;
+};
+
+// Reads one Consent file into a record. A file that cannot be read gives a record without pid,
+// whose consent.reason says why.
+ConsentRecord ReadConsentFile(const SourceFile& file, const SiteSecret& secret);
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_FILM_FOLDER_H_

@@ -1,0 +1,376 @@
+#include "client/import.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <map>
+#include <optional>
+#include <set>
+#include <span>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "client/film_folder.h"
+
+namespace hilum::client {
+namespace {
+
+// Films read and written between two looks at the cancel flag.
+constexpr size_t kBatch = 64;
+
+bool SameFile(const SourceFile& a, const SourceFile& b) {
+  return a.size_bytes == b.size_bytes && a.modified_ns == b.modified_ns;
+}
+
+// Refusals that rest on more than the file itself: worth another look when the file is unchanged.
+bool RestsOnMore(const std::string& code) {
+  static constexpr std::array<const char*, 4> kCodes = {"NO_LABEL", "DUPLICATE", "ISSUER",
+                                                        "CONSENT"};
+  return std::find(kCodes.begin(), kCodes.end(), code) != kCodes.end();
+}
+
+// A film on its way in: what was read, and what to record.
+struct Incoming {
+  FilmRecord record;
+  ReadFilm read;
+};
+
+class Importer {
+ public:
+  Importer(State& state, const FilmCache& cache, const SiteSecret& secret,
+           const ImportOptions& options, FilmReader reader)
+      : state_(state),
+        cache_(cache),
+        secret_(secret),
+        options_(options),
+        reader_(std::move(reader)),
+        profile_digest_(ProfileDigest(reader_.profile())) {}
+
+  absl::StatusOr<ImportReport> Run();
+
+ private:
+  absl::Status TakeConsents();
+  absl::Status LoadFilms();
+  absl::Status DropMissing();
+  absl::Status TakeFilms();
+  absl::Status TakeBatch(std::span<const SourceFile> files);
+  absl::Status WithdrawElsewhere();
+  absl::Status CountPatients();
+
+  // What can be said of a film without reading it again; empty: it must be read.
+  std::optional<FilmRecord> Settled(const SourceFile& file) const;
+  void ReadAll(std::vector<Incoming>& batch);
+  // Fills code and reason of a film that was read.
+  void Judge(Incoming& film);
+  absl::Status Keep(const FilmRecord& film, bool was_read);
+  absl::Status Forget(const FilmRecord& film);
+  const Label* LabelOf(const SourceFile& file) const;
+  bool IsCancelled() const { return options_.cancel != nullptr && *options_.cancel; }
+
+  State& state_;
+  const FilmCache& cache_;
+  const SiteSecret& secret_;
+  const ImportOptions& options_;
+  FilmReader reader_;
+  Digest profile_digest_;
+  std::string root_;
+  FolderListing listing_;
+  Labels labels_;
+  std::multiset<std::string> names_;     // file names of the listed films
+  std::vector<ConsentRecord> consents_;  // of the whole site, as they are now
+  ActiveSet active_;
+  std::map<std::string, FilmRecord> known_;       // of this source, by path
+  std::map<std::string, FilmRecord> elsewhere_;   // of other sources, by SOP
+  std::map<std::string, std::string> by_sop_;     // of this source: SOP -> path
+  std::map<std::string, std::string> issuer_of_;  // pid -> issuer
+  ImportReport report_;
+};
+
+absl::StatusOr<ImportReport> Importer::Run() {
+  report_.dry_run = options_.dry_run;
+  HILUM_ASSIGN_OR_RETURN(listing_, ListFolder(options_.source));
+  std::error_code ignored;
+  root_ = fs::weakly_canonical(options_.source, ignored).string();
+  HILUM_ASSIGN_OR_RETURN(labels_, Labels::Read(options_.source / "labels.csv"));
+  for (const SourceFile& file : listing_.films) {
+    names_.insert(fs::path(file.path).filename().string());
+  }
+  HILUM_RETURN_IF_ERROR(TakeConsents());
+  HILUM_RETURN_IF_ERROR(LoadFilms());
+  HILUM_RETURN_IF_ERROR(DropMissing());
+  HILUM_RETURN_IF_ERROR(TakeFilms());
+  HILUM_RETURN_IF_ERROR(WithdrawElsewhere());
+  HILUM_RETURN_IF_ERROR(CountPatients());
+  for (const ConsentRecord& record : consents_) {
+    if (record.pid.empty() && record.file.source == root_) {
+      report_.rows.push_back(
+          {record.file.path, "rejected", "CONSENT_FILE", record.consent.reason, ""});
+    }
+  }
+  return std::move(report_);
+}
+
+absl::Status Importer::TakeConsents() {
+  HILUM_ASSIGN_OR_RETURN(const std::vector<ConsentRecord> all, state_.Consents());
+  std::map<std::string, ConsentRecord> before;
+  for (const ConsentRecord& record : all) {
+    if (record.file.source == root_) {
+      before.emplace(record.file.path, record);
+    } else {
+      consents_.push_back(record);
+    }
+  }
+  std::vector<ConsentRecord> changed;
+  for (const SourceFile& file : listing_.consents) {
+    const auto known = before.find(file.path);
+    const bool same = known != before.end() && SameFile(known->second.file, file);
+    consents_.push_back(same ? known->second : ReadConsentFile(file, secret_));
+    if (!same) changed.push_back(consents_.back());
+    if (known != before.end()) before.erase(known);
+  }
+  report_.consent_files = listing_.consents.size();
+  active_ = ActiveSet::Build(consents_, options_.now_s);
+  if (options_.dry_run) return absl::OkStatus();
+  return state_.Atomically([&]() -> absl::Status {
+    for (const ConsentRecord& record : changed) HILUM_RETURN_IF_ERROR(state_.PutConsent(record));
+    for (const auto& [path, gone] : before) {
+      HILUM_RETURN_IF_ERROR(state_.RemoveConsent(gone.file));
+    }
+    return absl::OkStatus();
+  });
+}
+
+absl::Status Importer::LoadFilms() {
+  HILUM_ASSIGN_OR_RETURN(const std::vector<FilmRecord> films, state_.Films());
+  for (const FilmRecord& film : films) {
+    if (film.file.source == root_) {
+      known_.emplace(film.file.path, film);
+    } else if (!film.sop.empty()) {
+      elsewhere_.emplace(film.sop, film);
+    }
+    if (film.code.empty() && !film.issuer.empty()) issuer_of_.emplace(film.pid, film.issuer);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Importer::DropMissing() {
+  std::set<std::string> listed;
+  for (const SourceFile& file : listing_.films) listed.insert(file.path);
+  for (auto film = known_.begin(); film != known_.end();) {
+    if (listed.count(film->first) != 0) {
+      ++film;
+      continue;
+    }
+    HILUM_RETURN_IF_ERROR(Forget(film->second));
+    report_.rows.push_back({film->first, "removed", "", "no longer in the folder", ""});
+    ++report_.removed;
+    film = known_.erase(film);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Importer::TakeFilms() {
+  std::vector<SourceFile> unread;
+  for (const SourceFile& file : listing_.films) {
+    if (const std::optional<FilmRecord> settled = Settled(file)) {
+      if (settled->code.empty()) by_sop_.emplace(settled->sop, file.path);
+      HILUM_RETURN_IF_ERROR(Keep(*settled, /*was_read=*/false));
+    } else {
+      unread.push_back(file);
+    }
+  }
+  for (size_t at = 0; at < unread.size(); at += kBatch) {
+    if (IsCancelled()) {
+      return absl::CancelledError(absl::StrCat(
+          "stopped after ", at, " of ", unread.size(),
+          " new films; they are taken up, and the same command goes on with the others."));
+    }
+    const size_t n = std::min(kBatch, unread.size() - at);
+    HILUM_RETURN_IF_ERROR(TakeBatch(std::span<const SourceFile>(unread).subspan(at, n)));
+    if (options_.on_progress) options_.on_progress(at + n, unread.size());
+  }
+  return absl::OkStatus();
+}
+
+std::optional<FilmRecord> Importer::Settled(const SourceFile& file) const {
+  const auto found = known_.find(file.path);
+  if (found == known_.end() || !SameFile(found->second.file, file)) return std::nullopt;
+  FilmRecord film = found->second;
+  if (!film.code.empty() && !RestsOnMore(film.code)) return film;
+  const Label* label = LabelOf(file);
+  const absl::Status consent = active_.Check(film.pid);
+  if (film.code == "CONSENT" && !consent.ok()) {
+    film.reason = std::string(consent.message());
+    return film;
+  }
+  if (!film.code.empty() || film.profile_digest != profile_digest_) return std::nullopt;
+  if (!consent.ok()) {
+    film.code = "CONSENT";
+    film.reason = std::string(consent.message());
+  } else if (label == nullptr) {
+    film.code = "NO_LABEL";
+    film.reason = "labels.csv does not name the film";
+  } else {
+    film.label = label->label;
+    film.origin = label->source;
+  }
+  return film;
+}
+
+const Label* Importer::LabelOf(const SourceFile& file) const {
+  const std::string name = fs::path(file.path).filename().string();
+  return labels_.Find(file.path, names_.count(name) == 1);
+}
+
+void Importer::ReadAll(std::vector<Incoming>& batch) {
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < batch.size(); i = next++) {
+      const SourceFile& file = batch[i].record.file;
+      batch[i].read = reader_.Read(fs::path(file.source) / file.path);
+    }
+  };
+  std::vector<std::thread> threads;
+  const int n_threads = std::min<int>(options_.threads, static_cast<int>(batch.size()));
+  for (int i = 1; i < n_threads; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+}
+
+void Importer::Judge(Incoming& film) {
+  FilmRecord& record = film.record;
+  const auto refuse = [&](const char* code, absl::string_view reason) {
+    record.code = code;
+    record.reason = std::string(reason);
+  };
+  record.issuer = film.read.issuer;
+  record.age_years = film.read.age_years;
+  if (!film.read.film.has_value()) {
+    return refuse(film.read.code.c_str(), film.read.status.message());
+  }
+  record.pid = film.read.film->patient();
+  record.sop = film.read.film->sop();
+  const auto twin = by_sop_.emplace(record.sop, record.file.path);
+  if (!twin.second) {
+    return refuse("DUPLICATE", absl::StrCat("the same SOP instance as ", twin.first->second));
+  }
+  const auto issuer = issuer_of_.emplace(record.pid, record.issuer);
+  if (!issuer.second && issuer.first->second != record.issuer && !record.issuer.empty()) {
+    return refuse("ISSUER",
+                  "two issuers use this patient id; name this hospital's own in "
+                  "[import] issuers of site.toml");
+  }
+  if (const absl::Status consent = active_.Check(record.pid); !consent.ok()) {
+    return refuse("CONSENT", consent.message());
+  }
+  const Label* label = LabelOf(record.file);
+  if (label == nullptr) return refuse("NO_LABEL", "labels.csv does not name the film");
+  record.label = label->label;
+  record.origin = label->source;
+  record.profile = reader_.profile().name;
+  record.profile_digest = profile_digest_;
+}
+
+absl::Status Importer::TakeBatch(std::span<const SourceFile> files) {
+  std::vector<Incoming> batch(files.size());
+  for (size_t i = 0; i < files.size(); ++i) batch[i].record.file = files[i];
+  ReadAll(batch);
+  for (Incoming& film : batch) {
+    Judge(film);
+    if (film.record.code.empty() && !options_.dry_run) {
+      HILUM_ASSIGN_OR_RETURN(film.record.cache_digest,
+                             cache_.Store(*film.read.film, profile_digest_));
+    }
+  }
+  const auto keep_all = [&]() -> absl::Status {
+    for (const Incoming& film : batch) HILUM_RETURN_IF_ERROR(Keep(film.record, /*was_read=*/true));
+    return absl::OkStatus();
+  };
+  return options_.dry_run ? keep_all() : state_.Atomically(keep_all);
+}
+
+// Records the film and its row. A film that another source had belongs to this one from now on.
+absl::Status Importer::Keep(const FilmRecord& film, bool was_read) {
+  const auto elsewhere = elsewhere_.find(film.sop);
+  const bool moved = elsewhere != elsewhere_.end() && film.code != "DUPLICATE";
+  const bool accepted = film.code.empty();
+  const bool is_new = was_read && !(moved && elsewhere->second.code.empty());
+  report_.accepted += accepted ? 1 : 0;
+  report_.rejected += accepted ? 0 : 1;
+  report_.unchanged += accepted && !is_new ? 1 : 0;
+  report_.rows.push_back({film.file.path,
+                          !accepted ? "rejected"
+                          : is_new  ? "accepted"
+                                    : "unchanged",
+                          film.code, film.reason, film.label});
+  if (options_.dry_run) return absl::OkStatus();
+  if (moved) {
+    HILUM_RETURN_IF_ERROR(state_.RemoveFilm(elsewhere->second.file));
+    if (!accepted) HILUM_RETURN_IF_ERROR(cache_.Remove(film.sop, elsewhere->second.profile_digest));
+    elsewhere_.erase(elsewhere);
+  }
+  FilmRecord stored = film;
+  if (!accepted && stored.cache_digest != Digest{}) {
+    HILUM_RETURN_IF_ERROR(cache_.Remove(film.sop, film.profile_digest));
+    stored.cache_digest = Digest{};
+  }
+  return state_.PutFilm(stored);
+}
+
+absl::Status Importer::Forget(const FilmRecord& film) {
+  if (options_.dry_run) return absl::OkStatus();
+  if (film.cache_digest != Digest{}) {
+    HILUM_RETURN_IF_ERROR(cache_.Remove(film.sop, film.profile_digest));
+  }
+  return state_.RemoveFilm(film.file);
+}
+
+// A consent that was withdrawn in this source also counts for the patient's films of others.
+absl::Status Importer::WithdrawElsewhere() {
+  if (options_.dry_run) return absl::OkStatus();
+  for (auto& [sop, film] : elsewhere_) {
+    const absl::Status consent = active_.Check(film.pid);
+    if (!film.code.empty() || consent.ok()) continue;
+    HILUM_RETURN_IF_ERROR(cache_.Remove(film.sop, film.profile_digest));
+    film.code = "CONSENT";
+    film.reason = std::string(consent.message());
+    film.cache_digest = Digest{};
+    HILUM_RETURN_IF_ERROR(state_.PutFilm(film));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Importer::CountPatients() {
+  HILUM_ASSIGN_OR_RETURN(const std::vector<PatientRecord> before, state_.Patients());
+  std::map<std::string, PatientRecord> patients;
+  for (const PatientRecord& patient : before) patients.emplace(patient.pid, patient);
+  for (const auto& [pid, reason] : active_.patients()) patients[pid].pid = pid;
+  const auto count = [&]() -> absl::Status {
+    for (auto& [pid, patient] : patients) {
+      const absl::Status consent = active_.Check(pid);
+      patient.revoked = !consent.ok() && (patient.granted || patient.revoked);
+      patient.granted = consent.ok();
+      patient.reason = std::string(consent.message());
+      report_.patients_granted += patient.granted ? 1 : 0;
+      report_.patients_denied += patient.granted ? 0 : 1;
+      report_.patients_revoked += patient.revoked ? 1 : 0;
+      if (!options_.dry_run) HILUM_RETURN_IF_ERROR(state_.PutPatient(patient));
+    }
+    return absl::OkStatus();
+  };
+  return options_.dry_run ? count() : state_.Atomically(count);
+}
+
+}  // namespace
+
+absl::StatusOr<ImportReport> Import(State& state, const FilmCache& cache, const SiteSecret& secret,
+                                    const ImportOptions& options) {
+  HILUM_ASSIGN_OR_RETURN(dicom::Profile profile, dicom::FindProfile(options.profile));
+  return Importer(state, cache, secret, options,
+                  FilmReader(std::move(profile), secret, options.issuers))
+      .Run();
+}
+
+}  // namespace hilum::client

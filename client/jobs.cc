@@ -1,0 +1,78 @@
+#include "client/jobs.h"
+
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+#include "client/participate.h"
+
+namespace hilum::client {
+namespace {
+
+void SetAnswer(JobRecord& job, Answer answer, absl::string_view by, absl::string_view reason) {
+  job.answer = answer;
+  job.answered_by = std::string(by);
+  job.reason = std::string(reason);
+  job.answered_plan = job.plan;
+}
+
+// What the policy makes of a job that no person has answered.
+void JudgeByPolicy(JobRecord& job, const SiteOptions& options) {
+  const absl::Status allowed = CheckPlan(job.plan, options).status();
+  if (!allowed.ok()) {
+    SetAnswer(job, Answer::kDenied, "policy", allowed.message());
+  } else if (options.auto_approve) {
+    SetAnswer(job, Answer::kApproved, "policy", "");
+  } else {
+    SetAnswer(job, Answer::kPending, "", "");
+  }
+}
+
+bool SameRecord(const JobRecord& a, const JobRecord& b) {
+  return a.plan == b.plan && a.answered_plan == b.answered_plan && a.answer == b.answer &&
+         a.answered_by == b.answered_by && a.reason == b.reason &&
+         a.server_state == b.server_state && a.round == b.round;
+}
+
+}  // namespace
+
+absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
+                                      const JobOffer& offer) {
+  JobRecord job;
+  // One transaction: an answer given by a person meanwhile must not be overwritten.
+  HILUM_RETURN_IF_ERROR(state.Atomically([&]() -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> known, state.Job(offer.job));
+    job = known.value_or(JobRecord{});
+    job.job = offer.job;
+    job.plan = offer.plan;
+    job.server_state = offer.state;
+    job.round = offer.round;
+    const bool answered = job.answered_by == "operator" && Covers(job.answered_plan, job.plan);
+    if (!answered) JudgeByPolicy(job, options);
+    if (known.has_value() && SameRecord(*known, job)) return absl::OkStatus();
+    return state.PutJob(job);
+  }));
+  return job;
+}
+
+absl::Status AnswerJob(State& state, const SiteOptions& options, const OperatorAnswer& answer) {
+  return state.Atomically([&]() -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(std::optional<JobRecord> job, state.Job(answer.job));
+    if (!job.has_value()) {
+      HILUM_ASSIGN_OR_RETURN(const std::vector<JobRecord> jobs, state.Jobs());
+      const std::string names = absl::StrJoin(
+          jobs, ", ", [](std::string* out, const JobRecord& j) { absl::StrAppend(out, j.job); });
+      return absl::NotFoundError(absl::StrCat("no job ", answer.job, " was offered to this site",
+                                              jobs.empty() ? "; the agent (hilum site run) "
+                                                             "must be connected to hear of jobs."
+                                                           : "; offered: " + names));
+    }
+    if (answer.approve) HILUM_RETURN_IF_ERROR(CheckPlan(job->plan, options));
+    SetAnswer(*job, answer.approve ? Answer::kApproved : Answer::kDenied, "operator",
+              answer.reason);
+    return state.PutJob(*job);
+  });
+}
+
+}  // namespace hilum::client

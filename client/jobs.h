@@ -1,0 +1,35 @@
+// Jobs that the server offers, and the hospital's answers to them.
+#ifndef HILUM_CLIENT_JOBS_H_
+#define HILUM_CLIENT_JOBS_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "client/rpc.h"
+#include "client/site_folder.h"
+#include "client/state.h"
+
+namespace hilum::client {
+
+// Records what the server says of a job and returns the record. A job that the site's policy does
+// not allow is denied by the policy, with the reason; with `auto_approve` one that it allows is
+// approved. An approval stands while the plan is the approved one, or that with more rounds; any
+// other change makes the job pending again. A denial by the policy is judged again each time.
+absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
+                                      const JobOffer& offer);
+
+struct OperatorAnswer {
+  std::string job;
+  bool approve = false;
+  std::string reason;  // of a denial; at most 200 bytes go to the server
+};
+// `hilum site approve` and `deny`. The agent sends the answer within a moment, now or when it runs.
+// NotFound: no such job was offered; the sentence lists the jobs. PermissionDenied: the site's
+// policy does not allow the job; nobody approves it without changing site.toml.
+absl::Status AnswerJob(State& state, const SiteOptions& options, const OperatorAnswer& answer);
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_JOBS_H_

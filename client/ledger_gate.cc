@@ -1,0 +1,181 @@
+#include "client/ledger_gate.h"
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+#include "crypto/hash.h"
+#include "dicom/profile.h"
+#include "ledger_anchor/checkpoint.h"
+#include "ledger_anchor/proof.h"
+#include "proto/model_json.h"
+#include "proto/safetensors.h"
+
+namespace hilum::client {
+namespace {
+
+using ledger_anchor::AcceptedCheckpoint;
+using ledger_anchor::GateExpectation;
+using ledger_anchor::ProvenEntry;
+
+constexpr uint64_t kModelLimitBytes = uint64_t{4} << 30;
+
+fs::path PolicyFile(const fs::path& folder) { return folder / "policy"; }
+fs::path EntryKeyFile(const fs::path& folder) { return folder / "aggregator.key"; }
+fs::path CheckpointFile(const fs::path& folder) { return folder / "checkpoint"; }
+
+absl::StatusOr<ledger_anchor::GatePins> ReadPins(const fs::path& folder,
+                                                 const LedgerGate::Options& options) {
+  HILUM_ASSIGN_OR_RETURN(const std::string policy,
+                         ReadTextFile(PolicyFile(folder), ledger_anchor::kPolicyLimitBytes));
+  HILUM_ASSIGN_OR_RETURN(const std::string key, ReadTextFile(EntryKeyFile(folder), 1024));
+  ledger_anchor::GatePins pins;
+  HILUM_ASSIGN_OR_RETURN(pins.policy, ledger_anchor::ParsePolicy(policy));
+  if (pins.policy.logs.size() != 1) {
+    return absl::InvalidArgumentError(absl::StrCat(PolicyFile(folder).string(), " names ",
+                                                   pins.policy.logs.size(),
+                                                   " logs, a site follows exactly one."));
+  }
+  HILUM_ASSIGN_OR_RETURN(pins.entry_key,
+                         crypto::PublicKeyFromBase64(absl::StripAsciiWhitespace(key)));
+  pins.faults = options.faults;
+  pins.max_cosignature_age_s = options.max_cosignature_age_s;
+  return pins;
+}
+
+// The note that an earlier run stored; absent: none yet.
+absl::StatusOr<std::optional<AcceptedCheckpoint>> ReadAccepted(
+    const fs::path& file, const ledger_anchor::VerifierKey& log) {
+  const absl::StatusOr<std::string> note = ReadTextFile(file, ledger_anchor::kNoteLimitBytes);
+  if (absl::IsNotFound(note.status())) return std::optional<AcceptedCheckpoint>();
+  HILUM_RETURN_IF_ERROR(note);
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::OpenedCheckpoint opened,
+                         ledger_anchor::OpenCheckpoint(*note, log));
+  return std::optional<AcceptedCheckpoint>(
+      AcceptedCheckpoint{opened.checkpoint.size, opened.checkpoint.root, *note});
+}
+
+// The size that a proof's checkpoint claims; what it claims is verified later.
+absl::StatusOr<uint64_t> ClaimedSize(absl::string_view proof) {
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::TlogProof parsed,
+                         ledger_anchor::ParseTlogProof(proof));
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Note note,
+                         ledger_anchor::ParseNote(parsed.checkpoint));
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Checkpoint checkpoint,
+                         ledger_anchor::ParseCheckpointText(note.text));
+  return checkpoint.size;
+}
+
+std::string MetadataOf(const proto::SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata.find(key);
+  return found == file.metadata.end() ? "" : found->second;
+}
+
+}  // namespace
+
+absl::StatusOr<LedgerGate> LedgerGate::Open(const fs::path& folder, const Options& options) {
+  HILUM_ASSIGN_OR_RETURN(ledger_anchor::GatePins pins, ReadPins(folder, options));
+  LedgerGate gate(folder, std::move(pins));
+  HILUM_ASSIGN_OR_RETURN(gate.last_,
+                         ReadAccepted(CheckpointFile(folder), gate.pins_.policy.logs.front().key));
+  return gate;
+}
+
+absl::Status LedgerGate::Pin(const fs::path& folder, absl::string_view policy,
+                             const crypto::PublicKey& entry_key) {
+  if (fs::exists(PolicyFile(folder)) || fs::exists(EntryKeyFile(folder))) {
+    return absl::AlreadyExistsError(
+        absl::StrCat(folder.string(), " holds the pins of a ledger, which never change."));
+  }
+  HILUM_RETURN_IF_ERROR(ledger_anchor::ParsePolicy(policy));
+  HILUM_RETURN_IF_ERROR(MakeFolder(folder));
+  const std::string key = crypto::ToBase64(entry_key) + "\n";
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(EntryKeyFile(folder), AsBytes(key)));
+  return WriteFileDurably(PolicyFile(folder), AsBytes(policy));
+}
+
+std::string LedgerGate::log_vkey() const {
+  return ledger_anchor::FormatVerifierKey(pins_.policy.logs.front().key);
+}
+
+absl::StatusOr<ProvenEntry> LedgerGate::CheckEntry(absl::string_view proof,
+                                                   const GateExpectation& expected,
+                                                   const ProveConsistency& prove, int64_t now_s) {
+  ledger_anchor::HashList consistency;
+  HILUM_ASSIGN_OR_RETURN(const uint64_t size, ClaimedSize(proof));
+  if (last_.has_value() && size > last_->size) {
+    HILUM_ASSIGN_OR_RETURN(consistency, prove(last_->size, size));
+  }
+  HILUM_ASSIGN_OR_RETURN(ProvenEntry entry,
+                         ledger_anchor::CheckProof(pins_, {.proof = proof,
+                                                           .consistency = consistency,
+                                                           .last = last_,
+                                                           .now_s = static_cast<uint64_t>(now_s),
+                                                           .expected = expected}));
+  if (!last_.has_value() || entry.accepted().size > last_->size) {
+    HILUM_RETURN_IF_ERROR(
+        WriteFileDurably(CheckpointFile(folder_), AsBytes(entry.accepted().note)));
+    last_ = entry.accepted();
+  }
+  return entry;
+}
+
+absl::StatusOr<ProvenRound> LedgerGate::CheckRound(const RoundProofs& proofs,
+                                                   const ProveConsistency& prove) {
+  std::optional<ProvenEntry> close;
+  if (proofs.round > 1) {
+    HILUM_ASSIGN_OR_RETURN(
+        close, CheckEntry(proofs.close_proof, {"round-close", proofs.job, proofs.round - 1}, prove,
+                          proofs.now_s));
+  }
+  HILUM_ASSIGN_OR_RETURN(
+      const ProvenEntry entry,
+      CheckEntry(proofs.open_proof, {"round-open", proofs.job, proofs.round}, prove, proofs.now_s));
+  ProvenRound round;
+  round.open_ = std::get<ledger_anchor::RoundOpen>(entry.entry().body);
+  if (close.has_value()) {
+    HILUM_RETURN_IF_ERROR(ledger_anchor::CheckOpenAfterClose(
+        round.open_, std::get<ledger_anchor::RoundClose>(close->entry().body),
+        close->place().leaf_hash));
+  }
+  round.job_ = proofs.job;
+  round.origin_ = origin();
+  round.entry_index_ = entry.place().index;
+  round.quorum_none_ = entry.quorum_none();
+  return round;
+}
+
+absl::StatusOr<VerifiedModel> LedgerGate::AdmitBase(const ProvenRound& round, ByteView file,
+                                                    const proto::RoundPlan& plan) {
+  VerifiedModel model;
+  model.sha256_ = crypto::Sha256(file);
+  if (model.sha256_ != round.open_.base_model) {
+    return absl::DataLossError(absl::StrCat(
+        "the model received for round ", round.open_.round, " of job ", round.job_, " has SHA-256 ",
+        ToHex(model.sha256_), ", the ledger says ", ToHex(round.open_.base_model)));
+  }
+  absl::StatusOr<proto::SafetensorsFile> parsed = proto::ParseSafetensorsAs(file, plan.spec);
+  if (!parsed.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("the model of round ", round.open_.round, " of job ", round.job_,
+                     " does not fit the job's plan: ", parsed.status().message()));
+  }
+  HILUM_ASSIGN_OR_RETURN(const dicom::Profile profile, dicom::FindProfile(plan.model.profile));
+  model.spec_ = std::move(parsed->spec);
+  model.flat_ = std::move(parsed->flat);
+  model.norm_ = plan.model.norm;
+  model.classes_ = plan.model.classes;
+  model.profile_ = plan.model.profile;
+  model.input_size_ = profile.size_px;
+  model.min_age_years_ = plan.model.min_age_years;
+  model.job_ = round.job_;
+  model.round_ = round.open_.round - 1;
+  model.origin_ = round.origin_;
+  model.entry_index_ = round.entry_index_;
+  model.quorum_none_ = round.quorum_none_;
+  return model;
+}
+
+}  // namespace hilum::client

@@ -1,0 +1,59 @@
+// One round at one site: checks, training, and the update, along the straight line.
+#ifndef HILUM_CLIENT_PARTICIPATE_H_
+#define HILUM_CLIENT_PARTICIPATE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/bytes.h"
+#include "client/film_cache.h"
+#include "client/ledger_gate.h"
+#include "client/pseudonym.h"
+#include "client/rpc.h"
+#include "client/site_folder.h"
+#include "client/state.h"
+#include "client/update.h"
+#include "crypto/sign.h"
+#include "proto/round_plan.h"
+
+namespace hilum::client {
+
+// What a round needs of the site and of the world. Functions are the I/O edges: a test replaces
+// the server, never the arithmetic.
+struct RoundContext {
+  const SiteFolder& folder;
+  const SiteOptions& options;
+  State& state;
+  LedgerGate& gate;
+  const SiteSecret& secret;
+  const crypto::SigningKey& key;
+  int64_t now_s = 0;
+  ProveConsistency prove;
+  std::function<absl::StatusOr<Bytes>(const Digest& sha256, uint64_t limit_bytes)> fetch_model;
+  std::function<void(uint32_t percent)> on_training;  // may be empty
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+// Whether this site's policy allows the job at all, before any round. PermissionDenied: the first
+// rule of [policy] that it breaks, in a sentence for the hospital. InvalidArgument: the plan cannot
+// be parsed, or is for another network or profile than this program has.
+absl::StatusOr<proto::RoundPlan> CheckPlan(const std::string& plan, const SiteOptions& options);
+
+// Whether `approved`, the plan that somebody approved, covers `offered`: they are the same but for
+// `rounds`, which may have grown.
+bool Covers(const std::string& approved, const std::string& offered);
+
+// Checks the notice against approval, ledger and policy, trains, and returns the stored update; if
+// an update of this round is stored already, that one, byte for byte. Its record is in the state.
+// PermissionDenied: not approved, or below a floor of the site. DataLoss: a proof, hash or plan
+// does not verify, or training gave NaN. FailedPrecondition: no films, or too few. InvalidArgument:
+// the notice is malformed. Unavailable: the server went away. Cancelled: the flag was set.
+absl::StatusOr<SignedUpdate> TakePart(const RoundContext& context, const RoundNotice& notice);
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_PARTICIPATE_H_

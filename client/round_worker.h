@@ -1,0 +1,59 @@
+// The thread that trains and sends, so that the agent's connection stays alive meanwhile.
+#ifndef HILUM_CLIENT_ROUND_WORKER_H_
+#define HILUM_CLIENT_ROUND_WORKER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/pseudonym.h"
+#include "client/rpc.h"
+#include "client/site_folder.h"
+#include "client/state.h"
+#include "crypto/sign.h"
+
+namespace hilum::client {
+
+// What the worker is doing, for the server's live table and the site's own.
+struct WorkerProgress {
+  std::string job;
+  uint64_t round = 0;
+  uint32_t attempt = 0;
+  std::string phase;  // training, sending, accepted, refused, failed
+  uint32_t percent = 0;
+  std::string reason;  // with refused and failed
+};
+
+// One round at a time. Start, Cancel and Progress may be called from one other thread.
+class RoundWorker {
+ public:
+  struct Site {
+    const SiteFolder& folder;
+    const SiteOptions& options;
+    State& state;
+    const SiteSecret& secret;
+    const crypto::SigningKey& key;
+    Connection& connection;
+  };
+  explicit RoundWorker(Site site);
+  ~RoundWorker();  // cancels and waits
+
+  // False: still busy with another round.
+  bool Start(const RoundNotice& notice);
+  // Stops training before its next step, and sending before its next try.
+  void Cancel();
+  bool busy() const;
+  // Of the current round, or of the last one; absent before the first.
+  std::optional<WorkerProgress> Progress() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_ROUND_WORKER_H_

@@ -1,0 +1,260 @@
+#include "client/rpc.h"
+
+#include <algorithm>
+#include <chrono>
+#include <mutex>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "crypto/hash.h"
+#include "proto/channel.h"
+#include "proto/hilum/v1/services.grpc.pb.h"
+#include "proto/hilum/v1/update.pb.h"
+
+namespace hilum::client {
+namespace {
+
+constexpr int kCallSeconds = 20;
+// A line slower than this cannot take part: 100 kB/s.
+constexpr uint64_t kSlowestBytesPerSecond = 100'000;
+constexpr size_t kSnapshotLimit = 1000;  // jobs, and rounds, of one snapshot
+
+void SetDeadline(grpc::ClientContext& context, uint64_t seconds) {
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(seconds));
+}
+
+std::string ToText(ByteView bytes) { return std::string(AsText(bytes)); }
+
+absl::StatusOr<Digest> DigestOf(absl::string_view what, const std::string& bytes) {
+  Digest digest;
+  if (bytes.size() != digest.size()) {
+    return absl::DataLossError(absl::StrCat("the server's ", what, " has ", bytes.size(),
+                                            " bytes, a digest has ", digest.size()));
+  }
+  std::copy(bytes.begin(), bytes.end(), digest.begin());
+  return digest;
+}
+
+absl::StatusOr<Snapshot> ToSnapshot(const v1::SiteSnapshot& message) {
+  if (static_cast<size_t>(message.jobs_size()) > kSnapshotLimit ||
+      static_cast<size_t>(message.rounds_size()) > kSnapshotLimit) {
+    return absl::DataLossError(
+        absl::StrCat("the server's snapshot holds more than ", kSnapshotLimit, " jobs or rounds"));
+  }
+  Snapshot snapshot;
+  snapshot.server_time_s = message.server_time_s();
+  for (const v1::JobOffer& job : message.jobs()) {
+    snapshot.jobs.push_back({.job = job.job(),
+                             .plan = job.plan(),
+                             .approved = job.approved(),
+                             .denied = job.denied(),
+                             .state = job.state(),
+                             .round = job.round()});
+  }
+  for (const v1::RoundNotice& round : message.rounds()) {
+    const ByteView config = AsBytes(round.config());
+    snapshot.rounds.push_back({.job = round.job(),
+                               .round = round.round(),
+                               .attempt = round.attempt(),
+                               .config = Bytes(config.begin(), config.end()),
+                               .plan = round.plan(),
+                               .open_proof = round.open_proof(),
+                               .close_proof = round.close_proof(),
+                               .update_accepted = round.update_accepted()});
+  }
+  return snapshot;
+}
+
+v1::UpdateMessage HeaderOf(const SignedUpdate& update) {
+  v1::UpdateMessage message;
+  v1::UpdateHeader& header = *message.mutable_header();
+  header.set_job(update.facts().job);
+  header.set_round(update.facts().round);
+  header.set_attempt(update.facts().attempt);
+  header.set_config_hash(ToText(update.cfg_hash()));
+  header.set_site_index(update.facts().site_index);
+  header.set_n_words(update.words().size());
+  header.set_profile_digest(ToText(update.facts().profile_digest));
+  return message;
+}
+
+// Header, chunks in order, close. False: the stream broke; Finish says why.
+bool WriteParts(const SignedUpdate& update, grpc::ClientWriter<v1::UpdateMessage>& writer) {
+  if (!writer.Write(HeaderOf(update))) return false;
+  const std::span<const uint32_t> words = update.words();
+  v1::UpdateMessage message;
+  uint32_t index = 0;
+  for (size_t at = 0; at < words.size(); at += update.chunk_coords(), ++index) {
+    const auto part = words.subspan(at, std::min<size_t>(update.chunk_coords(), words.size() - at));
+    message.mutable_chunk()->set_index(index);
+    message.mutable_chunk()->set_data(part.data(), part.size_bytes());
+    if (!writer.Write(message)) return false;
+  }
+  v1::UpdateMessage close;
+  close.mutable_close()->set_root(ToText(update.root()));
+  close.mutable_close()->set_signature(ToText(update.signature().bytes));
+  return writer.Write(close) && writer.WritesDone();
+}
+
+}  // namespace
+
+struct Connection::Impl {
+  std::string peer;
+  std::unique_ptr<v1::Federation::Stub> stub;
+  std::mutex mutex;
+  grpc::ClientContext* watching = nullptr;
+  bool stopped = false;
+};
+
+Connection::Connection(const std::string& address, const Credentials& credentials)
+    : impl_(std::make_unique<Impl>()) {
+  impl_->peer = absl::StrCat("the server ", address);
+  impl_->stub = v1::Federation::NewStub(proto::OpenChannel(
+      address, {credentials.ca_pem, credentials.certificate_pem, credentials.key_pem}));
+}
+
+Connection::~Connection() = default;
+
+absl::StatusOr<JoinAnswer> Connection::Join(const JoinCall& call) {
+  v1::JoinRequest request;
+  request.set_protocol_version(kProtocolVersion);
+  request.set_member(call.member);
+  request.set_secret(ToText(call.secret));
+  request.set_certificate_request(call.certificate_request);
+  request.set_entry_key(ToText(call.entry_key));
+  request.set_member_signature(ToText(call.member_signature));
+  request.set_joined_at_s(call.joined_at_s);
+  grpc::ClientContext context;
+  SetDeadline(context, kCallSeconds);
+  v1::JoinReply reply;
+  HILUM_RETURN_IF_ERROR(
+      proto::FromGrpcStatus(impl_->stub->Join(&context, request, &reply), impl_->peer));
+  return JoinAnswer{reply.certificate(), reply.federation(), reply.genesis_proof(),
+                    reply.join_proof()};
+}
+
+absl::Status Connection::Watch(const std::function<void(Snapshot)>& on_snapshot) {
+  grpc::ClientContext context;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->stopped) return absl::CancelledError("the watch was stopped");
+    impl_->watching = &context;
+  }
+  v1::WatchRequest request;
+  request.set_protocol_version(kProtocolVersion);
+  request.set_program_version(std::string(kVersion));
+  absl::Status broken;
+  const auto stream = impl_->stub->Watch(&context, request);
+  v1::SiteSnapshot message;
+  while (broken.ok() && stream->Read(&message)) {
+    absl::StatusOr<Snapshot> snapshot = ToSnapshot(message);
+    broken = snapshot.status();
+    if (snapshot.ok()) on_snapshot(*std::move(snapshot));
+  }
+  if (!broken.ok()) context.TryCancel();
+  const grpc::Status ended = stream->Finish();
+  const std::lock_guard lock(impl_->mutex);
+  impl_->watching = nullptr;
+  if (impl_->stopped) return absl::CancelledError("the watch was stopped");
+  if (!broken.ok()) return broken;
+  if (ended.ok()) {
+    return absl::UnavailableError(absl::StrCat(impl_->peer, " ended the watch stream"));
+  }
+  return proto::FromGrpcStatus(ended, impl_->peer);
+}
+
+void Connection::StopWatch() {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->stopped = true;
+  if (impl_->watching != nullptr) impl_->watching->TryCancel();
+}
+
+absl::Status Connection::Answer(const std::string& job, bool approve, const std::string& reason) {
+  v1::JobAnswer request;
+  request.set_job(job);
+  request.set_approve(approve);
+  request.set_reason(reason.substr(0, 200));
+  grpc::ClientContext context;
+  SetDeadline(context, kCallSeconds);
+  v1::JobAnswerReply reply;
+  return proto::FromGrpcStatus(impl_->stub->Answer(&context, request, &reply), impl_->peer);
+}
+
+absl::Status Connection::Report(const ProgressReport& report) {
+  v1::Progress request;
+  request.set_job(report.job);
+  request.set_round(report.round);
+  request.set_phase(report.phase);
+  request.set_percent(report.percent);
+  request.set_reason(report.reason);
+  grpc::ClientContext context;
+  SetDeadline(context, kCallSeconds);
+  v1::ProgressReply reply;
+  return proto::FromGrpcStatus(impl_->stub->Report(&context, request, &reply), impl_->peer);
+}
+
+absl::StatusOr<Bytes> Connection::FetchModel(const Digest& sha256, uint64_t limit_bytes) {
+  v1::ModelRequest request;
+  request.set_sha256(ToText(sha256));
+  grpc::ClientContext context;
+  SetDeadline(context, 60 + limit_bytes / kSlowestBytesPerSecond);
+  const auto stream = impl_->stub->FetchModel(&context, request);
+  Bytes file;
+  bool too_long = false;
+  v1::ModelChunk chunk;
+  while (!too_long && stream->Read(&chunk)) {
+    too_long = file.size() + chunk.data().size() > limit_bytes;
+    if (!too_long) AppendText(file, chunk.data());
+  }
+  if (too_long) context.TryCancel();
+  const grpc::Status ended = stream->Finish();
+  if (too_long) {
+    return absl::DataLossError(absl::StrCat("the server sent more than ", limit_bytes,
+                                            " bytes for model ", ToHex(sha256)));
+  }
+  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(ended, impl_->peer));
+  if (crypto::Sha256(file) != sha256) {
+    return absl::DataLossError(
+        absl::StrCat("the server sent other bytes than model ", ToHex(sha256)));
+  }
+  return file;
+}
+
+absl::StatusOr<Receipt> Connection::SubmitUpdate(const SignedUpdate& update) {
+  grpc::ClientContext context;
+  SetDeadline(context, 60 + update.n_bytes() / kSlowestBytesPerSecond);
+  v1::UpdateReceipt reply;
+  const auto writer = impl_->stub->SubmitUpdate(&context, &reply);
+  WriteParts(update, *writer);
+  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(writer->Finish(), impl_->peer));
+  HILUM_ASSIGN_OR_RETURN(const Digest root, DigestOf("receipt", reply.root()));
+  if (root != update.root()) {
+    return absl::DataLossError("the server's receipt names another update than the one sent");
+  }
+  return Receipt{root, reply.repeated_send()};
+}
+
+absl::StatusOr<std::vector<Digest>> Connection::ProveConsistency(uint64_t old_size,
+                                                                 uint64_t new_size) {
+  v1::ConsistencyRequest request;
+  request.set_size(old_size);
+  request.set_new_size(new_size);
+  grpc::ClientContext context;
+  SetDeadline(context, kCallSeconds);
+  v1::ConsistencyReply reply;
+  HILUM_RETURN_IF_ERROR(
+      proto::FromGrpcStatus(impl_->stub->ProveConsistency(&context, request, &reply), impl_->peer));
+  if (reply.proof_size() > 64) {
+    return absl::DataLossError(absl::StrCat("the server's consistency proof has ",
+                                            reply.proof_size(), " hashes, the limit is 64"));
+  }
+  std::vector<Digest> proof;
+  for (const std::string& hash : reply.proof()) {
+    HILUM_ASSIGN_OR_RETURN(const Digest digest, DigestOf("consistency proof", hash));
+    proof.push_back(digest);
+  }
+  return proof;
+}
+
+}  // namespace hilum::client

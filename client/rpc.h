@@ -1,0 +1,116 @@
+// The site's side of the wire. The site calls; nothing calls it. Messages become structs here,
+// each field checked once, and an update becomes bytes here and nowhere else.
+#ifndef HILUM_CLIENT_RPC_H_
+#define HILUM_CLIENT_RPC_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/bytes.h"
+#include "client/update.h"
+
+namespace hilum::client {
+
+// All PEM text; certificate and key are empty before the site has joined.
+struct Credentials {
+  std::string ca_pem;
+  std::string certificate_pem;
+  std::string key_pem;
+};
+
+struct JobOffer {
+  std::string job;
+  std::string plan;  // canonical RoundPlan, not parsed yet
+  bool approved = false;
+  bool denied = false;
+  std::string state;
+  uint64_t round = 0;  // the last closed one
+};
+
+struct RoundNotice {
+  std::string job;
+  uint64_t round = 0;
+  uint32_t attempt = 0;
+  Bytes config;  // encoded RoundConfig, not parsed yet
+  std::string plan;
+  std::string open_proof;
+  std::string close_proof;
+  bool update_accepted = false;
+};
+
+// All that concerns the site, now.
+struct Snapshot {
+  std::vector<JobOffer> jobs;
+  std::vector<RoundNotice> rounds;
+  int64_t server_time_s = 0;
+};
+
+struct JoinCall {
+  std::string member;
+  Bytes secret;
+  std::string certificate_request;  // PEM
+  Bytes entry_key;
+  Bytes member_signature;
+  int64_t joined_at_s = 0;
+};
+
+struct JoinAnswer {
+  std::string certificate;  // PEM
+  std::string federation;
+  std::string genesis_proof;
+  std::string join_proof;
+};
+
+struct ProgressReport {
+  std::string job;
+  uint64_t round = 0;
+  std::string phase;  // waiting, training, sending, refused
+  uint32_t percent = 0;
+  std::string reason;
+};
+
+struct Receipt {
+  Digest root{};
+  bool repeated_send = false;
+};
+
+// One server. Thread-safe. Errors of every call: Unavailable when the server cannot be reached;
+// else the server's own code and sentence; DataLoss when its answer breaks the protocol.
+class Connection {
+ public:
+  Connection(const std::string& address, const Credentials& credentials);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  absl::StatusOr<JoinAnswer> Join(const JoinCall& call);
+
+  // Calls `on_snapshot` for each snapshot until the stream ends; returns why it ended.
+  // Cancelled: StopWatch was called.
+  absl::Status Watch(const std::function<void(Snapshot)>& on_snapshot);
+  // Ends a Watch of another thread, now and for ever.
+  void StopWatch();
+
+  absl::Status Answer(const std::string& job, bool approve, const std::string& reason);
+  absl::Status Report(const ProgressReport& report);
+  // The whole file. DataLoss: longer than `limit_bytes`, or another SHA-256.
+  absl::StatusOr<Bytes> FetchModel(const Digest& sha256, uint64_t limit_bytes);
+  absl::StatusOr<Receipt> SubmitUpdate(const SignedUpdate& update);
+  // [32] each.
+  absl::StatusOr<std::vector<Digest>> ProveConsistency(uint64_t old_size, uint64_t new_size);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_RPC_H_

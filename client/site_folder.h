@@ -1,0 +1,62 @@
+// Where a site keeps what: the folder of `--dir`, and the options of its site.toml.
+#ifndef HILUM_CLIENT_SITE_FOLDER_H_
+#define HILUM_CLIENT_SITE_FOLDER_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/file.h"
+
+namespace hilum::client {
+
+// site.toml, read by cli/site_config. The defaults are the strict ones.
+struct SiteOptions {
+  std::string site;    // the member's name
+  std::string server;  // HOST:PORT
+
+  // [policy]: what this hospital allows, whatever a server or a job asks for.
+  bool auto_approve = false;  // approve = "auto": jobs within the policy need no person
+  bool allow_open = false;    // take part in jobs whose server sees each update by itself
+  uint16_t min_cohort = 2;    // smallest number of sites in a round
+  double max_clip_l2 = 100.0;
+  uint32_t max_weight = 1'000'000;
+  uint64_t min_films = 1;                  // take no part with fewer films
+  std::vector<std::string> architectures;  // empty: all that this program knows
+
+  // [training]
+  int threads = 1;
+
+  // [ledger]
+  uint64_t faults = 0;  // witnesses that may be dishonest
+  uint64_t max_cosignature_age_s = 3600;
+
+  // [import]
+  std::string profile = "cxr128";  // films are prepared for this one
+  // IssuerOfPatientID values of this hospital's own patient ids. Empty: every film's PatientID
+  // counts as the hospital's own. Otherwise films of other issuers find no Consent.
+  std::vector<std::string> issuers;
+};
+
+// The files of a site. Keys have mode 0600.
+struct SiteFolder {
+  fs::path root;
+
+  fs::path config() const { return root / "site.toml"; }
+  fs::path ca_pem() const { return root / "ca.pem"; }
+  fs::path tls_key() const { return root / "keys" / "tls.key"; }
+  fs::path tls_certificate() const { return root / "keys" / "tls.pem"; }
+  fs::path entry_key() const { return root / "keys" / "entry.key"; }
+  fs::path pseudonym_secret() const { return root / "keys" / "pseudonym.key"; }
+  fs::path ledger() const { return root / "ledger"; }
+  fs::path database() const { return root / "state.sqlite"; }
+  fs::path cache() const { return root / "cache"; }
+  fs::path models() const { return root / "models"; }
+  fs::path outbox() const { return root / "outbox"; }  // updates, until their round is over
+  fs::path logs() const { return root / "logs"; }
+  fs::path lock() const { return root / "run.lock"; }  // held by the agent
+};
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_SITE_FOLDER_H_

@@ -1,0 +1,113 @@
+#include "client/train.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "client/network.h"
+#include "crypto/hash.h"
+#include "crypto/mac.h"
+
+namespace hilum::client {
+
+absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan,
+                                                    const Slice& slice) {
+  const proto::TrainingPlan& training = plan.training;
+  models::TrainOptions options;
+  HILUM_ASSIGN_OR_RETURN(options.optimizer, models::ParseOptimizer(training.optimizer));
+  HILUM_ASSIGN_OR_RETURN(options.schedule, models::ParseSchedule(training.schedule));
+  options.balance = training.balance_classes ? models::Balance::kClasses : models::Balance::kNone;
+  options.learning_rate = static_cast<float>(training.learning_rate);
+  options.momentum = static_cast<float>(training.momentum);
+  options.weight_decay = static_cast<float>(training.weight_decay);
+  options.batch = training.batch_size;
+  options.augmentation = training.augment ? models::Augmentation() : models::NoAugmentation();
+  options.fedprox_mu = static_cast<float>(training.prox_mu);
+  options.max_gradient_norm = static_cast<float>(training.max_gradient_norm);
+  const int64_t steps =
+      models::StepsPerEpoch(slice.n_samples, training.batch_size) * training.local_epochs;
+  const uint64_t last_round = slice.first_round + slice.n_rounds - 1;
+  const uint64_t scheduled =
+      training.schedule_rounds > 0 ? static_cast<uint64_t>(training.schedule_rounds) : plan.rounds;
+  options.first_step = static_cast<int64_t>(slice.first_round - 1) * steps;
+  options.n_steps = static_cast<int64_t>(slice.n_rounds) * steps;
+  // A job that was extended beyond its schedule stays at the schedule's end.
+  options.total_steps = static_cast<int64_t>(std::max(scheduled, last_round)) * steps;
+  options.seed = slice.seed;
+  options.n_threads = slice.threads;
+  return options;
+}
+
+uint64_t SeedOf(const proto::RoundPlan& plan, uint64_t round, absl::string_view site,
+                const SiteSecret& secret) {
+  Bytes message;
+  AppendText(message, "hilum/train/v1");
+  AppendU64(message, plan.seed.value_or(0));
+  AppendU64(message, round);
+  AppendText(message, plan.seed.has_value() ? site : absl::string_view(plan.job));
+  const Digest digest =
+      plan.seed.has_value() ? crypto::Sha256(message) : crypto::HmacSha256(secret.bytes, message);
+  uint64_t seed = 0;
+  for (int i = 0; i < 8; ++i) seed = seed << 8 | digest[i];
+  return seed;
+}
+
+models::TrainingSet SetOf(std::span<const Sample> samples, int height, int width) {
+  models::TrainingSet set;
+  set.channels = 1;
+  set.height = height;
+  set.width = width;
+  for (const Sample& sample : samples) set.labels.push_back(sample.label());
+  set.read = [samples](int64_t index, std::span<float> pixels) {
+    const std::vector<float>& from = samples[static_cast<size_t>(index)].pixels();
+    if (from.size() != pixels.size()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("a film has ", from.size(), " pixels, the others ", pixels.size()));
+    }
+    std::copy(from.begin(), from.end(), pixels.begin());
+    return absl::OkStatus();
+  };
+  return set;
+}
+
+absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const proto::RoundPlan& plan,
+                                          const LocalDataset& dataset,
+                                          const LocalTraining& training) {
+  HILUM_ASSIGN_OR_RETURN(models::Network network, LoadNetwork(model));
+  HILUM_ASSIGN_OR_RETURN(
+      const models::TrainOptions options,
+      TrainOptionsOf(plan, {.first_round = training.round,
+                            .n_samples = static_cast<int64_t>(dataset.samples.size()),
+                            .seed = training.seed,
+                            .threads = training.threads}));
+  models::TrainHooks hooks;
+  hooks.cancel = training.cancel;
+  if (training.on_progress) {
+    hooks.on_step = [&](const models::TrainProgress& progress) {
+      training.on_progress(static_cast<uint32_t>(100 * progress.step / progress.n_steps));
+    };
+  }
+  const models::TrainingSet set = SetOf(dataset.samples, dataset.height, dataset.width);
+  HILUM_ASSIGN_OR_RETURN(const models::TrainResult result,
+                         models::Train(network, set, options, hooks));
+  LocalWeights local;
+  local.flat_ = network.Flat();
+  local.mean_loss_ = result.mean_loss;
+  local.n_films_ = dataset.samples.size();
+  return local;
+}
+
+absl::StatusOr<privacy::ModelDelta> Difference(const LocalWeights& local,
+                                               const VerifiedModel& global) {
+  if (local.flat_.size() != global.flat().size()) {
+    return absl::InvalidArgumentError(absl::StrCat("the trained model has ", local.flat_.size(),
+                                                   " values, the round's model has ",
+                                                   global.flat().size()));
+  }
+  std::vector<float> delta(local.flat_.size());
+  std::transform(local.flat_.begin(), local.flat_.end(), global.flat().begin(), delta.begin(),
+                 [](float trained, float start) { return trained - start; });
+  return privacy::ModelDelta(std::move(delta));
+}
+
+}  // namespace hilum::client

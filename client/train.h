@@ -1,0 +1,86 @@
+// Local training: from a verified model and a consented data set to a delta.
+#ifndef HILUM_CLIENT_TRAIN_H_
+#define HILUM_CLIENT_TRAIN_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "client/dataset.h"
+#include "client/ledger_gate.h"
+#include "models/train.h"
+#include "privacy/model_delta.h"
+#include "proto/round_plan.h"
+
+namespace hilum::client {
+
+// Weights after a round's training at this site. Only TrainLocally makes one. Movable only.
+class LocalWeights {
+ public:
+  LocalWeights(LocalWeights&&) = default;
+  LocalWeights& operator=(LocalWeights&&) = default;
+
+  double mean_loss() const { return mean_loss_; }
+  uint64_t n_films() const { return n_films_; }  // the site's weight in the mean
+
+ private:
+  friend absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model,
+                                                   const proto::RoundPlan& plan,
+                                                   const LocalDataset& dataset,
+                                                   const struct LocalTraining& training);
+  friend absl::StatusOr<privacy::ModelDelta> Difference(const LocalWeights& local,
+                                                        const VerifiedModel& global);
+  LocalWeights() = default;
+  std::vector<float> flat_;
+  double mean_loss_ = 0;
+  uint64_t n_films_ = 0;
+};
+
+// What is this site's own, beside the plan.
+struct LocalTraining {
+  uint64_t round = 1;
+  uint64_t seed = 0;  // SeedOf
+  int threads = 1;
+  std::function<void(uint32_t percent)> on_progress;  // may be empty
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+// The plan's recipe for rounds first_round ... first_round + n_rounds - 1 on `n_samples` samples.
+// InvalidArgument: a name that models/ does not know.
+struct Slice {
+  uint64_t first_round = 1;
+  uint64_t n_rounds = 1;
+  int64_t n_samples = 0;
+  uint64_t seed = 0;
+  int threads = 1;
+};
+absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan,
+                                                    const Slice& slice);
+
+// Order of samples and augmentation of one round at one site. With a job seed it follows from the
+// seed, the round and the site's name; without one from the site's own secret, so that a restart
+// repeats the same training and nobody else can.
+uint64_t SeedOf(const proto::RoundPlan& plan, uint64_t round, absl::string_view site,
+                const SiteSecret& secret);
+
+// The samples as models/ reads them; they must outlive the set.
+models::TrainingSet SetOf(std::span<const Sample> samples, int height, int width);
+
+// DataLoss: a loss or weight became NaN or infinite; nothing of it is used. Cancelled: the flag was
+// set. InvalidArgument: plan and data set do not fit the network.
+absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const proto::RoundPlan& plan,
+                                          const LocalDataset& dataset,
+                                          const LocalTraining& training);
+
+// Local minus global. InvalidArgument: different lengths.
+absl::StatusOr<privacy::ModelDelta> Difference(const LocalWeights& local,
+                                               const VerifiedModel& global);
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_TRAIN_H_
