@@ -223,37 +223,86 @@ absl::Status Accumulator::Count(const AcceptedUpdate& update, Upload& upload, co
   return absl::OkStatus();
 }
 
+namespace {
+
+// Adds a vector chunk by chunk and compares its root at the end.
+class VectorAdder {
+ public:
+  explicit VectorAdder(RunningSum& sum) : sum_(sum), tree_(crypto::kLabelR2Chunk) {}
+
+  // Where the bytes of chunk `index` go before Add.
+  std::span<uint8_t> Buffer(uint32_t index) {
+    words_.resize(sum_.WordsOf(index));
+    return {reinterpret_cast<uint8_t*>(words_.data()), words_.size() * sizeof(uint32_t)};
+  }
+  absl::Status Add(uint32_t index) {
+    tree_.Add(Buffer(index));
+    return sum_.Add(index, words_);
+  }
+  absl::Status CheckRoot(const Digest& root) const {
+    if (tree_.Root() == root) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("a vector has the root ", ToHex(tree_.Root()),
+                                            ", its update names ", ToHex(root)));
+  }
+
+ private:
+  RunningSum& sum_;
+  crypto::ChunkTree tree_;
+  std::vector<uint32_t> words_;
+};
+
+absl::Status CheckLength(const RunningSum& sum, uint64_t size_bytes) {
+  const uint64_t expected = sum.shape.n_coords * sizeof(uint32_t);
+  if (size_bytes == expected) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("a vector has ", size_bytes, " bytes, the round's have ", expected));
+}
+
+absl::Status AddFromStore(RunningSum& sum, ledger_anchor::StoreReader& reader, const Digest& root) {
+  VectorAdder adder(sum);
+  for (uint32_t chunk = 0; chunk < sum.n_chunks; ++chunk) {
+    const std::span<uint8_t> buffer = adder.Buffer(chunk);
+    HILUM_ASSIGN_OR_RETURN(const size_t n_read, reader.Read(buffer));
+    if (n_read != buffer.size()) return absl::DataLossError("a stored vector is cut");
+    HILUM_RETURN_IF_ERROR(adder.Add(chunk));
+  }
+  return adder.CheckRoot(root);
+}
+
+absl::Status AddFromMemory(RunningSum& sum, ByteView vector, const Digest& root) {
+  VectorAdder adder(sum);
+  for (uint32_t chunk = 0; chunk < sum.n_chunks; ++chunk) {
+    const std::span<uint8_t> buffer = adder.Buffer(chunk);
+    std::memcpy(buffer.data(), vector.data(), buffer.size());
+    vector = vector.subspan(buffer.size());
+    HILUM_RETURN_IF_ERROR(adder.Add(chunk));
+  }
+  return adder.CheckRoot(root);
+}
+
+}  // namespace
+
 absl::Status Accumulator::AddStored(const Digest& object, const Digest& root) {
   HILUM_ASSIGN_OR_RETURN(ledger_anchor::StoreReader reader, sum_->store->OpenObject(object));
-  if (reader.size_bytes() != sum_->shape.n_coords * sizeof(uint32_t)) {
-    return absl::DataLossError(absl::StrCat("the stored vector ", ToHex(object), " has ",
-                                            reader.size_bytes(), " bytes, the round's have ",
-                                            sum_->shape.n_coords * sizeof(uint32_t)));
-  }
-  crypto::ChunkTree tree(crypto::kLabelR2Chunk);
-  std::vector<uint32_t> words;
-  absl::Status status;
-  for (uint32_t chunk = 0; chunk < sum_->n_chunks && status.ok(); ++chunk) {
-    words.resize(sum_->WordsOf(chunk));
-    const std::span<uint8_t> bytes(reinterpret_cast<uint8_t*>(words.data()), words.size() * 4);
-    const absl::StatusOr<size_t> n_read = reader.Read(bytes);
-    status = n_read.ok() && *n_read != bytes.size()
-                 ? absl::DataLossError(absl::StrCat("the stored vector ", ToHex(object), " is cut"))
-                 : n_read.status();
-    if (!status.ok()) break;
-    tree.Add(bytes);
-    status = sum_->Add(chunk, words);
-  }
-  if (status.ok() && tree.Root() != root) {
-    status = absl::DataLossError(
-        absl::StrCat("the stored vector ", ToHex(object), " does not have the root ", ToHex(root)));
-  }
-  if (!status.ok()) {
+  HILUM_RETURN_IF_ERROR(CheckLength(*sum_, reader.size_bytes()));
+  const absl::Status status = AddFromStore(*sum_, reader, root);
+  if (status.ok()) {
+    ++sum_->n_counted;
+  } else {
     sum_->broken = true;
-    return status;
   }
-  ++sum_->n_counted;
-  return absl::OkStatus();
+  return status;
+}
+
+absl::Status Accumulator::AddVector(ByteView vector, const Digest& root) {
+  HILUM_RETURN_IF_ERROR(CheckLength(*sum_, vector.size()));
+  const absl::Status status = AddFromMemory(*sum_, vector, root);
+  if (status.ok()) {
+    ++sum_->n_counted;
+  } else {
+    sum_->broken = true;
+  }
+  return status;
 }
 
 void Accumulator::Close() {

@@ -54,7 +54,7 @@ class Upload {
 // whatever the number of sites. Thread-safe: uploads add in parallel, chunk by chunk.
 class Accumulator {
  public:
-  // `store` must outlive this.
+  // `store` must outlive this. Null: only AddVector may be called.
   Accumulator(const ledger_anchor::Store* store, const VectorShape& shape);
   ~Accumulator();
 
@@ -71,6 +71,9 @@ class Accumulator {
   // Adds a vector that was counted before a restart, read back from the store.
   // NotFound, DataLoss: the stored vector is missing, damaged or not the one with `root`.
   absl::Status AddStored(const Digest& object, const Digest& root);
+
+  // The same for a whole vector in memory, little-endian words. DataLoss: another length or root.
+  absl::Status AddVector(ByteView vector, const Digest& root);
 
   // No further upload: those in flight are taken out, and fail from now on.
   void Close();

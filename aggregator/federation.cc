@@ -16,6 +16,7 @@
 #include "privacy/round_config.h"
 #include "proto/canonical_json.h"
 #include "proto/join_token.h"
+#include "proto/json_fields.h"
 
 namespace hilum::aggregator {
 namespace {
@@ -137,14 +138,13 @@ absl::Status MakeLedger(const fs::path& folder, const InitOptions& options) {
                                                    std::move(log_key), text));
   HILUM_RETURN_IF_ERROR(WriteText(folder / "ledger/policy", policy));
 
-  nlohmann::ordered_json pins;
-  pins["federation"] = options.federation;
-  pins["address"] = options.address;
-  pins["origin"] = origin;
-  pins["log_vkey"] = vkey;
-  pins["entry_key"] = crypto::ToBase64(entry_key.public_key());
-  pins["genesis_leaf"] = ToHex(crypto::LeafHash(AsBytes(text)));
-  return WriteText(folder / "operator/federation.json", pins.dump(2) + "\n");
+  return WriteIdentity({.folder = folder,
+                        .name = options.federation,
+                        .origin = origin,
+                        .log_vkey = vkey,
+                        .entry_key = entry_key.public_key(),
+                        .genesis_leaf = crypto::LeafHash(AsBytes(text)),
+                        .address = options.address});
 }
 
 absl::Status FillFolder(const fs::path& folder, const InitOptions& options) {
@@ -186,6 +186,17 @@ absl::Status InitFederation(const InitOptions& options) {
   return SyncFolder(folder.parent_path());
 }
 
+absl::Status WriteIdentity(const FederationIdentity& identity) {
+  nlohmann::ordered_json pins;
+  pins["federation"] = identity.name;
+  pins["address"] = identity.address;
+  pins["origin"] = identity.origin;
+  pins["log_vkey"] = identity.log_vkey;
+  pins["entry_key"] = crypto::ToBase64(identity.entry_key);
+  pins["genesis_leaf"] = ToHex(identity.genesis_leaf);
+  return WriteText(identity.folder / "operator/federation.json", pins.dump(2) + "\n");
+}
+
 absl::StatusOr<FederationIdentity> ReadIdentity(const fs::path& folder) {
   const absl::StatusOr<std::string> text =
       ReadTextFile(folder / "operator/federation.json", kSmallFileBytes);
@@ -196,15 +207,17 @@ absl::StatusOr<FederationIdentity> ReadIdentity(const fs::path& folder) {
   }
   HILUM_RETURN_IF_ERROR(text.status());
   const auto pins = nlohmann::json::parse(*text, nullptr, false);
+  proto::JsonFields fields(pins, "federation.json");
   FederationIdentity identity;
   identity.folder = folder;
-  HILUM_ASSIGN_OR_RETURN(identity.name, proto::GetString(pins, "federation"));
-  HILUM_ASSIGN_OR_RETURN(identity.origin, proto::GetString(pins, "origin"));
-  HILUM_ASSIGN_OR_RETURN(identity.log_vkey, proto::GetString(pins, "log_vkey"));
-  HILUM_ASSIGN_OR_RETURN(const std::string key, proto::GetString(pins, "entry_key"));
+  identity.name = fields.Text("federation");
+  identity.origin = fields.Text("origin");
+  identity.log_vkey = fields.Text("log_vkey");
+  identity.genesis_leaf = fields.Hash("genesis_leaf");
+  identity.address = fields.Text("address");
+  const std::string key = fields.Text("entry_key");
+  HILUM_RETURN_IF_ERROR(fields.Finish());
   HILUM_ASSIGN_OR_RETURN(identity.entry_key, crypto::PublicKeyFromBase64(key));
-  HILUM_ASSIGN_OR_RETURN(const std::string leaf, proto::GetString(pins, "genesis_leaf"));
-  HILUM_ASSIGN_OR_RETURN(identity.genesis_leaf, DigestFromHex(leaf));
   identity.id = privacy::FederationId(identity.origin, identity.log_vkey);
   HILUM_ASSIGN_OR_RETURN(identity.ca_pem, ReadTextFile(folder / "ca/ca.pem", kSmallFileBytes));
   return identity;

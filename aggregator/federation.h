@@ -23,8 +23,6 @@
 
 namespace hilum::aggregator {
 
-// The server's name as a member: `by` of its entries.
-inline constexpr absl::string_view kAggregatorName = "aggregator";
 inline constexpr absl::string_view kLeadName = "lead";
 
 // Appends to the ledger keep this much of the disk free: a log whose disk fills in the middle of a
@@ -52,10 +50,13 @@ struct FederationIdentity {
   std::string origin;
   std::string log_vkey;
   crypto::PublicKey entry_key;  // of the aggregator
+  Digest genesis_leaf{};
+  std::string address;  // HOST:PORT of gRPC, for the lead
   std::array<uint8_t, 16> id{};
   std::string ca_pem;
-  Digest genesis_leaf{};
 };
+// Writes operator/federation.json: what the lead pins, and where the server is.
+absl::Status WriteIdentity(const FederationIdentity& identity);
 // NotFound: no such folder, or `hilum server init` was not run. DataLoss: a file is damaged.
 absl::StatusOr<FederationIdentity> ReadIdentity(const fs::path& folder);
 

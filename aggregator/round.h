@@ -16,11 +16,15 @@
 #include <variant>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "crypto/sign.h"
 
 namespace hilum::aggregator {
+
+// The server's name as a member: `by` of its entries.
+inline constexpr absl::string_view kAggregatorName = "aggregator";
 
 // What does not change while the round lives.
 struct RoundFacts {

@@ -1,0 +1,107 @@
+#include "aggregator/outcome.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "crypto/hash.h"
+#include "privacy/policy.h"
+#include "privacy/quantize.h"
+#include "proto/canonical_json.h"
+#include "proto/model_spec_codec.h"
+
+namespace hilum::aggregator {
+namespace {
+
+// Ring and clip of a configuration, from the plan and the number of sites.
+void FillVector(const proto::AggregationPlan& plan, size_t n_sites, privacy::RoundConfig& config) {
+  config.n_extras = privacy::kMinExtras;
+  config.chunk_coords = privacy::kChunkCoords;
+  config.ring_bits = static_cast<uint8_t>(plan.ring_bits);
+  config.value_bits = static_cast<uint8_t>(
+      plan.value_bits != 0 ? plan.value_bits : privacy::MaxValueBits(plan.ring_bits, n_sites));
+  config.clip_l2 = plan.clip_l2;
+  config.range = plan.range > 0 ? plan.range : plan.clip_l2;
+  config.scale = privacy::ScaleOf(config.range, config.value_bits);
+  config.max_weight = plan.max_weight;
+}
+
+privacy::Transcript MakeTranscript(const OutcomeInputs& inputs, const Digest& sum_root) {
+  privacy::Transcript transcript{.u1_hash = {},
+                                 .u2_hash = {},
+                                 .model_hash = inputs.config.model_hash,
+                                 .members = {},
+                                 .n_coords = inputs.config.n_coords(),
+                                 .sum_root = sum_root};
+  for (const CountedUpdate& update : inputs.counted) {
+    transcript.members.push_back(
+        {.index = update.site_index, .root = update.root, .signature = update.signature});
+  }
+  return transcript;
+}
+
+absl::StatusOr<ledger_anchor::List<ledger_anchor::Metric>> MakeMetrics(
+    const privacy::MeanDelta& mean) {
+  ledger_anchor::List<ledger_anchor::Metric> metrics;
+  HILUM_ASSIGN_OR_RETURN(const std::string loss, proto::FormatDecimal(mean.mean_loss()));
+  metrics.items.push_back({.name = "train_loss", .value = loss, .n = mean.total_weight()});
+  metrics.n = metrics.items.size();
+  return metrics;
+}
+
+}  // namespace
+
+absl::StatusOr<privacy::RoundConfig> MakeRoundConfig(const ConfigInputs& inputs) {
+  const proto::RoundPlan& plan = inputs.plan;
+  HILUM_ASSIGN_OR_RETURN(const std::string spec, proto::EncodeModelSpec(plan.spec));
+  HILUM_ASSIGN_OR_RETURN(const RuleIdentity rule, IdentifyRule(plan.strategy));
+  privacy::RoundConfig config;
+  config.federation_id = inputs.federation_id;
+  config.round = inputs.round.number;
+  config.plan = crypto::Sha256(inputs.plan_bytes);
+  config.ledger_head = inputs.ledger_head;
+  config.architecture_digest = crypto::Sha256(spec);
+  config.optimiser = rule.optimiser;
+  config.optimiser_parameters = rule.parameters;
+  config.n_params = static_cast<uint64_t>(plan.spec.n_params());
+  config.model_hash = privacy::ModelHash({.architecture_digest = config.architecture_digest,
+                                          .n_params = config.n_params,
+                                          .base_model = inputs.base_model});
+  FillVector(plan.aggregation, inputs.roster.size(), config);
+  for (size_t index = 0; index < inputs.roster.size(); ++index) {
+    config.roster.push_back(
+        {.index = static_cast<uint16_t>(index), .key = inputs.roster[index].entry_key});
+  }
+  config.deadlines.r2_ms = static_cast<uint32_t>(plan.cohort.deadline_s) * 1000;
+  config.audit_days = inputs.audit_days;
+  HILUM_RETURN_IF_ERROR(privacy::CheckHeadroom(config));
+  return config;
+}
+
+absl::StatusOr<RoundOutcome> ComputeOutcome(const OutcomeInputs& inputs, privacy::MaskedTotal total,
+                                            proto::SafetensorsFile base,
+                                            const StepContext& context) {
+  const privacy::RoundConfig& config = inputs.config;
+  if (total.n_members() != inputs.counted.size()) {
+    return absl::DataLossError(absl::StrCat("the sum holds ", total.n_members(),
+                                            " vectors, the round counts ", inputs.counted.size()));
+  }
+  privacy::Transcript transcript = MakeTranscript(inputs, privacy::SumRoot(total.sums(), config));
+  HILUM_ASSIGN_OR_RETURN(privacy::RingTotal ring, privacy::Unmask(total, config));
+  const Digest ring_root = privacy::RingRoot(ring.words(), config.chunk_coords);
+  HILUM_ASSIGN_OR_RETURN(const privacy::MeanDelta mean,
+                         privacy::Dequantize(std::move(ring), config));
+  HILUM_ASSIGN_OR_RETURN(auto metrics, MakeMetrics(mean));
+  HILUM_ASSIGN_OR_RETURN(GlobalModel model, ServerStep(mean, std::move(base), context));
+  const Digest transcript_hash = privacy::HashTranscript(
+      transcript, privacy::RidOf(config, inputs.attempt), privacy::HashConfig(config));
+  return RoundOutcome{.transcript = std::move(transcript),
+                      .transcript_hash = transcript_hash,
+                      .ring_root = ring_root,
+                      .model = std::move(model),
+                      .total_weight = mean.total_weight(),
+                      .mean_loss = mean.mean_loss(),
+                      .metrics = std::move(metrics)};
+}
+
+}  // namespace hilum::aggregator

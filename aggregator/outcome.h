@@ -1,0 +1,62 @@
+// What follows from a round's configuration and updates, and nothing else: the server computes it
+// once, every auditor again. Pure; same bits everywhere.
+#ifndef HILUM_AGGREGATOR_OUTCOME_H_
+#define HILUM_AGGREGATOR_OUTCOME_H_
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "aggregator/round.h"
+#include "aggregator/strategy.h"
+#include "base/bytes.h"
+#include "ledger_anchor/entry.h"
+#include "privacy/round_config.h"
+#include "privacy/transcript.h"
+#include "privacy/unmask.h"
+#include "proto/round_plan.h"
+#include "proto/safetensors.h"
+
+namespace hilum::aggregator {
+
+struct ConfigInputs {
+  const proto::RoundPlan& plan;
+  absl::string_view plan_bytes;  // canonical
+  RoundId round;
+  Digest base_model{};
+  const std::vector<RosterSite>& roster;  // ascending by name
+  std::array<uint8_t, 16> federation_id{};
+  Digest ledger_head{};  // root of the last checkpoint before the round
+  uint16_t audit_days = 0;
+};
+
+// cfg of a round in mode 0. InvalidArgument: the plan's ring cannot hold the roster's sum.
+absl::StatusOr<privacy::RoundConfig> MakeRoundConfig(const ConfigInputs& inputs);
+
+struct OutcomeInputs {
+  const privacy::RoundConfig& config;
+  uint8_t attempt = 0;
+  const std::vector<CountedUpdate>& counted;  // ascending by index
+};
+
+struct RoundOutcome {
+  privacy::Transcript transcript;
+  Digest transcript_hash{};  // H(T)
+  Digest ring_root{};        // root(z)
+  GlobalModel model;
+  uint64_t total_weight = 0;
+  double mean_loss = 0.0;
+  ledger_anchor::List<ledger_anchor::Metric> metrics;
+};
+
+// MaskedTotal -> RingTotal -> MeanDelta -> GlobalModel.
+// DataLoss: the sum is not one that these members can have sent, or the step left float32's range.
+absl::StatusOr<RoundOutcome> ComputeOutcome(const OutcomeInputs& inputs, privacy::MaskedTotal total,
+                                            proto::SafetensorsFile base,
+                                            const StepContext& context);
+
+}  // namespace hilum::aggregator
+
+#endif  // HILUM_AGGREGATOR_OUTCOME_H_

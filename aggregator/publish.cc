@@ -1,0 +1,232 @@
+#include "aggregator/publish.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregator/outcome.h"
+#include "aggregator/record.h"
+#include "aggregator/strategy.h"
+#include "base/status_macros.h"
+#include "crypto/hash.h"
+#include "crypto/labels.h"
+#include "ledger_anchor/updates.h"
+#include "privacy/transcript.h"
+#include "proto/safetensors.h"
+
+namespace hilum::aggregator {
+namespace {
+
+ledger_anchor::Entry NewEntry(const JobId& job, int64_t now_s, ledger_anchor::EntryBody body) {
+  ledger_anchor::Entry entry;
+  entry.by = std::string(kAggregatorName);
+  entry.t = static_cast<uint64_t>(now_s);
+  entry.study = job.name;
+  entry.body = std::move(body);
+  return entry;
+}
+
+absl::StatusOr<std::string> Sign(const Publisher& publisher, ledger_anchor::Entry entry) {
+  return ledger_anchor::SignEntry(std::move(entry), publisher.origin, publisher.entry_key);
+}
+
+// A list of names; a long one goes into the store.
+absl::StatusOr<ledger_anchor::NameList> ListNames(const Publisher& publisher,
+                                                  const std::vector<std::string>& names) {
+  std::string annex;
+  HILUM_ASSIGN_OR_RETURN(ledger_anchor::NameList list, ledger_anchor::MakeNameList(names, &annex));
+  if (!annex.empty()) HILUM_RETURN_IF_ERROR(publisher.store.Put(AsBytes(annex)));
+  return list;
+}
+
+std::vector<std::string> NamesOf(const std::vector<RosterSite>& roster) {
+  std::vector<std::string> names;
+  for (const RosterSite& member : roster) names.push_back(member.site.name);
+  return names;
+}
+
+absl::StatusOr<proto::RoundPlan> PlanOf(const Publisher& publisher,
+                                        const privacy::RoundConfig& config) {
+  HILUM_ASSIGN_OR_RETURN(const Bytes bytes,
+                         publisher.store.Get(config.plan, proto::kRoundPlanLimitBytes));
+  return proto::ParseRoundPlan(AsText(bytes));
+}
+
+// The fields of a round-close that do not depend on how the round went.
+absl::StatusOr<ledger_anchor::RoundClose> BeginClose(const Publisher& publisher,
+                                                     const RoundRow& row,
+                                                     const proto::RoundPlan& plan) {
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Entry opened,
+                         ledger_anchor::ParseEntry(row.open_entry));
+  const auto& open = std::get<ledger_anchor::RoundOpen>(opened.body);
+  HILUM_ASSIGN_OR_RETURN(const RuleIdentity rule, IdentifyRule(plan.strategy));
+  ledger_anchor::RoundClose close;
+  close.round = row.round.number;
+  close.prev = open.prev;
+  close.open = row.open_leaf;
+  close.base_model = row.base_model;
+  close.rule = {.name = rule.name, .params = rule.parameters};
+  close.build = publisher.build;
+  return close;
+}
+
+// Cohort, dropped and the root over the counted updates.
+absl::Status FillCohort(const Publisher& publisher, const Closing& closing,
+                        ledger_anchor::RoundClose& close) {
+  std::vector<std::string> counted;
+  std::vector<ledger_anchor::UpdateLeaf> leaves;
+  for (const CountedUpdate& update : closing.counted) {
+    counted.push_back(closing.roster[update.site_index].site.name);
+    leaves.push_back(
+        {.site_index = update.site_index, .root = update.root, .signature = update.signature});
+  }
+  std::vector<std::string> dropped;
+  for (const auto& [index, reason] : closing.dropped) {
+    dropped.push_back(closing.roster[index].site.name);
+  }
+  HILUM_ASSIGN_OR_RETURN(close.cohort, ListNames(publisher, counted));
+  HILUM_ASSIGN_OR_RETURN(close.dropped, ListNames(publisher, dropped));
+  HILUM_ASSIGN_OR_RETURN(close.updates.root, ledger_anchor::UpdatesRoot(leaves));
+  close.updates.n = leaves.size();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<proto::SafetensorsFile> ReadModel(const Publisher& publisher, const Digest& sha256,
+                                                 const ModelSpec& spec) {
+  HILUM_ASSIGN_OR_RETURN(const Bytes file, publisher.store.Get(sha256, kModelLimitBytes));
+  return proto::ParseSafetensorsAs(file, spec);
+}
+
+RoundRecord MakeRecord(const Publisher& publisher, const RoundRow& row,
+                       const privacy::RoundConfig& config, const Closing& closing,
+                       const RoundOutcome& outcome) {
+  RoundRecord record{.job = row.job.name,
+                     .round = row.round.number,
+                     .attempt = row.attempt,
+                     .config = closing.cfg_hash,
+                     .config_object = crypto::Sha256(row.config),
+                     .plan = config.plan,
+                     .transcript = privacy::EncodeTranscript(outcome.transcript),
+                     .transcript_hash = outcome.transcript_hash,
+                     .transcript_signature = {},
+                     .sum_root = outcome.transcript.sum_root,
+                     .ring_root = outcome.ring_root,
+                     .base_model = row.base_model,
+                     .model = row.model,
+                     .updates = closing.counted,
+                     .dropped = {}};
+  for (const auto& [index, reason] : closing.dropped) record.dropped.push_back(index);
+  record.transcript_signature =
+      crypto::SignLabelled(publisher.entry_key, {.label = crypto::kLabelTranscript,
+                                                 .rid = privacy::RidOf(config, row.attempt),
+                                                 .sender = crypto::kServerSender,
+                                                 .cfg_hash = closing.cfg_hash,
+                                                 .message = record.transcript_hash});
+  return record;
+}
+
+}  // namespace
+
+absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const OpeningInputs& inputs) {
+  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config,
+                         MakeRoundConfig({.plan = inputs.plan,
+                                          .plan_bytes = inputs.plan_bytes,
+                                          .round = inputs.round,
+                                          .base_model = inputs.base_model,
+                                          .roster = inputs.roster,
+                                          .federation_id = publisher.federation_id,
+                                          .ledger_head = inputs.ledger_head,
+                                          .audit_days = inputs.audit_days}));
+  RoundRow row;
+  row.job = {inputs.plan.job};
+  row.round = inputs.round;
+  row.config = privacy::EncodeRoundConfig(config);
+  row.roster = inputs.roster;
+  row.base_model = inputs.base_model;
+  row.opened_s = inputs.now_s;
+  HILUM_RETURN_IF_ERROR(publisher.store.Put(row.config));
+  HILUM_RETURN_IF_ERROR(publisher.store.Put(AsBytes(inputs.plan_bytes)));
+  ledger_anchor::RoundOpen open{
+      .round = inputs.round.number,
+      .prev = inputs.previous,
+      .base_model = inputs.base_model,
+      .cfg = privacy::HashConfig(config),
+      .build = publisher.build,
+      .cohort = {},
+      .deadline = static_cast<uint64_t>(inputs.now_s + inputs.plan.cohort.deadline_s)};
+  HILUM_ASSIGN_OR_RETURN(open.cohort, ListNames(publisher, NamesOf(inputs.roster)));
+  HILUM_ASSIGN_OR_RETURN(row.open_entry,
+                         Sign(publisher, NewEntry(row.job, inputs.now_s, std::move(open))));
+  return row;
+}
+
+absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
+                                      const Closing& closing, privacy::MaskedTotal total,
+                                      int64_t now_s) {
+  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config, privacy::DecodeRoundConfig(row.config));
+  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan plan, PlanOf(publisher, config));
+  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base,
+                         ReadModel(publisher, row.base_model, plan.spec));
+  HILUM_ASSIGN_OR_RETURN(
+      const RoundOutcome outcome,
+      ComputeOutcome({.config = config, .attempt = row.attempt, .counted = closing.counted},
+                     std::move(total), std::move(base),
+                     {.strategy = plan.strategy,
+                      .job = row.job,
+                      .round = row.round,
+                      .origin = publisher.origin}));
+  HILUM_ASSIGN_OR_RETURN(row.model, publisher.store.Put(outcome.model.file()));
+  HILUM_ASSIGN_OR_RETURN(const std::string record,
+                         EncodeRoundRecord(MakeRecord(publisher, row, config, closing, outcome)));
+  HILUM_ASSIGN_OR_RETURN(const Digest evidence, publisher.store.Put(AsBytes(record)));
+  HILUM_ASSIGN_OR_RETURN(ledger_anchor::RoundClose close, BeginClose(publisher, row, plan));
+  close.status = "ok";
+  close.model = row.model;
+  HILUM_RETURN_IF_ERROR(FillCohort(publisher, closing, close));
+  close.secagg = {.suite = static_cast<uint64_t>(config.suite),
+                  .cfg = closing.cfg_hash,
+                  .transcript = outcome.transcript_hash,
+                  .evidence = evidence};
+  close.metrics = outcome.metrics;
+  HILUM_ASSIGN_OR_RETURN(row.close_entry,
+                         Sign(publisher, NewEntry(row.job, now_s, std::move(close))));
+  row.status = "ok";
+  row.closed_s = now_s;
+  row.total_weight = outcome.total_weight;
+  row.mean_loss = outcome.mean_loss;
+  return row;
+}
+
+absl::StatusOr<RoundRow> PrepareAbort(const Publisher& publisher, RoundRow row,
+                                      const std::string& reason, int64_t now_s) {
+  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config, privacy::DecodeRoundConfig(row.config));
+  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan plan, PlanOf(publisher, config));
+  HILUM_ASSIGN_OR_RETURN(ledger_anchor::RoundClose close, BeginClose(publisher, row, plan));
+  close.status = "aborted";
+  close.model = row.base_model;
+  HILUM_ASSIGN_OR_RETURN(close.updates.root, ledger_anchor::UpdatesRoot({}));
+  HILUM_ASSIGN_OR_RETURN(close.dropped, ListNames(publisher, NamesOf(row.roster)));
+  HILUM_ASSIGN_OR_RETURN(row.close_entry,
+                         Sign(publisher, NewEntry(row.job, now_s, std::move(close))));
+  row.status = "aborted";
+  row.reason = reason;
+  row.model = row.base_model;
+  row.closed_s = now_s;
+  return row;
+}
+
+absl::StatusOr<std::string> PrepareRelease(const Publisher& publisher, const RoundRow& row,
+                                           const std::string& licence, int64_t now_s) {
+  ledger_anchor::ModelRelease release;
+  release.name = row.job.name;
+  release.version = absl::StrCat(row.round.number);
+  release.close = row.close_leaf;
+  release.close_index = row.close_index.value_or(0);
+  // The subject digest of a folder with one file: H of the raw digests of its files, in order.
+  release.files = crypto::Sha256(ByteView(row.model));
+  release.licence = licence;
+  release.objects.items = {row.model};
+  release.objects.n = 1;
+  return Sign(publisher, NewEntry(row.job, now_s, std::move(release)));
+}
+
+}  // namespace hilum::aggregator

@@ -1,0 +1,68 @@
+// What a round puts on record: its configuration and `round-open`, its model, record and
+// `round-close`, and the release of a job's last model. Everything is fixed here before it is
+// logged; nothing is logged here.
+#ifndef HILUM_AGGREGATOR_PUBLISH_H_
+#define HILUM_AGGREGATOR_PUBLISH_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "aggregator/outcome.h"
+#include "aggregator/round.h"
+#include "aggregator/state.h"
+#include "base/bytes.h"
+#include "crypto/sign.h"
+#include "ledger_anchor/entry.h"
+#include "ledger_anchor/store.h"
+#include "privacy/round_config.h"
+#include "privacy/unmask.h"
+#include "proto/round_plan.h"
+
+namespace hilum::aggregator {
+
+// Who signs, and in whose name.
+struct Publisher {
+  const ledger_anchor::Store& store;
+  const crypto::SigningKey& entry_key;
+  std::string origin;
+  std::array<uint8_t, 16> federation_id{};
+  Digest build{};
+};
+
+struct OpeningInputs {
+  const proto::RoundPlan& plan;
+  absl::string_view plan_bytes;  // canonical
+  RoundId round;
+  Digest base_model{};
+  std::vector<RosterSite> roster;  // ascending by name
+  Digest ledger_head{};            // root of the last checkpoint
+  Digest previous{};               // leaf hash of the last round-close, or of genesis
+  uint16_t audit_days = 0;
+  int64_t now_s = 0;
+};
+
+// Stores cfg and plan, and fills a row with cfg and the signed round-open.
+// Errors as MakeRoundConfig (outcome.h) and Store::Put.
+absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const OpeningInputs& inputs);
+
+// MaskedTotal -> RingTotal -> MeanDelta -> model v+1 -> record -> round-close. Stores model and
+// record; returns the row with the signed entry, model, weight and loss filled in.
+// DataLoss: the sum or the base model contradicts the round; the sentence says how.
+absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
+                                      const Closing& closing, privacy::MaskedTotal total,
+                                      int64_t now_s);
+
+// The round-close of a round without result: model = base model, everybody dropped.
+absl::StatusOr<RoundRow> PrepareAbort(const Publisher& publisher, RoundRow row,
+                                      const std::string& reason, int64_t now_s);
+
+// The model-release of a job whose last round `row` made a model.
+absl::StatusOr<std::string> PrepareRelease(const Publisher& publisher, const RoundRow& row,
+                                           const std::string& licence, int64_t now_s);
+
+}  // namespace hilum::aggregator
+
+#endif  // HILUM_AGGREGATOR_PUBLISH_H_
