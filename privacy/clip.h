@@ -13,6 +13,7 @@
 namespace hilum::privacy {
 
 class WeightedDelta;
+struct ClippedDeltaTestPeer;  // defined in tests only
 
 // A finite delta whose L2 norm is at most the round's C. Only ClipToNorm makes one. Movable only.
 class ClippedDelta {
@@ -29,6 +30,8 @@ class ClippedDelta {
   friend absl::StatusOr<ClippedDelta> ClipToNorm(ModelDelta delta, double max_norm_l2,
                                                  kernels::Device device);
   friend class WeightedDelta;
+  friend struct ClippedDeltaTestPeer;
+  struct ClippedDeltaTestPeer;  // defined in tests only
   explicit ClippedDelta(ModelDelta delta) : values_(std::move(delta.values_)) {}
 
   std::vector<float> values_;
@@ -39,10 +42,10 @@ class ClippedDelta {
 // Scales `delta` down to `max_norm_l2` when it is longer. The bound is strict: the factor allows
 // for the rounding errors of the norm and of the scaling (2^-18 of the norm together).
 //   delta        [n_params] float32
-//   max_norm_l2  finite and > 0, in the unit of the weights
-// InvalidArgument: max_norm_l2 is not finite or <= 0. DataLoss: delta holds NaN or infinity, or its
-// norm exceeds float32's range. FailedPrecondition: no such device.
-// McMahan et al. 2018, arXiv:1710.06963, section 3. Same bits on every device.
+//   max_norm_l2  finite and >= 1e-9, in the unit of the weights
+// InvalidArgument: max_norm_l2 is not finite or below 1e-9. DataLoss: delta holds NaN or infinity,
+// or its norm exceeds float32's range. FailedPrecondition: no such device. McMahan et al. 2018,
+// arXiv:1710.06963, section 3. Same bits on every device.
 absl::StatusOr<ClippedDelta> ClipToNorm(ModelDelta delta, double max_norm_l2,
                                         kernels::Device device = kernels::Device::kCpu);
 

@@ -3,6 +3,7 @@
 #define HILUM_PRIVACY_QUANTIZE_H_
 
 #include <cstdint>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -41,6 +42,7 @@ class QuantizedDelta {
                                                  kernels::Device device);
   friend class NoisedDelta;
   explicit QuantizedDelta(std::vector<uint32_t> ring) : ring_(std::move(ring)) {}
+  static std::span<const float> ValuesOf(const WeightedDelta& delta) { return delta.values_; }
 
   std::vector<uint32_t> ring_;
 };
