@@ -116,6 +116,8 @@ absl::StatusOr<size_t> StoreReader::Read(std::span<uint8_t> chunk) {
 }
 
 struct StoreWriter::Impl {
+  Impl(Store parent, fs::path path) : store(std::move(parent)), temporary(std::move(path)) {}
+
   Store store;
   fs::path temporary;
   std::optional<AppendFile> file;
@@ -146,8 +148,7 @@ StoreWriter::~StoreWriter() = default;
 
 absl::StatusOr<StoreWriter> Store::NewObject() const {
   const std::string name = ToHex(crypto::RandomArray<16>());
-  auto impl = std::make_unique<StoreWriter::Impl>(
-      StoreWriter::Impl{*this, folder_ / "tmp" / name, std::nullopt, {}, false});
+  auto impl = std::make_unique<StoreWriter::Impl>(*this, folder_ / "tmp" / name);
   HILUM_ASSIGN_OR_RETURN(AppendFile file, AppendFile::Open(impl->temporary, 0));
   impl->file = std::move(file);
   return StoreWriter(std::move(impl));
