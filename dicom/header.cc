@@ -9,22 +9,24 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "dcmtk/dcmdata/dcdatset.h"
 #include "dcmtk/dcmdata/dcdeftag.h"
 #include "dcmtk/dcmdata/dcistrmb.h"
 #include "dcmtk/dcmdata/dcsequen.h"
+#include "dicom/gate_scan.h"
 
 namespace hilum::dicom {
 namespace {
 
-// Value `index` of a text attribute, without padding; "" when absent.
-std::string Text(DcmItem& item, const DcmTagKey& tag, unsigned long index = 0) {
-  OFString value;
-  if (item.findAndGetOFString(tag, value, index).bad()) return "";
-  std::string text(value.c_str(), value.length());
-  absl::StripAsciiWhitespace(&text);
-  return text;
+// The bytes of an attribute that a writer marked as UN although the standard knows it. DCMTK could
+// convert these while it parses, but then it would also descend into what the gate took for bytes.
+std::optional<ByteView> UnknownBytes(DcmElement& element) {
+  if (element.getVR() != EVR_UN) return std::nullopt;
+  Uint8* bytes = nullptr;
+  if (element.getUint8Array(bytes).bad() || bytes == nullptr) return std::nullopt;
+  return ByteView(bytes, element.getLength());
 }
 
 std::vector<std::string> Texts(DcmItem& item, const DcmTagKey& tag) {
@@ -32,14 +34,30 @@ std::vector<std::string> Texts(DcmItem& item, const DcmTagKey& tag) {
   DcmElement* element = nullptr;
   std::vector<std::string> texts;
   if (item.findAndGetElement(tag, element).bad()) return texts;
-  const unsigned long n = std::min(element->getVM(), kMostValues);
-  for (unsigned long i = 0; i < n; ++i) texts.push_back(Text(item, tag, i));
+  if (const auto bytes = UnknownBytes(*element)) {
+    texts = absl::StrSplit(AsText(*bytes), absl::MaxSplits('\\', kMostValues));
+  }
+  const unsigned long n = texts.empty() ? std::min(element->getVM(), kMostValues) : 0;
+  for (unsigned long i = 0; i < n; ++i) {
+    OFString value;
+    if (element->getOFString(value, i).good()) texts.emplace_back(value.c_str(), value.length());
+  }
+  for (std::string& text : texts) {
+    while (!text.empty() && text.back() == '\0') text.pop_back();
+    absl::StripAsciiWhitespace(&text);
+  }
   return texts;
+}
+
+// Value `index` of a text attribute, without padding; "" when absent.
+std::string Text(DcmItem& item, const DcmTagKey& tag, size_t index = 0) {
+  const std::vector<std::string> texts = Texts(item, tag);
+  return index < texts.size() ? texts[index] : "";
 }
 
 // A decimal string. `bad` is set when there is text that is not a finite number.
 std::optional<double> Decimal(DcmItem& item, const DcmTagKey& tag, bool* bad = nullptr,
-                              unsigned long index = 0) {
+                              size_t index = 0) {
   const std::string text = Text(item, tag, index);
   if (text.empty()) return std::nullopt;
   double value = 0;
@@ -62,6 +80,11 @@ std::vector<uint16_t> Words(DcmItem& item, const DcmTagKey& tag) {
   Uint16* words = nullptr;
   Sint16* signed_words = nullptr;
   const size_t n = element->getLength() / sizeof(Uint16);
+  if (const auto bytes = UnknownBytes(*element)) {  // always little endian
+    std::vector<uint16_t> values(n);
+    for (size_t i = 0; i < n; ++i) values[i] = Load16(*bytes, 2 * i, false);
+    return values;
+  }
   if (element->getUint16Array(words).good() && words != nullptr) return {words, words + n};
   if (element->getSint16Array(signed_words).good() && signed_words != nullptr) {
     return {signed_words, signed_words + n};

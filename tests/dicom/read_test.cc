@@ -69,6 +69,20 @@ TEST(ReadVolume, RecordsWhatIsAbsent) {
   EXPECT_FALSE(volume.spacing_mm().has_value());
 }
 
+TEST(ReadVolume, ReadsAttributesThatAWriterMarkedUnknown) {
+  std::vector<uint16_t> words = Ramp(256);
+  Film film(16, 16, 8, words);
+  film.Text(0x00080060, "UN", "CR").Text(0x00100020, "UN", "ID-1").Text(0x00185101, "UN", "AP");
+  film.Text(0x00200020, "UN", "R\\F").Short(0x00280120, {255}, "UN");
+  film.Put({0x0020000D, "UN", {'1', '.', '2', '.', '3', '.', '1', 0}});
+  HILUM_ASSERT_OK_AND_ASSIGN(const PixelVolume volume, Read(film.Build()));
+  EXPECT_EQ(volume.ids().patient, Mark("patient", "ID-1"));
+  EXPECT_EQ(volume.ids().study, Mark("study", "1.2.3.1"));
+  EXPECT_EQ(volume.facts().view, View::kAp);
+  EXPECT_TRUE(volume.branches().reoriented);
+  EXPECT_TRUE(volume.branches().padded);
+}
+
 TEST(ReadVolume, TheIssuerBelongsToThePatient) {
   Film film = Chest();
   film.Text(0x00100021, "LO", "CLINIC");
