@@ -8,7 +8,7 @@
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "cli/toml_reader.h"
-#include "ledger_anchor/store.h"  // crypto::Sha256, the store's address
+#include "crypto/hash.h"
 #include "proto/canonical_json.h"
 #include "proto/model_json.h"
 #include "proto/safetensors.h"

@@ -7,8 +7,9 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "base/version.h"
+#include "crypto/hash.h"
+#include "crypto/sign.h"
 #include "ledger_anchor/policy.h"
-#include "ledger_anchor/store.h"  // crypto::Sha256
 #include "proto/safetensors.h"
 
 namespace hilum::cli {

@@ -9,7 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "base/version.h"
-#include "ledger_anchor/store.h"  // crypto::Sha256
+#include "crypto/hash.h"
 #include "proto/channel.h"
 #include "proto/hilum/v1/services.grpc.pb.h"
 

@@ -1,0 +1,98 @@
+#include "cli/job_view.h"
+
+#include "tests/status_matchers.h"
+
+namespace hilum::cli {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+v1::JobStatus Running() {
+  v1::JobStatus status;
+  status.set_job("cxr-demo");
+  status.set_state("running");
+  status.set_rounds(6);
+  status.set_ledger_size(9);
+  v1::SiteStatus* site = status.add_sites();
+  site->set_site("hospital-a");
+  site->set_connected(true);
+  site->set_answer("approved");
+  site->set_phase("training");
+  site->set_percent(40);
+  site = status.add_sites();
+  site->set_site("hospital-b");
+  site->set_answer("approved");
+  site->set_phase("dropped");
+  site->set_reason("away for 7 s");
+  site->set_has_statistics(true);
+  site->set_weight(34);
+  site->set_loss(0.5);
+  v1::RoundSummary* round = status.add_history();
+  round->set_round(1);
+  round->set_status("ok");
+  round->add_cohort("hospital-a");
+  round->add_dropped("hospital-b");
+  round->set_total_weight(34);
+  round->set_mean_loss(0.625);
+  round->set_seconds(9);
+  round->set_received_bytes(3230000);
+  round->set_model_sha256(std::string(32, '\xab'));
+  return status;
+}
+
+TEST(IsSettled, OnlyRecruitingAndRunningGoOn) {
+  v1::JobStatus status;
+  for (const char* state : {"recruiting", "running"}) {
+    status.set_state(state);
+    EXPECT_FALSE(IsSettled(status)) << state;
+  }
+  for (const char* state : {"paused", "done", "failed", "cancelled"}) {
+    status.set_state(state);
+    EXPECT_TRUE(IsSettled(status)) << state;
+  }
+}
+
+TEST(StatusPage, ShowsSitesAndRounds) {
+  const std::string page = StatusPage(Running());
+  EXPECT_THAT(page, HasSubstr("job cxr-demo: running, 1 of 6 rounds begun, ledger size 9"));
+  EXPECT_THAT(page, HasSubstr("hospital-a  yes        approved  training 40 %      -       -"));
+  EXPECT_THAT(page, HasSubstr("hospital-b  no         approved  dropped           34  0.5000"));
+  EXPECT_THAT(page, HasSubstr("3.23 MB"));
+}
+
+TEST(StatusToJson, HasNullWhereTheServerKnowsNothing) {
+  const nlohmann::ordered_json json = StatusToJson(Running());
+  EXPECT_TRUE(json["sites"][0]["films"].is_null());
+  EXPECT_EQ(json["sites"][1]["films"], 34);
+  EXPECT_EQ(json["sites"][1]["loss"], 0.5);
+  EXPECT_EQ(json["history"][0]["model_sha256"].get<std::string>().substr(0, 4), "abab");
+  EXPECT_EQ(json["history"][0]["dropped"][0], "hospital-b");
+}
+
+TEST(Changes, TellsEachThingOnce) {
+  const v1::JobStatus first = Running();
+  EXPECT_THAT(Changes({}, first),
+              ElementsAre("job cxr-demo is running", "hospital-a: connected, approved, training",
+                          "hospital-b: away, approved, dropped (away for 7 s)",
+                          "round 1 ok: 1 sites, 34 films, mean loss 0.6250, 9.0 s, dropped "
+                          "hospital-b"));
+  EXPECT_THAT(Changes(first, first), IsEmpty());
+  v1::JobStatus second = first;
+  second.mutable_sites(0)->set_percent(60);  // percent alone is no line
+  EXPECT_THAT(Changes(first, second), IsEmpty());
+  second.mutable_sites(1)->set_connected(true);
+  second.set_state("done");
+  EXPECT_THAT(Changes(first, second), ElementsAre("job cxr-demo is done", "hospital-b: connected"));
+}
+
+TEST(Changes, LetsNoPeerMoveTheCursor) {
+  v1::JobStatus status;
+  status.set_state("paused");
+  status.set_message("\x1b[2J");
+  EXPECT_THAT(Changes({}, status), ElementsAre(HasSubstr("?[2J")));
+}
+
+}  // namespace
+}  // namespace hilum::cli

@@ -1,0 +1,87 @@
+#include "cli/output.h"
+
+#include "tests/status_matchers.h"
+
+namespace hilum::cli {
+namespace {
+
+TEST(ExitCode, FollowsTheContract) {
+  EXPECT_EQ(ExitCode(absl::OkStatus()), 0);
+  EXPECT_EQ(ExitCode(absl::InternalError("x")), 1);
+  EXPECT_EQ(ExitCode(absl::ResourceExhaustedError("x")), 1);
+  EXPECT_EQ(ExitCode(absl::FailedPreconditionError("x")), 1);
+  EXPECT_EQ(ExitCode(absl::InvalidArgumentError("x")), 2);
+  EXPECT_EQ(ExitCode(absl::NotFoundError("x")), 2);
+  EXPECT_EQ(ExitCode(absl::DataLossError("x")), 3);
+  EXPECT_EQ(ExitCode(absl::PermissionDeniedError("x")), 4);
+  EXPECT_EQ(ExitCode(absl::UnavailableError("x")), 5);
+  EXPECT_EQ(ExitCode(absl::DeadlineExceededError("x")), 5);
+  EXPECT_EQ(ExitCode(absl::UnauthenticatedError("x")), 5);
+}
+
+TEST(Fail, PrintsOneSentenceWithTheProgramsName) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(Fail(absl::DataLossError("the proof\nfails")), 3);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "cli_test: the proof?fails\n");
+}
+
+TEST(Fail, IsSilentWhenAllIsWell) {
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(Fail(absl::OkStatus()), 0);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(Table, AlignsTextLeftAndNumbersRight) {
+  Table table({"site", "films", "note"});
+  table.AddRow({"hospital-a", "7", "ok"});
+  table.AddRow({"b", "-", ""});
+  table.AddRow({"c", "123"});
+  EXPECT_EQ(table.ToString(),
+            "site        films  note\n"
+            "hospital-a      7  ok\n"
+            "b               -\n"
+            "c             123\n");
+}
+
+TEST(Table, CountsCharactersNotBytes) {
+  Table table({"a", "b"});
+  table.AddRow({"é", "x"});
+  table.AddRow({"e", "x"});
+  EXPECT_EQ(table.ToString(), "a  b\né  x\ne  x\n");
+}
+
+TEST(Table, LetsNoPeerMoveTheCursor) {
+  Table table({"reason"});
+  table.AddRow({"\x1b[2Jgone"});
+  EXPECT_EQ(table.ToString(), "reason\n?[2Jgone\n");
+}
+
+TEST(Formats, UseThreeDigits) {
+  EXPECT_EQ(FormatBytes(0), "0 B");
+  EXPECT_EQ(FormatBytes(812), "812 B");
+  EXPECT_EQ(FormatBytes(999.6), "1.00 kB");
+  EXPECT_EQ(FormatBytes(1234), "1.23 kB");
+  EXPECT_EQ(FormatBytes(3230000), "3.23 MB");
+  EXPECT_EQ(FormatBytes(99.96e6), "100 MB");
+  EXPECT_EQ(FormatSeconds(4.2), "4.2 s");
+  EXPECT_EQ(FormatSeconds(59.4), "59 s");
+  EXPECT_EQ(FormatSeconds(200), "3 min 20 s");
+  EXPECT_EQ(FormatSeconds(7505), "2 h 05 min");
+}
+
+TEST(PrintJson, StaysJsonWhateverTheBytes) {
+  testing::internal::CaptureStdout();
+  PrintJson({{"name", "\xff"}});
+  const std::string out = testing::internal::GetCapturedStdout();
+  EXPECT_FALSE(nlohmann::json::parse(out, nullptr, false).is_discarded()) << out;
+}
+
+TEST(PrintJsonLine, IsOneLine) {
+  testing::internal::CaptureStdout();
+  PrintJsonLine({{"event", "listening"}, {"grpc", "127.0.0.1:1"}});
+  EXPECT_EQ(testing::internal::GetCapturedStdout(),
+            "{\"event\":\"listening\",\"grpc\":\"127.0.0.1:1\"}\n");
+}
+
+}  // namespace
+}  // namespace hilum::cli

@@ -1,0 +1,214 @@
+"""Starts the built programs as people do: help, version, exit codes, start-up time.
+
+Usage: programs_test.py --bin FOLDER
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+BIN = Path()
+VERSION = "0.1.0 (protocol 1)"
+# Start-up of the programs that do not load LibTorch, best of several.
+MAX_START_MS = 100
+FAST = ("hilum", "hilum-server", "hilum-job", "hilum-ledger", "hilum-dicom")
+SANITIZED = os.environ.get("HILUM_SANITIZED") == "1"
+
+
+def programs():
+    return sorted(path.name for path in BIN.glob("hilum*") if os.access(path, os.X_OK))
+
+
+def run(name, *arguments, **options):
+    return subprocess.run([str(BIN / name), *map(str, arguments)], capture_output=True, text=True,
+                          check=False, timeout=60, **options)
+
+
+def verbs_of(name):
+    """The verbs that `--help` lists, by CLI11's layout."""
+    text = run(name, "--help").stdout
+    block = re.search(r"^Subcommands:\n((?:  .*\n)+)", text, re.MULTILINE)
+    return re.findall(r"^  ([a-z-]+) ", block.group(1), re.MULTILINE) if block else []
+
+
+class EveryProgram(unittest.TestCase):
+    def each(self):
+        for name in programs():
+            if name == "hilum-dicom-worker":  # started by programs, never by people
+                continue
+            with self.subTest(program=name):
+                yield name
+
+    def test_prints_help_for_itself_and_each_verb(self):
+        for name in self.each():
+            found = run(name, "--help")
+            self.assertEqual(found.returncode, 0, found.stderr)
+            self.assertIn("Research use only", found.stdout)
+            self.assertEqual(found.stderr, "")
+            for verb in verbs_of(name):
+                found = run(name, verb, "--help")
+                self.assertEqual(found.returncode, 0, (verb, found.stderr))
+                self.assertIn(verb, found.stdout)
+
+    def test_prints_its_version(self):
+        for name in self.each():
+            found = run(name, "--version")
+            self.assertEqual((found.returncode, found.stdout.strip()), (0, f"{name} {VERSION}"))
+
+    def test_refuses_what_it_does_not_know_with_exit_2(self):
+        for name in self.each():
+            for arguments in (["no-such-verb"], ["--no-such-flag"], []):
+                found = run(name, *arguments)
+                self.assertEqual(found.returncode, 2, (arguments, found.stdout, found.stderr))
+                self.assertEqual(found.stdout, "", arguments)
+                self.assertIn(name, found.stderr)
+
+    def test_refuses_an_unknown_flag_of_each_verb(self):
+        for name in self.each():
+            for verb in verbs_of(name):
+                found = run(name, verb, "--no-such-flag")
+                self.assertEqual(found.returncode, 2, (verb, found.stderr))
+                self.assertIn("--help", found.stderr, verb)
+
+    @unittest.skipIf(SANITIZED, "a sanitizer slows the start")
+    def test_starts_fast(self):
+        for name in self.each():
+            if name not in FAST:
+                continue
+            best = min(self.start_ms(name) for _ in range(7))
+            self.assertLess(best, MAX_START_MS)
+
+    @staticmethod
+    def start_ms(name):
+        started = time.monotonic()
+        run(name, "--version")
+        return 1000 * (time.monotonic() - started)
+
+
+class Dispatcher(unittest.TestCase):
+    """`hilum VERB` finds hilum-VERB beside itself."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        (self.folder / "hilum").write_bytes((BIN / "hilum").read_bytes())
+        (self.folder / "hilum").chmod(0o755)
+        self.write("hilum-job", 'echo "$0:$*"; exit 7')
+
+    def write(self, name, script):
+        (self.folder / name).write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+        (self.folder / name).chmod(0o755)
+
+    def hilum(self, *arguments):
+        return subprocess.run([str(self.folder / "hilum"), *arguments], capture_output=True,
+                              text=True, check=False, timeout=60)
+
+    def test_passes_arguments_and_exit_code_on(self):
+        found = self.hilum("job", "status", "--as", "a b")
+        self.assertEqual(found.returncode, 7)
+        self.assertEqual(found.stdout, f"{self.folder}/hilum-job:status --as a b\n")
+
+    def test_finds_programs_beside_itself_through_a_link(self):
+        link = self.folder / "bin"
+        link.mkdir()
+        (link / "hilum").symlink_to(self.folder / "hilum")
+        found = subprocess.run([str(link / "hilum"), "job"], capture_output=True, text=True,
+                               check=False)
+        self.assertEqual(found.returncode, 7)
+
+    def test_lists_only_the_verbs_that_exist(self):
+        text = self.hilum("--help").stdout
+        self.assertIn("hilum job", text)
+        self.assertNotIn("hilum server", text)
+
+    def test_an_unknown_verb_exits_2_with_the_nearest_name(self):
+        found = self.hilum("jab")
+        self.assertEqual((found.returncode, found.stdout), (2, ""))
+        self.assertIn("did you mean `job`?", found.stderr)
+        found = self.hilum("zzzzzzzz")
+        self.assertEqual(found.returncode, 2)
+        self.assertNotIn("did you mean", found.stderr)
+
+    def test_a_verb_is_a_name_and_no_path(self):
+        self.write("evil", "echo evil")
+        for verb in ("../evil", "/bin/sh", "-job", "", "job/../evil"):
+            found = self.hilum(verb)
+            self.assertEqual((found.returncode, found.stdout), (2, ""), verb)
+
+    def test_a_verb_whose_program_is_missing_exits_2(self):
+        self.assertEqual(self.hilum("server", "run").returncode, 2)
+
+
+JOB_TOML = """job = "cxr-demo"
+rounds = 3
+
+[model]
+init = "model0"
+architecture = "covidnet-nano"
+classes = ["normal", "pneumonia"]
+profile = "cxr128"
+"""
+
+
+class Job(unittest.TestCase):
+    def setUp(self):
+        if "hilum-job" not in programs():
+            self.skipTest("hilum-job is not built here")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def write(self, name, text):
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return self.folder / name
+
+    def test_an_unknown_key_is_named_with_file_and_line(self):
+        file = self.write("job.toml", JOB_TOML + "\n[training]\nepochs = 3\n")
+        found = run("hilum-job", "plan", file)
+        self.assertEqual(found.returncode, 2)
+        self.assertIn(f"hilum-job: {file}:11: [training] epochs is not a known key", found.stderr)
+        self.assertIn("local_epochs", found.stderr)
+
+    def test_a_missing_model_says_how_to_make_it(self):
+        found = run("hilum-job", "plan", self.write("job.toml", JOB_TOML))
+        self.assertEqual(found.returncode, 2)
+        self.assertIn("hilum model init covidnet-nano", found.stderr)
+
+    def test_a_missing_file_and_missing_credentials_are_usage_errors(self):
+        self.assertEqual(run("hilum-job", "plan", self.folder / "no.toml").returncode, 2)
+        environment = {k: v for k, v in os.environ.items() if k != "HILUM_CREDENTIALS"}
+        found = run("hilum-job", "status", env=environment)
+        self.assertEqual(found.returncode, 2)
+        self.assertIn("HILUM_CREDENTIALS", found.stderr)
+
+    def test_a_server_that_is_not_there_exits_5_and_is_named(self):
+        for name in ("ca.pem", "cert.pem", "key.pem"):
+            self.write(name, "none\n")
+        self.write("federation.json", '{"address":"127.0.0.1:1","federation":"f","origin":"f/ledger"'
+                                      ',"log_vkey":"v","entry_key":"k"}')
+        found = run("hilum-job", "status", "--as", self.folder, "--server", "127.0.0.1:9")
+        self.assertEqual(found.returncode, 5, found.stderr)
+        self.assertIn("127.0.0.1:9", found.stderr.splitlines()[-1])
+        self.assertEqual(found.stdout, "")
+
+
+def main():
+    global BIN
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", type=Path, required=True)
+    options, rest = parser.parse_known_args()
+    BIN = options.bin.resolve()
+    if "hilum" not in programs():
+        print(f"programs_test: {BIN} holds no hilum", file=sys.stderr)
+        sys.exit(1)
+    unittest.main(argv=[sys.argv[0], *rest])
+
+
+if __name__ == "__main__":
+    main()
