@@ -116,7 +116,7 @@ class Runner:
         if not file.is_file():
             return f"{mutant.file} does not exist"
         original = file.read_bytes()
-        done = run("sed", "-i", "-E", mutant.patch, file)
+        done = run("sed", "-i", mutant.patch, file)
         try:
             if done.returncode != 0:
                 return f"sed refuses the patch: {done.stdout.strip()}"

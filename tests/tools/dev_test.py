@@ -1,0 +1,56 @@
+"""./dev says how it is used, refuses what it does not know, and its set-up is quick when done."""
+import re
+import subprocess
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def dev(*arguments):
+    return subprocess.run([str(ROOT / "dev"), *arguments], capture_output=True, text=True,
+                          check=False, timeout=120, cwd="/")
+
+
+class DevTest(unittest.TestCase):
+    def test_help_lists_every_verb_that_main_knows(self):
+        text = (ROOT / "dev").read_text(encoding="utf-8")
+        verbs = re.findall(r"^    (\w+)\) (?:\w+)", text[text.index("\nmain() {"):], re.MULTILINE)
+        self.assertIn("demo", verbs)
+        printed = dev("help").stdout
+        for verb in verbs:
+            self.assertRegex(printed, rf"(?m)^  {verb}\b")
+        self.assertEqual(dev().stdout, printed)
+
+    def test_refuses_what_it_does_not_know_with_exit_2(self):
+        for arguments in (["no-such-verb"], ["check", "no-such-check"], ["setup", "nothing"],
+                          ["bench", "--nothing"]):
+            found = dev(*arguments)
+            self.assertEqual(found.returncode, 2, arguments)
+            self.assertIn("./dev help", found.stderr)
+
+    def test_doctor_changes_nothing_and_says_what_is_missing(self):
+        found = dev("doctor")
+        self.assertIn(found.returncode, (0, 1))
+        self.assertIn("cores", found.stdout)
+
+    def test_a_second_setup_takes_less_than_two_seconds(self):
+        if dev("doctor").returncode != 0:  # then a set-up would install something
+            self.assertIn("missing", dev("doctor").stdout)
+            return
+        started = time.monotonic()
+        self.assertEqual(dev("setup").returncode, 0)
+        self.assertLess(time.monotonic() - started, 2.0)
+
+    def test_pins_every_download(self):
+        text = (ROOT / "tools/dependencies.txt").read_text(encoding="utf-8")
+        for line in text.splitlines():
+            if line.startswith("wheel "):
+                self.assertRegex(line, r"^wheel cpu [\w-]+ [\d.]+ [0-9a-f]{64}$")
+            if line.startswith("python "):
+                self.assertRegex(line, r"^python [\w-]+==[\d.]+$")
+
+
+if __name__ == "__main__":
+    unittest.main()
