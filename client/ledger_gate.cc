@@ -1,16 +1,12 @@
 #include "client/ledger_gate.h"
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "dicom/profile.h"
 #include "ledger_anchor/checkpoint.h"
 #include "ledger_anchor/proof.h"
-#include "proto/model_json.h"
 #include "proto/safetensors.h"
 
 namespace hilum::client {
@@ -19,8 +15,6 @@ namespace {
 using ledger_anchor::AcceptedCheckpoint;
 using ledger_anchor::GateExpectation;
 using ledger_anchor::ProvenEntry;
-
-constexpr uint64_t kModelLimitBytes = uint64_t{4} << 30;
 
 fs::path PolicyFile(const fs::path& folder) { return folder / "policy"; }
 fs::path EntryKeyFile(const fs::path& folder) { return folder / "aggregator.key"; }
@@ -66,11 +60,6 @@ absl::StatusOr<uint64_t> ClaimedSize(absl::string_view proof) {
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Checkpoint checkpoint,
                          ledger_anchor::ParseCheckpointText(note.text));
   return checkpoint.size;
-}
-
-std::string MetadataOf(const proto::SafetensorsFile& file, const std::string& key) {
-  const auto found = file.metadata.find(key);
-  return found == file.metadata.end() ? "" : found->second;
 }
 
 }  // namespace
