@@ -26,7 +26,12 @@ absl::StatusOr<Bytes> DecodeJpegLs(ByteView stream, const CodestreamHeader& head
   }
   const std::unique_ptr<charls_jpegls_decoder, Destroy> decoder(charls_jpegls_decoder_create());
   if (decoder == nullptr) return absl::ResourceExhaustedError("CharLS cannot start: no memory");
-  if (charls_jpegls_decoder_set_source_buffer(decoder.get(), stream.data(), stream.size()) !=
+  // CharLS reads zeros for seconds where its input ends inside a code, unless a marker ends it
+  // (its pull request 434): so every stream gets an end marker of our own.
+  Bytes closed(stream.begin(), stream.end());
+  closed.push_back(0xFF);
+  closed.push_back(0xD9);
+  if (charls_jpegls_decoder_set_source_buffer(decoder.get(), closed.data(), closed.size()) !=
           charls::jpegls_errc::success ||
       charls_jpegls_decoder_read_header(decoder.get()) != charls::jpegls_errc::success) {
     return Corrupt();
