@@ -1,0 +1,130 @@
+// hilum-dicom as people and scripts see it: output and exit codes.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "tests/dicom/film_builder.h"
+#include "tests/dicom/png_reader.h"
+#include "tests/dicom/vectors.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::dicom {
+namespace {
+
+struct Result {
+  int exit_code = -1;
+  std::string output;  // standard output
+};
+
+Result Program(const std::string& arguments) {
+  const std::string command =
+      absl::StrCat(HILUM_BIN_DIR, "/hilum-dicom ", arguments, " 2>/dev/null");
+  FILE* const pipe = popen(command.c_str(), "r");
+  Result run;
+  std::array<char, 4'096> buffer;
+  while (const size_t n = fread(buffer.data(), 1, buffer.size(), pipe)) {
+    run.output.append(buffer.data(), n);
+  }
+  const int status = pclose(pipe);
+  if (WIFEXITED(status)) run.exit_code = WEXITSTATUS(status);
+  return run;
+}
+
+std::string Vector(const std::string& name) {
+  return absl::StrCat("'", (VectorFolder() / "files" / name).string(), "'");
+}
+
+class Folder : public testing::Test {
+ protected:
+  Folder() : path_(fs::path(testing::TempDir()) / ("hilum_dicom_" + std::to_string(getpid()))) {
+    fs::create_directories(path_);
+  }
+  ~Folder() override { fs::remove_all(path_); }
+  fs::path path_;
+};
+
+using HilumDicom = Folder;
+
+TEST_F(HilumDicom, InspectPrintsAnObjectForOneFile) {
+  const Result run = Program("inspect --json " + Vector("CT_small.dcm"));
+  EXPECT_EQ(run.exit_code, 0);
+  const nlohmann::json json = nlohmann::json::parse(run.output);
+  EXPECT_EQ(json["status"], "ok");
+  EXPECT_TRUE(json["reason"].is_null());
+  EXPECT_EQ(json["transfer_syntax"], "1.2.840.10008.1.2.1");
+  EXPECT_EQ(json["modality"], "CT");
+  EXPECT_EQ(json["rows"], 128);
+  EXPECT_EQ(json["columns"], 128);
+  EXPECT_EQ(json["frames"], 1);
+  EXPECT_EQ(json["bits_stored"], 16);
+  EXPECT_EQ(json["signed"], true);
+  EXPECT_EQ(json["min"], 128);
+  EXPECT_EQ(json["max"], 2'191);
+  EXPECT_NEAR(json["mean"].get<double>(), 904.9261, 1e-4);
+  EXPECT_EQ(json["stored_sha256"],
+            "7a481f6ffff833aef4d8bd54819bd8f472aaa7232090208e056c90eacf079926");
+  EXPECT_EQ(json["unit"], "HU");
+  EXPECT_EQ(json["spacing_mm"], nlohmann::json({0.661468, 0.661468}));
+}
+
+TEST_F(HilumDicom, OneBadFileNeverEndsTheRun) {
+  const Result run = Program("inspect --json " + Vector("MR_small.dcm") + " /nowhere.dcm " +
+                             Vector("MR_truncated.dcm") + " " + Vector("MR_small_RLE.dcm"));
+  EXPECT_EQ(run.exit_code, 1);
+  const nlohmann::json json = nlohmann::json::parse(run.output);
+  ASSERT_EQ(json.size(), 4u);
+  EXPECT_EQ(json[0]["status"], "ok");
+  EXPECT_EQ(json[1]["status"], "refused");
+  EXPECT_EQ(json[1]["reason"].get<std::string>().substr(0, 5), "FILE:");
+  EXPECT_EQ(json[2]["reason"].get<std::string>().substr(0, 10), "TRUNCATED:");
+  EXPECT_TRUE(json[2]["stored_sha256"].is_null());
+  EXPECT_EQ(json[3]["stored_sha256"], json[0]["stored_sha256"]);
+}
+
+TEST_F(HilumDicom, WritesPictures) {
+  const fs::path film = path_ / "film.dcm";
+  HILUM_ASSERT_OK(WriteFileDurably(film, Film(2, 3, 8, {0, 50, 100, 150, 200, 250}).Build()));
+  const fs::path png = path_ / "film.png";
+  EXPECT_EQ(Program("inspect " + film.string() + " --png " + png.string()).exit_code, 0);
+  HILUM_ASSERT_OK_AND_ASSIGN(const Bytes one, ReadFile(png, 1'000'000));
+  EXPECT_EQ(DecodePng(one).values, (std::vector<uint8_t>{0, 50, 100, 150, 200, 250}));
+  const fs::path folder = path_ / "pictures";
+  EXPECT_EQ(Program("inspect " + film.string() + " " + film.string() + " --png " + folder.string())
+                .exit_code,
+            0);
+  EXPECT_TRUE(fs::exists(folder / "film.dcm.png"));
+}
+
+TEST_F(HilumDicom, APictureThatCannotBeMadeFailsTheRun) {
+  const Result run = Program("inspect --json --png " + (path_ / "x.png").string() + " " +
+                             Vector("SC_rgb_dcmtk_+eb+cy+n1.dcm"));
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_EQ(nlohmann::json::parse(run.output)["status"], "ok");
+  EXPECT_FALSE(fs::exists(path_ / "x.png"));
+}
+
+TEST_F(HilumDicom, UsageErrorsAreTwo) {
+  EXPECT_EQ(Program("").exit_code, 2);
+  EXPECT_EQ(Program("inspect").exit_code, 2);
+  EXPECT_EQ(Program("inspect --nonsense x").exit_code, 2);
+  EXPECT_EQ(Program("--help").exit_code, 0);
+  EXPECT_EQ(Program("inspect --help").exit_code, 0);
+  EXPECT_EQ(Program("--version").exit_code, 0);
+}
+
+TEST_F(HilumDicom, PrintsATableForPeople) {
+  const Result run = Program("inspect " + Vector("MR_small.dcm") + " " + Vector("rtplan.dcm"));
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_NE(run.output.find("MR_small.dcm"), std::string::npos);
+  EXPECT_NE(run.output.find("DICOM: the file has no pixel data"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace hilum::dicom
