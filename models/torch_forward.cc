@@ -18,14 +18,21 @@ class Walk {
   Walk(const Network::Impl& network, size_t layer, size_t tensor)
       : network_(network), layer_(layer), tensor_(tensor) {}
 
+  // A convolution without bias, and its norm.
+  at::Tensor ConvolveAndNormalise(const at::Tensor& x, bool relu) {
+    const Layer& layer = Next(LayerKind::kConvolution);
+    Next(LayerKind::kNorm);
+    at::Tensor weight = Tensor();
+    // Three equal channels: the sum of the weights over them does the same for a third of the work.
+    if (x.size(1) == 1 && layer.in == 3) weight = weight.sum({1}, /*keepdim=*/true);
+    const at::Tensor gamma = Tensor();
+    return models::ConvolveAndNormalise(layer, x, weight, gamma, Tensor(), relu);
+  }
+  // A convolution with bias.
   at::Tensor Convolve(const at::Tensor& x) {
     const Layer& layer = Next(LayerKind::kConvolution);
-    at::Tensor weight = Tensor();
-    // Three equal channels: the sum of the weights over them does the same with a third of the
-    // work.
-    if (x.size(1) == 1 && layer.in == 3) weight = weight.sum({1}, /*keepdim=*/true);
-    const at::Tensor bias = layer.bias ? Tensor() : at::Tensor();
-    return at::conv2d(x, weight, bias, layer.stride, layer.kernel / 2, 1, layer.groups);
+    const at::Tensor weight = Tensor();
+    return at::conv2d(x, weight, Tensor(), layer.stride, layer.kernel / 2, 1, layer.groups);
   }
   at::Tensor Normalise(const at::Tensor& x, bool relu) {
     Next(LayerKind::kNorm);
@@ -54,7 +61,7 @@ class Walk {
 
 // project1, expand, depthwise, project2, extend; each with its own norm.
 at::Tensor Pepx(Walk& walk, at::Tensor x) {
-  for (int step = 0; step < 5; ++step) x = walk.Normalise(walk.Convolve(x), /*relu=*/step < 4);
+  for (int step = 0; step < 5; ++step) x = walk.ConvolveAndNormalise(x, /*relu=*/step < 4);
   return x;
 }
 
@@ -77,8 +84,8 @@ at::Tensor Stage(Walk& walk, bool plain, int n_blocks, const at::Tensor& pooled)
 
 at::Tensor Network::Impl::Features(const at::Tensor& images) const {
   Walk walk(*this, 0, 0);
-  at::Tensor x = walk.Convolve(images.contiguous(at::MemoryFormat::ChannelsLast));
-  x = walk.Normalise(x, /*relu=*/true);
+  at::Tensor x = walk.ConvolveAndNormalise(images.contiguous(at::MemoryFormat::ChannelsLast),
+                                           /*relu=*/true);
   for (int n_blocks : architecture.stage_blocks) {
     x = Stage(walk, architecture.plain, n_blocks, at::max_pool2d(x, 2));
   }

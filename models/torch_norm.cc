@@ -1,9 +1,14 @@
 #include "models/torch_norm.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/convolution.h>
+#include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
+
+#include <array>
+#include <tuple>
 
 #include "models/group_norm.h"
 #include "models/layers.h"
@@ -24,49 +29,124 @@ NormStatistics StatisticsAt(const at::Tensor& all, int64_t image, int channels) 
   return {row, row + channels, row + 2 * channels, row + 2 * channels + kNormGroups};
 }
 
+// x is channels-last. Returns y and the statistics that NormBackward needs.
+std::tuple<at::Tensor, at::Tensor> NormForward(const at::Tensor& x, const at::Tensor& gamma,
+                                               const at::Tensor& beta, bool relu) {
+  const NormShape shape = ShapeOf(x, relu);
+  const at::Tensor y = at::empty_like(x);
+  const at::Tensor statistics =
+      at::empty({x.size(0), 2 * shape.channels + 2 * kNormGroups}, x.options());
+  const int64_t size = shape.pixels * shape.channels;
+  at::parallel_for(0, x.size(0), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t image = begin; image < end; ++image) {
+      GroupNormForward(shape, x.const_data_ptr<float>() + image * size,
+                       gamma.const_data_ptr<float>(), beta.const_data_ptr<float>(), kNormEpsilon,
+                       StatisticsAt(statistics, image, shape.channels),
+                       y.data_ptr<float>() + image * size);
+    }
+  });
+  return {y, statistics};
+}
+
+// Returns the gradients of x, gamma and beta. Images are added in their order, so the number of
+// threads does not change the bits.
+std::array<at::Tensor, 3> NormBackward(const at::Tensor& x, const at::Tensor& gamma,
+                                       const at::Tensor& statistics, const at::Tensor& gradient,
+                                       bool relu) {
+  const at::Tensor dy = gradient.contiguous(at::MemoryFormat::ChannelsLast);
+  const NormShape shape = ShapeOf(x, relu);
+  const at::Tensor dx = at::empty_like(x);
+  const at::Tensor shares = at::empty({2, x.size(0), shape.channels}, x.options());
+  const int64_t size = shape.pixels * shape.channels;
+  at::parallel_for(0, x.size(0), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t image = begin; image < end; ++image) {
+      float* dgamma = shares.data_ptr<float>() + image * shape.channels;
+      GroupNormBackward(shape, x.const_data_ptr<float>() + image * size,
+                        dy.const_data_ptr<float>() + image * size, gamma.const_data_ptr<float>(),
+                        StatisticsAt(statistics, image, shape.channels),
+                        dx.data_ptr<float>() + image * size, dgamma,
+                        dgamma + x.size(0) * shape.channels);
+    }
+  });
+  const at::Tensor sums = shares.sum(1);
+  return {dx, sums[0], sums[1]};
+}
+
 class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& input,
                             const at::Tensor& gamma, const at::Tensor& beta, bool relu) {
     const at::Tensor x = input.contiguous(at::MemoryFormat::ChannelsLast);
-    const NormShape shape = ShapeOf(x, relu);
-    const at::Tensor y = at::empty_like(x);
-    const at::Tensor statistics =
-        at::empty({x.size(0), 2 * shape.channels + 2 * kNormGroups}, x.options());
-    const int64_t size = shape.pixels * shape.channels;
-    at::parallel_for(0, x.size(0), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t image = begin; image < end; ++image) {
-        GroupNormForward(shape, x.const_data_ptr<float>() + image * size,
-                         gamma.const_data_ptr<float>(), beta.const_data_ptr<float>(), kNormEpsilon,
-                         StatisticsAt(statistics, image, shape.channels),
-                         y.data_ptr<float>() + image * size);
-      }
-    });
+    auto [y, statistics] = NormForward(x, gamma, beta, relu);
     context->save_for_backward({x, gamma, statistics});
     context->saved_data["relu"] = relu;
     return y;
   }
-
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &gamma = saved[1], &statistics = saved[2];
-    const at::Tensor dy = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
-    const NormShape shape = ShapeOf(x, context->saved_data["relu"].toBool());
-    const at::Tensor dx = at::empty_like(x);
-    const at::Tensor shares = at::empty({2, x.size(0), shape.channels}, x.options());
-    const int64_t size = shape.pixels * shape.channels;
-    at::parallel_for(0, x.size(0), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t image = begin; image < end; ++image) {
-        float* dgamma = shares.data_ptr<float>() + image * shape.channels;
-        GroupNormBackward(shape, x.const_data_ptr<float>() + image * size,
-                          dy.const_data_ptr<float>() + image * size, gamma.const_data_ptr<float>(),
-                          StatisticsAt(statistics, image, shape.channels),
-                          dx.data_ptr<float>() + image * size, dgamma,
-                          dgamma + x.size(0) * shape.channels);
-      }
-    });
-    const at::Tensor sums = shares.sum(1);
-    return {dx, sums[0], sums[1], at::Tensor()};
+    auto [dx, dgamma, dbeta] = NormBackward(saved[0], saved[1], saved[2], gradients[0],
+                                            context->saved_data["relu"].toBool());
+    return {dx, dgamma, dbeta, at::Tensor()};
+  }
+};
+
+// LibTorch gives a 1x1 convolution on one thread to oneDNN only from this many images on; its other
+// path takes twice as long.
+constexpr int64_t kOneDnnImages = 16;
+
+// [n, channels, h, w] in channels-last memory, also where an extent of 1 leaves the format open.
+at::Tensor ChannelsLast(const at::Tensor& x, int64_t n, int64_t height, int64_t width) {
+  const int64_t channels = x.size(1);
+  return x.contiguous(at::MemoryFormat::ChannelsLast)
+      .as_strided({n, channels, height, width},
+                  {height * width * channels, 1, width * channels, channels});
+}
+
+// To a 1x1 convolution all pixels are alike: the same memory seen as enough images of one row.
+at::Tensor AsRows(const at::Tensor& x, int kernel) {
+  const int64_t n = x.size(0), height = x.size(2), width = x.size(3);
+  if (kernel != 1 || n >= kOneDnnImages) return ChannelsLast(x, n, height, width);
+  if (n * height * width % kOneDnnImages != 0) return ChannelsLast(x, n * height, 1, width);
+  return ChannelsLast(x, kOneDnnImages, 1, n * height * width / kOneDnnImages);
+}
+
+at::Tensor FromRows(const at::Tensor& rows, const at::Tensor& like, int kernel) {
+  if (kernel != 1) return rows.contiguous(at::MemoryFormat::ChannelsLast);
+  return ChannelsLast(rows, like.size(0), like.size(2), like.size(3));
+}
+
+class ConvolveAndNormaliseFunction
+    : public torch::autograd::Function<ConvolveAndNormaliseFunction> {
+ public:
+  static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
+                            const at::Tensor& gamma, const at::Tensor& beta, int64_t stride,
+                            int64_t groups, bool relu) {
+    const int kernel = static_cast<int>(weight.size(2));
+    const at::Tensor convolved = FromRows(
+        at::convolution(AsRows(x, kernel), weight, {}, {stride, stride}, {kernel / 2, kernel / 2},
+                        {1, 1}, /*transposed=*/false, {0, 0}, groups),
+        x, kernel);
+    auto [y, statistics] = NormForward(convolved, gamma, beta, relu);
+    context->save_for_backward({x, weight, convolved, gamma, statistics});
+    context->saved_data["stride"] = stride;
+    context->saved_data["groups"] = groups;
+    context->saved_data["relu"] = relu;
+    return y;
+  }
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const at::Tensor &x = saved[0], &weight = saved[1];
+    auto [dconvolved, dgamma, dbeta] = NormBackward(saved[2], saved[3], saved[4], gradients[0],
+                                                    context->saved_data["relu"].toBool());
+    const int64_t stride = context->saved_data["stride"].toInt();
+    const int kernel = static_cast<int>(weight.size(2));
+    const bool needs_dx = context->needs_input_grad(0);
+    auto [dx, dweight, dbias] = at::convolution_backward(
+        AsRows(dconvolved, kernel), AsRows(x, kernel), weight, c10::nullopt, {stride, stride},
+        {kernel / 2, kernel / 2}, {1, 1}, /*transposed=*/false, {0, 0},
+        context->saved_data["groups"].toInt(), {needs_dx, true, false});
+    if (needs_dx) dx = FromRows(dx, x, kernel);
+    return {dx, dweight, dgamma, dbeta, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
@@ -75,6 +155,12 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
 at::Tensor GroupNorm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,
                      bool relu) {
   return GroupNormFunction::apply(x, gamma, beta, relu);
+}
+
+at::Tensor ConvolveAndNormalise(const Layer& layer, const at::Tensor& x, const at::Tensor& weight,
+                                const at::Tensor& gamma, const at::Tensor& beta, bool relu) {
+  return ConvolveAndNormaliseFunction::apply(x, weight, gamma, beta, int64_t{layer.stride},
+                                             int64_t{layer.groups}, relu);
 }
 
 }  // namespace hilum::models

@@ -65,7 +65,7 @@ struct TrainOptions {
   int64_t n_steps = 0;
   int64_t total_steps = 0;
   Balance balance = Balance::kClasses;
-  Augmentation augmentation;
+  Augmentation augmentation{};
   float fedprox_mu = 0.0f;      // adds mu * (w - w_start) to the gradient; arXiv:1812.06127
   float max_gradient_norm = 0;  // L2 of the whole gradient is cut to this; 0: not cut
   uint64_t seed = 0;            // order of the samples and augmentation
@@ -80,7 +80,7 @@ struct TrainProgress {
 
 // What the caller may do between two steps.
 struct TrainHooks {
-  std::function<void(const TrainProgress&)> on_step;  // may be empty
+  std::function<void(const TrainProgress&)> on_step{};  // may be empty
   const std::atomic<bool>* cancel = nullptr;          // true: stop before the next step
 };
 
