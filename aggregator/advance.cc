@@ -122,6 +122,17 @@ absl::StatusOr<Round> On(Collecting state, const DeadlinePassed&) {
   return Settle(std::move(state));
 }
 
+template <class State>
+requires(std::is_same_v<State, Collecting> ||
+         std::is_same_v<State, Closing>) absl::StatusOr<Round> On(State state,
+                                                                  const RoundCancelled&) {
+  return Failed{.facts = std::move(state.facts),
+                .roster = std::move(state.roster),
+                .dropped = std::move(state.dropped),
+                .reason = "the job was cancelled",
+                .close_leaf = {}};
+}
+
 // Who comes and goes does not concern a round that is being closed or is over.
 template <class State>
 requires(!std::is_same_v<State, Recruiting>) absl::StatusOr<Round> On(State state,
@@ -166,6 +177,7 @@ absl::string_view NameOf(const DeadlinePassed&) { return "deadline"; }
 absl::string_view NameOf(const RoundOpened&) { return "second opening"; }
 absl::string_view NameOf(const UpdateAccepted&) { return "update"; }
 absl::string_view NameOf(const SiteDropped&) { return "drop of a site"; }
+absl::string_view NameOf(const RoundCancelled&) { return "cancellation"; }
 absl::string_view NameOf(const RoundRecorded&) { return "record"; }
 
 template <class State, class Kind>
@@ -183,6 +195,8 @@ absl::StatusOr<Round> Advance(Round round, const Event& event) {
   return std::visit([](auto state, const auto& kind) { return Step(std::move(state), kind); },
                     std::move(round), event);
 }
+
+Round Resume(Collecting stored) { return Settle(std::move(stored)); }
 
 absl::string_view StateName(const Round& round) {
   constexpr absl::string_view kNames[] = {"recruiting", "opening",   "collecting",

@@ -16,6 +16,9 @@ namespace hilum::aggregator {
 // whose update was accepted. The caller's round stays as it was.
 absl::StatusOr<Round> Advance(Round round, const Event& event);
 
+// The round of a server that restarted, from what is durable: accepted updates and dropped sites.
+Round Resume(Collecting stored);
+
 // "recruiting", "opening", "collecting", "closing", "committed" or "failed".
 absl::string_view StateName(const Round& round);
 const RoundFacts& Facts(const Round& round);

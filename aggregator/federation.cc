@@ -232,8 +232,10 @@ absl::StatusOr<ledger_anchor::LogReceipt> Federation::Append(const std::string& 
                      " bytes left, the ledger needs ", kReserveBytes, ": free some space"));
   }
   absl::StatusOr<ledger_anchor::LogReceipt> receipt = log->Append(entry);
-  broken = broken || (!receipt.ok() && !absl::IsDataLoss(receipt.status()) &&
-                      !absl::IsInvalidArgument(receipt.status()));
+  if (!receipt.ok() && !absl::IsDataLoss(receipt.status()) &&
+      !absl::IsInvalidArgument(receipt.status())) {
+    broken = true;
+  }
   return receipt;
 }
 

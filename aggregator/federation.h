@@ -5,6 +5,7 @@
 #define HILUM_AGGREGATOR_FEDERATION_H_
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -77,7 +78,7 @@ struct Federation {
   absl::StatusOr<ledger_anchor::LogReceipt> Append(const std::string& entry);
   // An append failed half way: only a restart helps.
   bool IsBroken() const { return broken; }
-  bool broken = false;
+  std::atomic<bool> broken = false;
 };
 
 // FailedPrecondition: another process holds the log; state of another version. NotFound, DataLoss:

@@ -190,6 +190,9 @@ absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
   HILUM_ASSIGN_OR_RETURN(row.close_entry,
                          Sign(publisher, NewEntry(row.job, now_s, std::move(close))));
   row.status = "ok";
+  for (const auto& [index, reason] : closing.dropped) {
+    row.dropped.push_back(closing.roster[index].site.name);
+  }
   row.closed_s = now_s;
   row.total_weight = outcome.total_weight;
   row.mean_loss = outcome.mean_loss;
@@ -208,6 +211,7 @@ absl::StatusOr<RoundRow> PrepareAbort(const Publisher& publisher, RoundRow row,
   HILUM_ASSIGN_OR_RETURN(row.close_entry,
                          Sign(publisher, NewEntry(row.job, now_s, std::move(close))));
   row.status = "aborted";
+  row.dropped = NamesOf(row.roster);
   row.reason = reason;
   row.model = row.base_model;
   row.closed_s = now_s;

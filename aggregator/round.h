@@ -123,6 +123,8 @@ struct SiteDropped {
   SiteId site;
   std::string reason;
 };
+// The lead cancelled the job.
+struct RoundCancelled {};
 // `round-close` is durable in the ledger. `model` equals the base model when the round failed.
 struct RoundRecorded {
   Digest close_leaf{};
@@ -130,7 +132,7 @@ struct RoundRecorded {
 };
 
 using Event = std::variant<SiteConnected, SiteAway, DeadlinePassed, RoundOpened, UpdateAccepted,
-                           SiteDropped, RoundRecorded>;
+                           SiteDropped, RoundCancelled, RoundRecorded>;
 
 }  // namespace hilum::aggregator
 

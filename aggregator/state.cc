@@ -27,7 +27,8 @@ CREATE TABLE jobs (job TEXT PRIMARY KEY, plan TEXT NOT NULL, state INTEGER NOT N
 CREATE TABLE answers (job TEXT NOT NULL, site TEXT NOT NULL, approved INTEGER NOT NULL,
   reason TEXT NOT NULL, PRIMARY KEY (job, site)) STRICT;
 CREATE TABLE rounds (job TEXT NOT NULL, round INTEGER NOT NULL, attempt INTEGER NOT NULL,
-  status TEXT NOT NULL, config BLOB NOT NULL, roster BLOB NOT NULL, base_model BLOB NOT NULL,
+  status TEXT NOT NULL, config BLOB NOT NULL, roster BLOB NOT NULL,
+  dropped TEXT NOT NULL, base_model BLOB NOT NULL,
   opened_s INTEGER NOT NULL, open_entry TEXT NOT NULL, open_index INTEGER, open_leaf BLOB NOT NULL,
   close_entry TEXT NOT NULL, close_index INTEGER, close_leaf BLOB NOT NULL,
   closed_s INTEGER NOT NULL, model BLOB NOT NULL, total_weight INTEGER NOT NULL,

@@ -80,6 +80,7 @@ struct RoundRow {
   std::string status = "open";  // open, ok, aborted
   Bytes config;                 // encoded RoundConfig
   std::vector<RosterSite> roster;
+  std::vector<std::string> dropped;  // once it is closed: whose updates do not count
   Digest base_model{};
   int64_t opened_s = 0;
   std::string open_entry;

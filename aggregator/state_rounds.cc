@@ -2,6 +2,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "aggregator/state.h"
 #include "aggregator/state_impl.h"
 #include "base/status_macros.h"
@@ -137,13 +139,14 @@ absl::StatusOr<std::vector<AnswerRow>> State::Answers(const JobId& job) {
 absl::Status State::Impl::PutRound(const RoundRow& round) {
   SqlStatement insert(database.get(),
                       "INSERT OR REPLACE INTO rounds VALUES "
-                      "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
+                      "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
   insert.Bind(absl::string_view(round.job.name))
       .Bind(static_cast<int64_t>(round.round.number))
       .Bind(int64_t{round.attempt})
       .Bind(absl::string_view(round.status))
       .Bind(ByteView(round.config))
       .Bind(ByteView(EncodeRoster(round.roster)))
+      .Bind(absl::string_view(absl::StrJoin(round.dropped, ",")))
       .Bind(ByteView(round.base_model))
       .Bind(round.opened_s)
       .Bind(absl::string_view(round.open_entry));
@@ -178,7 +181,7 @@ absl::StatusOr<std::vector<RoundRow>> State::Rounds(const JobId& job) {
   const absl::MutexLock lock(&impl_->mutex);
   SqlStatement select(
       impl_->database.get(),
-      "SELECT round, attempt, status, config, roster, base_model, opened_s, open_entry, "
+      "SELECT round, attempt, status, config, roster, dropped, base_model, opened_s, open_entry, "
       "open_index, open_leaf, close_entry, close_index, close_leaf, closed_s, model, total_weight, "
       "mean_loss, received_bytes, reason FROM rounds WHERE job = ? ORDER BY round");
   select.Bind(absl::string_view(job.name));
@@ -191,20 +194,21 @@ absl::StatusOr<std::vector<RoundRow>> State::Rounds(const JobId& job) {
                       .status = select.Text(2),
                       .config = select.Blob(3),
                       .roster = std::move(roster),
-                      .base_model = select.Fixed<32>(5),
-                      .opened_s = select.Integer(6),
-                      .open_entry = select.Text(7),
-                      .open_index = IndexOf(select, 8),
-                      .open_leaf = select.Fixed<32>(9),
-                      .close_entry = select.Text(10),
-                      .close_index = IndexOf(select, 11),
-                      .close_leaf = select.Fixed<32>(12),
-                      .closed_s = select.Integer(13),
-                      .model = select.Fixed<32>(14),
-                      .total_weight = static_cast<uint64_t>(select.Integer(15)),
-                      .mean_loss = select.Real(16),
-                      .received_bytes = static_cast<uint64_t>(select.Integer(17)),
-                      .reason = select.Text(18)});
+                      .dropped = absl::StrSplit(select.Text(5), ',', absl::SkipEmpty()),
+                      .base_model = select.Fixed<32>(6),
+                      .opened_s = select.Integer(7),
+                      .open_entry = select.Text(8),
+                      .open_index = IndexOf(select, 9),
+                      .open_leaf = select.Fixed<32>(10),
+                      .close_entry = select.Text(11),
+                      .close_index = IndexOf(select, 12),
+                      .close_leaf = select.Fixed<32>(13),
+                      .closed_s = select.Integer(14),
+                      .model = select.Fixed<32>(15),
+                      .total_weight = static_cast<uint64_t>(select.Integer(16)),
+                      .mean_loss = select.Real(17),
+                      .received_bytes = static_cast<uint64_t>(select.Integer(18)),
+                      .reason = select.Text(19)});
   }
   HILUM_RETURN_IF_ERROR(select.status());
   return rounds;

@@ -1,0 +1,172 @@
+#include "aggregator/http.h"
+
+#include <thread>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "httplib.h"
+#include "ledger_anchor/tiles.h"
+#include "prometheus/counter.h"
+#include "prometheus/gauge.h"
+#include "prometheus/registry.h"
+#include "prometheus/text_serializer.h"
+
+namespace hilum::aggregator {
+namespace {
+
+constexpr size_t kThreads = 4;
+constexpr size_t kRequestLimitBytes = 4096;  // no request has a body
+constexpr time_t kTimeoutS = 10;
+
+struct HostPort {
+  std::string host;
+  int port = 0;
+};
+
+absl::StatusOr<HostPort> ParseAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  HostPort parsed;
+  uint32_t port = 0;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the address is \"", address, "\", it must be HOST:PORT"));
+  }
+  parsed.host = address.substr(0, colon);
+  if (parsed.host.front() == '[' && parsed.host.back() == ']') {
+    parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
+  }
+  parsed.port = static_cast<int>(port);
+  return parsed;
+}
+
+void Answer(const absl::StatusOr<Bytes>& file, const char* type, const char* cache,
+            httplib::Response& response) {
+  if (!file.ok()) {
+    response.status = absl::IsNotFound(file.status()) ? 404 : 500;
+    response.set_content(std::string(file.status().message()) + "\n", "text/plain");
+    return;
+  }
+  response.set_header("Cache-Control", cache);
+  response.set_content(std::string(AsText(*file)), type);
+}
+
+void AnswerTile(const fs::path& folder, const std::string& path, httplib::Response& response) {
+  // Only the one spelling of a tile's path reaches the file system.
+  const absl::StatusOr<ledger_anchor::TileId> tile = ledger_anchor::ParseTilePath(path);
+  if (!tile.ok()) {
+    response.status = 404;
+    response.set_content("no such tile\n", "text/plain");
+    return;
+  }
+  absl::StatusOr<Bytes> file =
+      ReadFile(folder / ledger_anchor::TilePath(*tile), ledger_anchor::kBundleLimitBytes);
+  if (absl::IsNotFound(file.status())) file = absl::NotFoundError("no such tile");
+  Answer(file, "application/octet-stream", "public, max-age=31536000, immutable", response);
+}
+
+void AddCounter(prometheus::Registry& registry, const char* name, const char* help, double value) {
+  prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({}).Increment(value);
+}
+void AddGauge(prometheus::Registry& registry, const char* name, const char* help, double value) {
+  prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({}).Set(value);
+}
+
+}  // namespace
+
+std::string FormatMetrics(const CounterView& counters) {
+  prometheus::Registry registry;
+  auto& rounds = prometheus::BuildCounter()
+                     .Name("hilum_rounds_total")
+                     .Help("Closed rounds by status")
+                     .Register(registry);
+  rounds.Add({{"status", "ok"}}).Increment(static_cast<double>(counters.rounds_ok));
+  rounds.Add({{"status", "aborted"}}).Increment(static_cast<double>(counters.rounds_aborted));
+  auto& updates = prometheus::BuildCounter()
+                      .Name("hilum_updates_total")
+                      .Help("Updates of sites by outcome")
+                      .Register(registry);
+  updates.Add({{"outcome", "accepted"}}).Increment(static_cast<double>(counters.updates_accepted));
+  updates.Add({{"outcome", "refused"}}).Increment(static_cast<double>(counters.updates_refused));
+  AddCounter(registry, "hilum_received_bytes_total", "Bytes of updates received",
+             static_cast<double>(counters.received_bytes));
+  AddCounter(registry, "hilum_close_seconds_total",
+             "Seconds from the last update to the round's model, all rounds", counters.sum_seconds);
+  AddGauge(registry, "hilum_sites_connected", "Sites whose Watch stream is open",
+           static_cast<double>(counters.sites_connected));
+  AddGauge(registry, "hilum_ledger_entries", "Size of the ledger",
+           static_cast<double>(counters.ledger_size));
+  prometheus::BuildGauge()
+      .Name("hilum_build_info")
+      .Help("The running version")
+      .Register(registry)
+      .Add({{"version", std::string(kVersion)}})
+      .Set(1);
+  return prometheus::TextSerializer().Serialize(registry.Collect());
+}
+
+struct HttpListener::Impl {
+  httplib::Server http;
+  std::thread thread;
+};
+
+HttpListener::HttpListener(std::unique_ptr<Impl> impl, std::string address)
+    : impl_(std::move(impl)), address_(std::move(address)) {}
+
+HttpListener::~HttpListener() { Stop(); }
+
+void HttpListener::Stop() {
+  impl_->http.stop();
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(Server* server,
+                                                                  const std::string& address) {
+  HILUM_ASSIGN_OR_RETURN(const HostPort wanted, ParseAddress(address));
+  auto impl = std::make_unique<Impl>();
+  httplib::Server& http = impl->http;
+  http.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  http.set_payload_max_length(kRequestLimitBytes);
+  http.set_read_timeout(kTimeoutS);
+  http.set_write_timeout(kTimeoutS);
+  const fs::path folder = server->LedgerFolder();
+  http.Get("/checkpoint", [folder](const httplib::Request&, httplib::Response& response) {
+    Answer(ReadFile(folder / "checkpoint", kRequestLimitBytes * 16), "text/plain; charset=utf-8",
+           "no-cache", response);
+  });
+  http.Get(R"(/(tile/.+))", [folder](const httplib::Request& request, httplib::Response& response) {
+    AnswerTile(folder, request.matches[1].str(), response);
+  });
+  http.Get("/healthz", [server](const httplib::Request&, httplib::Response& response) {
+    const bool good = !server->IsStopping();
+    response.status = good ? 200 : 503;
+    response.set_content(good ? "ok\n" : "stopping\n", "text/plain");
+  });
+  http.Get("/metrics", [server](const httplib::Request&, httplib::Response& response) {
+    response.set_content(FormatMetrics(server->Counters()), "text/plain; version=0.0.4");
+  });
+  // Not the library's SO_REUSEPORT: with it a second server would share the port in silence. This
+  // one only lets a server that was killed have its port back at once.
+  http.set_socket_options([](socket_t socket) {
+    const int on = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  });
+  const int port = wanted.port == 0 ? http.bind_to_any_port(wanted.host.c_str())
+                   : http.bind_to_port(wanted.host.c_str(), wanted.port) ? wanted.port
+                                                                         : -1;
+  if (port < 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "cannot listen on ", address, " for HTTP: the port is in use or the address is not of ",
+        "this computer; choose another with --http or [listen] http in server.toml"));
+  }
+  impl->thread = std::thread([listener = &http] { listener->listen_after_bind(); });
+  const std::string host = address.substr(0, address.rfind(':'));
+  return std::unique_ptr<HttpListener>(
+      new HttpListener(std::move(impl), absl::StrCat(host, ":", port)));
+}
+
+}  // namespace hilum::aggregator

@@ -1,0 +1,136 @@
+#include "aggregator/rpc.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregator/rpc_services.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "proto/channel.h"
+
+namespace hilum::aggregator {
+namespace {
+
+// 500 sites watch, some of them send, the lead looks on; one thread each.
+constexpr int kThreadLimit = 2048;
+
+}  // namespace
+
+struct RpcListener::Impl {
+  explicit Impl(Server* server) : federation(server), jobs(server) {}
+  FederationService federation;
+  JobsService jobs;
+  std::unique_ptr<grpc::Server> listener;
+};
+
+RpcListener::RpcListener(std::unique_ptr<Impl> impl, std::string address)
+    : impl_(std::move(impl)), address_(std::move(address)) {}
+
+RpcListener::~RpcListener() { Stop(); }
+
+void RpcListener::Stop() {
+  if (impl_->listener == nullptr) return;
+  impl_->listener->Shutdown(std::chrono::system_clock::now() + std::chrono::seconds(2));
+  impl_->listener->Wait();
+  impl_->listener.reset();
+}
+
+absl::StatusOr<std::unique_ptr<RpcListener>> RpcListener::Start(Server* server,
+                                                                const RpcOptions& options) {
+  auto impl = std::make_unique<Impl>(server);
+  grpc::ServerBuilder builder;
+  proto::SetServerLimits(builder);
+  grpc::ResourceQuota quota;
+  quota.SetMaxThreads(kThreadLimit);
+  builder.SetResourceQuota(quota);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::SyncServerOption::MAX_POLLERS, 4);
+  int port = 0;
+  builder.AddListeningPort(options.address,
+                           proto::MakeServerCredentials({.ca_pem = options.ca_pem,
+                                                         .certificate_pem = options.certificate_pem,
+                                                         .key_pem = options.key_pem}),
+                           &port);
+  builder.RegisterService(&impl->federation);
+  builder.RegisterService(&impl->jobs);
+  impl->listener = builder.BuildAndStart();
+  if (impl->listener == nullptr || port == 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "cannot listen on ", options.address,
+        " for gRPC: the port is in use or the address is not of this computer; choose another ",
+        "with --grpc or [listen] grpc in server.toml"));
+  }
+  const std::string host = options.address.substr(0, options.address.rfind(':'));
+  return std::unique_ptr<RpcListener>(
+      new RpcListener(std::move(impl), absl::StrCat(host, ":", port)));
+}
+
+absl::StatusOr<StreamLimit::Slot> StreamLimit::Take(absl::string_view what) {
+  if (++n_open_ > limit_) {
+    --n_open_;
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the server has ", limit_, " ", what, " open, which is its limit: try later"));
+  }
+  return Slot(this);
+}
+
+absl::StatusOr<Caller> RequireRole(Server& server, const grpc::ServerContext& context,
+                                   absl::string_view role) {
+  HILUM_ASSIGN_OR_RETURN(const std::string certificate, proto::PeerCertificate(context));
+  HILUM_ASSIGN_OR_RETURN(Caller caller, server.Authenticate(certificate));
+  if (role.empty() || caller.role == role) return caller;
+  return absl::PermissionDeniedError(absl::StrCat("this call is for the role ", role, ", ",
+                                                  caller.name, " has the role ", caller.role));
+}
+
+absl::Status CheckProtocolVersion(uint32_t peer_version) {
+  if (peer_version == kProtocolVersion) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "the caller speaks protocol version ", peer_version, ", this server (hilum ",
+      std::string(kVersion), ") speaks version ", kProtocolVersion, ": update the older one"));
+}
+
+absl::Status SendModel(Server& server, const wire::ModelRequest& request,
+                       grpc::ServerWriter<wire::ModelChunk>* writer) {
+  Digest digest{};
+  if (request.sha256().size() != digest.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a SHA-256 has 32 bytes, the request has ", request.sha256().size()));
+  }
+  std::copy(request.sha256().begin(), request.sha256().end(), digest.begin());
+  HILUM_ASSIGN_OR_RETURN(ledger_anchor::StoreReader reader, server.OpenModel(digest));
+  Bytes buffer(proto::kModelChunkBytes);
+  for (;;) {
+    HILUM_ASSIGN_OR_RETURN(const size_t n_read, reader.Read(buffer));
+    if (n_read == 0) return absl::OkStatus();
+    wire::ModelChunk chunk;
+    chunk.set_data(buffer.data(), n_read);
+    if (!writer->Write(chunk)) return absl::CancelledError("the caller went away");
+  }
+}
+
+absl::Status AnswerProof(Server& server, const wire::ProofRequest& request,
+                         wire::ProofReply* reply) {
+  if (request.type() != "round-open" && request.type() != "round-close" &&
+      request.type() != "model-release") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the entry type is \"", request.type().substr(0, 32),
+                     "\", allowed are round-open, round-close and model-release"));
+  }
+  HILUM_ASSIGN_OR_RETURN(const ProofView view,
+                         server.Proof({request.job()}, {request.round()}, request.type()));
+  reply->set_proof(view.proof);
+  if (view.model != Digest{}) reply->set_sha256(view.model.data(), view.model.size());
+  return absl::OkStatus();
+}
+
+absl::Status AnswerConsistency(Server& server, const wire::ConsistencyRequest& request,
+                               wire::ConsistencyReply* reply) {
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::HashList proof,
+                         server.ProveConsistency(request.size(), request.new_size()));
+  for (const Digest& hash : proof) reply->add_proof(hash.data(), hash.size());
+  return absl::OkStatus();
+}
+
+}  // namespace hilum::aggregator

@@ -1,0 +1,103 @@
+// The service classes. Private to aggregator/rpc*.
+#ifndef HILUM_AGGREGATOR_RPC_SERVICES_H_
+#define HILUM_AGGREGATOR_RPC_SERVICES_H_
+
+#include <atomic>
+#include <string>
+
+#include "aggregator/server.h"
+#include "grpcpp/grpcpp.h"
+#include "proto/hilum/v1/services.grpc.pb.h"
+
+namespace hilum::aggregator {
+
+namespace wire = hilum::v1;
+
+// Open streams of one kind; each holds a thread of gRPC.
+class StreamLimit {
+ public:
+  explicit StreamLimit(int limit) : limit_(limit) {}
+  class Slot {
+   public:
+    explicit Slot(StreamLimit* owner) : owner_(owner) {}
+    Slot(Slot&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
+    Slot& operator=(Slot&&) = delete;
+    ~Slot() {
+      if (owner_ != nullptr) --owner_->n_open_;
+    }
+
+   private:
+    StreamLimit* owner_;
+  };
+  // ResourceExhausted: the limit is reached.
+  absl::StatusOr<Slot> Take(absl::string_view what);
+
+ private:
+  const int limit_;
+  std::atomic<int> n_open_{0};
+};
+
+// The caller, when it has `role` ("site", "lead", or "" for any member).
+absl::StatusOr<Caller> RequireRole(Server& server, const grpc::ServerContext& context,
+                                   absl::string_view role);
+// FailedPrecondition: the sentence names both versions.
+absl::Status CheckProtocolVersion(uint32_t peer_version);
+// Sends the object in pieces of 1 MiB.
+absl::Status SendModel(Server& server, const wire::ModelRequest& request,
+                       grpc::ServerWriter<wire::ModelChunk>* writer);
+absl::Status AnswerProof(Server& server, const wire::ProofRequest& request,
+                         wire::ProofReply* reply);
+absl::Status AnswerConsistency(Server& server, const wire::ConsistencyRequest& request,
+                               wire::ConsistencyReply* reply);
+
+class FederationService final : public wire::Federation::Service {
+ public:
+  explicit FederationService(Server* server) : server_(*server) {}
+  grpc::Status Join(grpc::ServerContext*, const wire::JoinRequest*, wire::JoinReply*) override;
+  grpc::Status Watch(grpc::ServerContext*, const wire::WatchRequest*,
+                     grpc::ServerWriter<wire::SiteSnapshot>*) override;
+  grpc::Status Answer(grpc::ServerContext*, const wire::JobAnswer*, wire::JobAnswerReply*) override;
+  grpc::Status Report(grpc::ServerContext*, const wire::Progress*, wire::ProgressReply*) override;
+  grpc::Status FetchModel(grpc::ServerContext*, const wire::ModelRequest*,
+                          grpc::ServerWriter<wire::ModelChunk>*) override;
+  grpc::Status SubmitUpdate(grpc::ServerContext*, grpc::ServerReader<wire::UpdateMessage>*,
+                            wire::UpdateReceipt*) override;
+  grpc::Status ProveConsistency(grpc::ServerContext*, const wire::ConsistencyRequest*,
+                                wire::ConsistencyReply*) override;
+  grpc::Status FetchProof(grpc::ServerContext*, const wire::ProofRequest*,
+                          wire::ProofReply*) override;
+
+ private:
+  Server& server_;
+  StreamLimit watches_{1024};
+  StreamLimit uploads_{256};
+};
+
+class JobsService final : public wire::Jobs::Service {
+ public:
+  explicit JobsService(Server* server) : server_(*server) {}
+  grpc::Status Status(grpc::ServerContext*, const google::protobuf::Empty*,
+                      wire::FederationStatus*) override;
+  grpc::Status PutModel(grpc::ServerContext*, grpc::ServerReader<wire::ModelChunk>*,
+                        wire::PutModelReply*) override;
+  grpc::Status Launch(grpc::ServerContext*, const wire::LaunchRequest*, wire::JobStatus*) override;
+  grpc::Status Resume(grpc::ServerContext*, const wire::ResumeRequest*, wire::JobStatus*) override;
+  grpc::Status Cancel(grpc::ServerContext*, const wire::JobRequest*, wire::JobStatus*) override;
+  grpc::Status ListJobs(grpc::ServerContext*, const wire::JobRequest*, wire::JobList*) override;
+  grpc::Status WatchJob(grpc::ServerContext*, const wire::JobRequest*,
+                        grpc::ServerWriter<wire::JobStatus>*) override;
+  grpc::Status FetchProof(grpc::ServerContext*, const wire::ProofRequest*,
+                          wire::ProofReply*) override;
+  grpc::Status ProveConsistency(grpc::ServerContext*, const wire::ConsistencyRequest*,
+                                wire::ConsistencyReply*) override;
+  grpc::Status FetchModel(grpc::ServerContext*, const wire::ModelRequest*,
+                          grpc::ServerWriter<wire::ModelChunk>*) override;
+
+ private:
+  Server& server_;
+  StreamLimit watches_{64};
+};
+
+}  // namespace hilum::aggregator
+
+#endif  // HILUM_AGGREGATOR_RPC_SERVICES_H_

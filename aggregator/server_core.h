@@ -1,0 +1,134 @@
+// The state behind Server. Private to aggregator/server*.
+#ifndef HILUM_AGGREGATOR_SERVER_CORE_H_
+#define HILUM_AGGREGATOR_SERVER_CORE_H_
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "aggregator/accumulate.h"
+#include "aggregator/publish.h"
+#include "aggregator/server.h"
+#include "privacy/round_config.h"
+#include "proto/round_plan.h"
+
+namespace hilum::aggregator {
+
+// A round from Recruiting to its close, with what the pure value does not hold.
+struct ActiveRound {
+  Round round;
+  RoundRow row;                 // filled from Opening on
+  privacy::RoundConfig config;  // from Collecting on
+  std::shared_ptr<Accumulator> sum;
+  std::vector<CountedUpdate> to_restore;  // counted before a restart, not in `sum` yet
+  int64_t deadline_ms = 0;                // to return while Recruiting, of the round afterwards
+};
+
+struct SiteProgress {
+  uint64_t round = 0;
+  std::string phase;
+  uint32_t percent = 0;
+  std::string reason;
+};
+
+struct LiveJob {
+  JobRow row;
+  proto::RoundPlan plan;
+  std::map<SiteId, AnswerRow> answers;
+  std::vector<RoundRow> history;  // closed rounds, without cfg and entries
+  std::map<SiteId, SiteProgress> progress;
+  std::map<SiteId, UpdateStatistics> statistics;
+  std::optional<ActiveRound> active;
+  int64_t recruit_deadline_ms = 0;
+  int64_t retry_at_ms = 0;  // after a fault of the disk
+};
+
+struct Presence {
+  int n_streams = 0;
+  int n_uploads = 0;
+  int64_t away_since_ms = 0;
+  uint64_t version = 1;  // raised when something that concerns the site changes
+  absl::CondVar changed;
+};
+
+class ServerCore {
+ public:
+  ServerCore(std::unique_ptr<Federation> federation, const ServerOptions& options);
+
+  // server.cc: life.
+  absl::Status Load() ABSL_LOCKS_EXCLUDED(mutex);
+  void RunConductor() ABSL_LOCKS_EXCLUDED(mutex);
+  void RequestStop() ABSL_LOCKS_EXCLUDED(mutex);
+  int64_t NowMs() const { return options.clock->MonotonicMs(); }
+  int64_t NowS() const { return options.clock->NowSeconds(); }
+  Publisher MakePublisher() const;
+  Presence& PresenceOf(const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void TouchSite(const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void TouchAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);   // every site and the lead
+  void TouchLead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);  // also wakes the conductor
+  absl::Status RefreshMembers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  bool IsMember(const SiteId& site) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  LiveJob* FindJob(const JobId& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  LiveJob* ActiveJob() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);  // null: none
+  absl::Status LoadJob(JobRow row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status LoadRound(LiveJob& job, RoundRow row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // server_rounds.cc: what the conductor does. Each step leaves state, store and ledger so that it
+  // can be taken again after a crash in its middle.
+  absl::Status Step() ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status StepMembership() ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status StepJob(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status StepRecruiting(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status StepTimers(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status StepRestore(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status BeginRound(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status OpenRound(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status CloseRound(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<RoundRow> MakeClose(const RoundRow& row, const Round& round,
+                                     std::shared_ptr<Accumulator> sum) ABSL_LOCKS_EXCLUDED(mutex);
+  absl::Status RecordClose(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status Release(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status SetState(LiveJob& job, JobState state, const std::string& message)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void HandleFault(LiveJob& job, const absl::Status& fault) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // server_events.cc: events of sites, made durable before they count.
+  absl::Status Apply(LiveJob& job, const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status Drop(LiveJob& job, const SiteId& site, const std::string& reason)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status Admit(const JobId& job, RoundId round, const StoredUpdate& update)
+      ABSL_LOCKS_EXCLUDED(mutex);
+  std::set<SiteId> Approved(const LiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  // server_views.cc
+  SiteView ViewFor(const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<NoticeView> NoticeOf(const LiveJob& job, const Collecting& collecting,
+                                      const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  JobView ViewOf(const LiveJob& job, bool with_history) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  SiteStatusView StatusOf(const LiveJob& job, const SiteId& site)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+
+  const std::unique_ptr<Federation> federation;
+  const ServerOptions options;
+
+  absl::Mutex mutex;
+  bool stopping ABSL_GUARDED_BY(mutex) = false;
+  absl::Status failure ABSL_GUARDED_BY(mutex);  // why the server cannot go on
+  std::vector<MemberRow> members ABSL_GUARDED_BY(mutex);
+  std::map<JobId, LiveJob> jobs ABSL_GUARDED_BY(mutex);
+  std::map<SiteId, Presence> presence ABSL_GUARDED_BY(mutex);
+  uint64_t lead_version ABSL_GUARDED_BY(mutex) = 1;
+  bool work ABSL_GUARDED_BY(mutex) = false;  // the conductor should look again
+  absl::CondVar lead_changed;
+  absl::CondVar conductor_wake;
+  CounterView counters ABSL_GUARDED_BY(mutex);
+};
+
+}  // namespace hilum::aggregator
+
+#endif  // HILUM_AGGREGATOR_SERVER_CORE_H_
