@@ -1,12 +1,13 @@
 """Removes one countermeasure at a time and expects the named test to fail.
 
-Usage: mutants.py [--jobs N] [REGEX]
+Usage: mutants.py [--jobs N] [--folders "base;crypto"] [--work DIR] [REGEX]
 
 Reads tests/mutants.d/*.tsv: columns test (a CTest name regex), file, patch (a sed expression).
-Works on a copy of the tree in build/mutants/tree with a build folder of its own. REGEX picks rows
+Works on a copy of the tree in DIR (build/mutants) with a build folder of its own. REGEX picks rows
 by test or file. A row whose patch changes nothing, does not compile or runs no test is a fault too.
 """
 import argparse
+import fcntl
 import re
 import shutil
 import subprocess
@@ -15,9 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-WORK = ROOT / "build/mutants"
-TREE = WORK / "tree"
-BUILD = WORK / "build"
 HEADER = ["test", "file", "patch"]
 TEST_TIMEOUT_S = "300"
 
@@ -69,7 +67,7 @@ def target_of(test):
     if fuzz:
         return f"fuzz_replay_{fuzz.group(1)}"
     name = re.match(r"\^?(\w+)/", test)
-    return f"{name.group(1)}_test" if name else "all"
+    return f"{name.group(1)}_test" if name and not test.endswith("/programs") else "all"
 
 
 def run(*command):
@@ -84,10 +82,11 @@ class Runner:
         self.tree, self.build, self.jobs = tree, build, jobs
         self.targets = set()
 
-    def configure(self, libtorch):
+    def configure(self, libtorch, folders):
         done = run("cmake", "-G", "Ninja", "-S", self.tree, "-B", self.build,
                    "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O1",
-                   "-DHILUM_BENCH=OFF", f"-DLIBTORCH_ROOT={libtorch}")
+                   "-DHILUM_BENCH=OFF", f"-DLIBTORCH_ROOT={libtorch}",
+                   *([f"-DHILUM_FOLDERS={folders}"] if folders else []))
         if done.returncode != 0:
             raise RuntimeError(f"configuring the copy failed:\n{done.stdout[-2000:]}")
         listing = run("ninja", "-C", self.build, "-t", "targets", "all").stdout
@@ -98,9 +97,7 @@ class Runner:
         target = target_of(test)
         if target not in self.targets:
             target = "all"
-        wanted = [target] if target == "all" else [target, "programs"]
-        wanted = [name for name in wanted if name in self.targets or name == "all"]
-        done = run("ninja", "-C", self.build, "-j", self.jobs, *wanted)
+        done = run("ninja", "-C", self.build, "-j", self.jobs, target)
         return None if done.returncode == 0 else done.stdout[-1500:]
 
     def passes(self, test):
@@ -161,15 +158,25 @@ def walk(runner, mutants):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--folders", default="", help="build these folders only")
+    parser.add_argument("--work", type=Path, default=ROOT / "build/mutants")
     parser.add_argument("regex", nargs="?", default="")
     options = parser.parse_args()
+    tree = options.work / "tree"
+    tree.mkdir(parents=True, exist_ok=True)
+    lock = (options.work / "lock").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print(f"mutants: another run works in {options.work}: wait, or give --work",
+              file=sys.stderr)
+        return 1
     try:
         mutants = [m for m in read_mutants(ROOT / "tests/mutants.d")
                    if re.search(options.regex, m.test) or re.search(options.regex, m.file)]
-        TREE.mkdir(parents=True, exist_ok=True)
-        copy_tree(ROOT, TREE)
-        runner = Runner(TREE, BUILD, options.jobs)
-        runner.configure(ROOT / ".deps/libtorch")
+        copy_tree(ROOT, tree)
+        runner = Runner(tree, options.work / "build", options.jobs)
+        runner.configure(ROOT / ".deps/libtorch", options.folders)
         faults = walk(runner, mutants)
     except (ValueError, RuntimeError) as error:
         print(f"mutants: {error}", file=sys.stderr)

@@ -60,6 +60,7 @@ class MutantsTest(unittest.TestCase):
         self.assertEqual(target_of("crypto/Tree.Root"), "crypto_test")
         self.assertEqual(target_of("^ledger_anchor/Gate"), "ledger_anchor_test")
         self.assertEqual(target_of("fuzz_replay/note"), "fuzz_replay_note")
+        self.assertEqual(target_of("cli/programs"), "all")
         self.assertEqual(target_of("system"), "all")
 
     def test_every_row_of_the_tree_still_applies(self):
