@@ -1,0 +1,33 @@
+// The verbs of hilum-server.
+#ifndef HILUM_CLI_SERVER_COMMANDS_H_
+#define HILUM_CLI_SERVER_COMMANDS_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "cli/server_config.h"
+
+namespace hilum::cli {
+
+struct ServerFlags {
+  std::string dir;
+  bool json = false;
+  std::string federation;          // init
+  std::vector<std::string> hosts;  // init
+  std::string site;                // invite, remove
+  std::string ttl = "72h";         // invite
+  ServerOverrides overrides;       // run
+  bool print_config = false;       // run
+};
+
+absl::Status InitServer(const ServerFlags& flags);
+absl::Status InviteSite(const ServerFlags& flags);
+absl::Status ListMembers(const ServerFlags& flags);
+absl::Status RemoveSite(const ServerFlags& flags);
+// Serves until SIGTERM or SIGINT.
+absl::Status RunServer(const ServerFlags& flags);
+
+}  // namespace hilum::cli
+
+#endif  // HILUM_CLI_SERVER_COMMANDS_H_

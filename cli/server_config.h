@@ -1,0 +1,42 @@
+// server.toml: what an operator may set. The ranges stand in the reader and in docs/server.md.
+#ifndef HILUM_CLI_SERVER_CONFIG_H_
+#define HILUM_CLI_SERVER_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/file.h"
+
+namespace hilum::cli {
+
+struct ServerConfig {
+  std::string grpc = "127.0.0.1:7443";  // HOST:PORT; port 0: any free one
+  std::string http = "127.0.0.1:7480";
+  std::string log_file = "logs/server.log";  // relative to the server's folder; "": none
+  std::string log_level = "info";            // debug, info, warning, error
+  uint64_t max_model_mib = 1024;             // 1..4096
+  uint16_t audit_days = 365;                 // 0..36500
+  std::string licence = "LicenseRef-research-use-only";  // of released models, SPDX
+};
+
+// What the command line says; an empty string leaves the file's value.
+struct ServerOverrides {
+  std::string grpc;
+  std::string http;
+  std::string log_file;
+};
+
+// Reads FOLDER/server.toml; then HILUM_GRPC and HILUM_HTTP, then `overrides`.
+// NotFound: no such file. InvalidArgument: an unknown key, a wrong type, a value out of its range,
+// or an address that is not HOST:PORT.
+absl::StatusOr<ServerConfig> ReadServerConfig(const fs::path& folder,
+                                              const ServerOverrides& overrides);
+
+// The file as `hilum server init` writes it, and --print-config prints it.
+std::string FormatServerConfig(const ServerConfig& config);
+
+}  // namespace hilum::cli
+
+#endif  // HILUM_CLI_SERVER_CONFIG_H_

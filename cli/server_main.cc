@@ -1,0 +1,49 @@
+// hilum-server: the aggregator of a federation.
+#include "cli/cli11_status.h"
+#include "cli/server_commands.h"
+
+namespace {
+
+using hilum::cli::ServerFlags;
+
+CLI::App* AddVerb(CLI::App& app, ServerFlags& flags, const char* name, const char* description) {
+  CLI::App* verb = app.add_subcommand(name, description);
+  verb->add_option("--dir", flags.dir, "The server's folder")->required();
+  verb->add_flag("--json", flags.json, "Prints one JSON document");
+  return verb;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hilum::cli::App app("hilum-server", "The aggregator: makes a federation and runs its rounds");
+  app.require_subcommand(1);
+  ServerFlags flags;
+
+  CLI::App* init = AddVerb(app, flags, "init", "Makes CA, server identity and ledger");
+  init->add_option("--federation", flags.federation, "Its name, best a domain")->required();
+  init->add_option("--host", flags.hosts, "A further host name or address of this server");
+
+  CLI::App* invite = AddVerb(app, flags, "invite", "Makes a one-time token for a hospital");
+  invite->add_option("--site", flags.site, "The hospital's name as a member")->required();
+  invite->add_option("--ttl", flags.ttl, "How long it is valid, for example 72h or 7d");
+
+  CLI::App* members = AddVerb(app, flags, "members", "Lists the members");
+
+  CLI::App* remove = AddVerb(app, flags, "remove", "Removes a site: a `leave` entry is logged");
+  remove->add_option("site", flags.site, "The site")->required();
+
+  CLI::App* run = AddVerb(app, flags, "run", "Serves sites and the ML lead until SIGTERM");
+  run->add_option("--grpc", flags.overrides.grpc, "HOST:PORT for sites and lead; port 0: any");
+  run->add_option("--http", flags.overrides.http, "HOST:PORT for ledger files and metrics");
+  run->add_option("--log-file", flags.overrides.log_file, "Where the log goes besides stderr");
+  run->add_flag("--print-config", flags.print_config, "Prints the effective configuration");
+
+  return hilum::cli::RunApp(app, argc, argv, [&]() -> absl::Status {
+    if (init->parsed()) return InitServer(flags);
+    if (invite->parsed()) return InviteSite(flags);
+    if (members->parsed()) return ListMembers(flags);
+    if (remove->parsed()) return RemoveSite(flags);
+    return RunServer(flags);
+  });
+}

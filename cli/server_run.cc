@@ -1,0 +1,143 @@
+// `hilum server run`: opens the folder, listens, waits for a signal.
+#include <csignal>
+#include <ctime>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregator/http.h"
+#include "aggregator/rpc.h"
+#include "aggregator/server.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "cli/output.h"
+#include "cli/server_commands.h"
+
+namespace hilum::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// The signals that end the server, taken by WaitForSignal alone. Call before threads start.
+sigset_t BlockSignals() {
+  // A write beyond a file size limit then fails like a full disk, instead of ending the process.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// Returns at a signal, or when the server cannot go on.
+void WaitForEnd(const sigset_t& signals, const aggregator::Server& server) {
+  const std::timespec slice{.tv_sec = 0, .tv_nsec = 200'000'000};
+  while (!server.IsStopping()) {
+    if (sigtimedwait(&signals, nullptr, &slice) > 0) return;
+  }
+}
+
+absl::Status StartLog(const ServerFlags& flags, const ServerConfig& config) {
+  LogOptions options{.program = "hilum-server", .file = ""};
+  if (!config.log_file.empty()) {
+    const fs::path file = fs::path(flags.dir) / config.log_file;  // an absolute path stays
+    HILUM_RETURN_IF_ERROR(MakeFolder(file.parent_path()));
+    options.file = file.string();
+  }
+  options.level = config.log_level == "debug"     ? LogLevel::kDebug
+                  : config.log_level == "warning" ? LogLevel::kWarning
+                  : config.log_level == "error"   ? LogLevel::kError
+                                                  : LogLevel::kInfo;
+  return OpenLog(options);
+}
+
+struct Listeners {
+  std::unique_ptr<aggregator::RpcListener> rpc;
+  std::unique_ptr<aggregator::HttpListener> http;
+};
+
+absl::StatusOr<Listeners> Listen(aggregator::Server& server, const ServerConfig& config,
+                                 aggregator::RpcOptions tls) {
+  Listeners listeners;
+  tls.address = config.grpc;
+  HILUM_ASSIGN_OR_RETURN(listeners.rpc, aggregator::RpcListener::Start(&server, tls));
+  HILUM_ASSIGN_OR_RETURN(listeners.http, aggregator::HttpListener::Start(&server, config.http));
+  return listeners;
+}
+
+// Where the server listens now, for programs on this computer and for the lead.
+absl::Status WriteAddresses(const aggregator::FederationIdentity& known, const Json& addresses) {
+  const std::string text = addresses.dump(2) + "\n";
+  HILUM_RETURN_IF_ERROR(MakeFolder(known.folder / "run"));
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(known.folder / "run/addresses.json", AsBytes(text)));
+  aggregator::FederationIdentity identity = known;
+  identity.address = addresses["grpc"].get<std::string>();
+  if (identity.address == known.address) return absl::OkStatus();
+  return aggregator::WriteIdentity(identity);
+}
+
+absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, const sigset_t& signals) {
+  HILUM_ASSIGN_OR_RETURN(std::unique_ptr<aggregator::Federation> federation,
+                         aggregator::OpenFederation(flags.dir));
+  const aggregator::RpcOptions tls{.address = "",
+                                   .ca_pem = federation->ca.certificate_pem,
+                                   .certificate_pem = federation->tls.certificate_pem,
+                                   .key_pem = federation->tls.key_pem};
+  HILUM_ASSIGN_OR_RETURN(
+      const std::unique_ptr<aggregator::Server> server,
+      aggregator::Server::Create(std::move(federation),
+                                 {.audit_days = config.audit_days,
+                                  .licence = config.licence,
+                                  .max_model_bytes = config.max_model_mib << 20}));
+  HILUM_ASSIGN_OR_RETURN(const Listeners listeners, Listen(*server, config, tls));
+  const Json addresses{{"grpc", listeners.rpc->address()}, {"http", listeners.http->address()}};
+  HILUM_RETURN_IF_ERROR(WriteAddresses(server->identity(), addresses));
+  server->Start();
+  Log(LogLevel::kInfo, "listening",
+      {{"grpc", listeners.rpc->address()}, {"http", listeners.http->address()}});
+  if (flags.json) {
+    Json event{{"event", "listening"}};
+    event.update(addresses);
+    PrintJsonLine(event);
+  } else {
+    Print(absl::StrCat("hilum-server ", kVersion, " of federation ", server->identity().name,
+                       ": gRPC on ", listeners.rpc->address(), ", HTTP on ",
+                       listeners.http->address(), "\n"));
+  }
+  WaitForEnd(signals, *server);
+  server->Stop();
+  listeners.rpc->Stop();
+  listeners.http->Stop();
+  HILUM_RETURN_IF_ERROR(server->failure());
+  Log(LogLevel::kInfo, "stopped");
+  if (!flags.json) {
+    Print(absl::StrCat("Stopped. Nothing that was acknowledged is lost; go on with `hilum server ",
+                       "run --dir ", flags.dir, "`.\n"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status RunServer(const ServerFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const ServerConfig config, ReadServerConfig(flags.dir, flags.overrides));
+  if (flags.print_config) {
+    if (flags.json) {
+      PrintJson(Json{{"listen", {{"grpc", config.grpc}, {"http", config.http}}},
+                     {"log", {{"file", config.log_file}, {"level", config.log_level}}},
+                     {"models", {{"max_mib", config.max_model_mib}, {"licence", config.licence}}},
+                     {"audit", {{"keep_days", config.audit_days}}}});
+    } else {
+      Print(FormatServerConfig(config));
+    }
+    return absl::OkStatus();
+  }
+  const sigset_t signals = BlockSignals();
+  HILUM_RETURN_IF_ERROR(StartLog(flags, config));
+  return Serve(flags, config, signals);
+}
+
+}  // namespace hilum::cli
