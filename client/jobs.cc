@@ -45,7 +45,8 @@ absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
     HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> known, state.Job(offer.job));
     job = known.value_or(JobRecord{});
     job.job = offer.job;
-    job.plan = offer.plan;
+    if (!offer.plan.empty())
+      job.plan = offer.plan;  // the server leaves it out of a job that is over
     job.server_state = offer.state;
     job.round = offer.round;
     const bool answered = job.answered_by == "operator" && Covers(job.answered_plan, job.plan);

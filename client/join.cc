@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
@@ -76,6 +77,15 @@ absl::StatusOr<crypto::SigningKey> EntryKey(const fs::path& path) {
   return made;
 }
 
+// When this site first asked. The server answers a repeated request only when it is the same.
+absl::StatusOr<int64_t> JoinTime(const fs::path& path, int64_t now_s) {
+  const absl::StatusOr<std::string> text = ReadTextFile(path, 64);
+  int64_t time_s = 0;
+  if (text.ok() && absl::SimpleAtoi(*text, &time_s)) return time_s;
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(path, AsBytes(absl::StrCat(now_s, "\n"))));
+  return now_s;
+}
+
 // The `join` entry as the aggregator will sign it.
 ledger_anchor::Entry JoinEntry(const Invitation& invitation, const crypto::PublicKey& key,
                                int64_t now_s) {
@@ -91,8 +101,9 @@ ledger_anchor::Entry JoinEntry(const Invitation& invitation, const crypto::Publi
   return entry;
 }
 
-absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, const JoinOptions& options,
-                                      const std::string& tls_key, const crypto::SigningKey& key) {
+absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, const std::string& server,
+                                      int64_t joined_at_s, const std::string& tls_key,
+                                      const crypto::SigningKey& key) {
   JoinCall call;
   call.member = invitation.token.member;
   call.secret.assign(invitation.token.secret.begin(), invitation.token.secret.end());
@@ -103,11 +114,11 @@ absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, const JoinOp
   call.entry_key.assign(public_key.begin(), public_key.end());
   HILUM_ASSIGN_OR_RETURN(
       const crypto::Signature signature,
-      ledger_anchor::SignJoin(JoinEntry(invitation, key.public_key(), options.now_s),
+      ledger_anchor::SignJoin(JoinEntry(invitation, key.public_key(), joined_at_s),
                               invitation.token.origin, key));
   call.member_signature.assign(signature.bytes.begin(), signature.bytes.end());
-  call.joined_at_s = options.now_s;
-  Connection connection(options.server, {invitation.ca_pem, "", ""});
+  call.joined_at_s = joined_at_s;
+  Connection connection(server, {invitation.ca_pem, "", ""});
   return connection.Join(call);
 }
 
@@ -174,8 +185,10 @@ absl::StatusOr<JoinReport> Join(const SiteFolder& folder, const JoinOptions& opt
     HILUM_RETURN_IF_ERROR(MakeSiteSecret(folder.pseudonym_secret()));
   }
   HILUM_RETURN_IF_ERROR(PinOnce(folder, invitation));
+  HILUM_ASSIGN_OR_RETURN(const int64_t joined_at_s,
+                         JoinTime(folder.ledger() / "joined_at", options.now_s));
   HILUM_ASSIGN_OR_RETURN(const JoinAnswer answer,
-                         CallServer(invitation, options, tls_key, entry_key));
+                         CallServer(invitation, options.server, joined_at_s, tls_key, entry_key));
   HILUM_RETURN_IF_ERROR(CheckCertificate(invitation, answer.certificate, tls_key, options.now_s));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(folder.ca_pem(), AsBytes(invitation.ca_pem)));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(folder.tls_certificate(), AsBytes(answer.certificate)));

@@ -63,19 +63,25 @@ absl::StatusOr<ReleasedEntry> CheckUnderPins(const ReleasePins& pins, absl::stri
   return released;
 }
 
-// The model that the entry names, and its round (0 when the entry does not say).
-struct NamedModel {
-  Digest sha256{};
-  uint64_t round = 0;
-};
-absl::StatusOr<NamedModel> ModelOf(const Entry& entry) {
+// OK when the entry says that `model` is what a round made.
+absl::Status CheckNames(const Entry& entry, const Digest& model, uint64_t round) {
   if (const auto* close = std::get_if<ledger_anchor::RoundClose>(&entry.body)) {
-    if (close->status == "ok") return NamedModel{close->model, close->round};
-    return absl::DataLossError(absl::StrCat("the proof is of round ", close->round,
-                                            ", which was aborted and made no model"));
+    if (close->status != "ok") {
+      return absl::DataLossError(absl::StrCat("the proof is of round ", close->round,
+                                              ", which was aborted and made no model"));
+    }
+    if (close->model == model && close->round == round) return absl::OkStatus();
+    return absl::DataLossError(absl::StrCat("the model folder holds model ", ToHex(model),
+                                            " of round ", round, ", the ledger's entry names ",
+                                            ToHex(close->model), " of round ", close->round));
   }
   if (const auto* release = std::get_if<ledger_anchor::ModelRelease>(&entry.body)) {
-    return NamedModel{release->files, 0};
+    const std::vector<Digest>& objects = release->objects.items;
+    if (std::find(objects.begin(), objects.end(), model) != objects.end()) {
+      return absl::OkStatus();
+    }
+    return absl::DataLossError(absl::StrCat("the model folder holds model ", ToHex(model),
+                                            ", which the ledger's model-release does not name"));
   }
   return absl::DataLossError(absl::StrCat("the proof is of an entry of type ",
                                           ledger_anchor::EntryType(entry),
@@ -127,16 +133,11 @@ absl::StatusOr<VerifiedModel> LedgerGate::AdmitRelease(const fs::path& folder,
                                                             ledger_anchor::kProofLimitBytes));
   HILUM_ASSIGN_OR_RETURN(const ReleasedEntry released,
                          CheckUnderPins(pins, AsText(proof), static_cast<uint64_t>(now_s)));
-  HILUM_ASSIGN_OR_RETURN(const NamedModel named, ModelOf(released.entry));
-  const Digest sha256 = crypto::Sha256(file);
-  if (sha256 != named.sha256) {
-    return absl::DataLossError(absl::StrCat((folder / "model.safetensors").string(),
-                                            " has SHA-256 ", ToHex(sha256),
-                                            ", the ledger's entry names ", ToHex(named.sha256)));
-  }
-  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile parsed, proto::ParseSafetensors(file));
   HILUM_ASSIGN_OR_RETURN(const proto::ModelDescription description,
                          proto::ModelDescriptionFromJson(AsText(json)));
+  const Digest sha256 = crypto::Sha256(file);
+  HILUM_RETURN_IF_ERROR(CheckNames(released.entry, sha256, description.round));
+  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile parsed, proto::ParseSafetensors(file));
   HILUM_RETURN_IF_ERROR(CheckDescription(parsed, description));
   if (description.job != released.entry.study || description.origin != released.origin ||
       description.sha256 != sha256) {

@@ -1,0 +1,209 @@
+#include "cli/site_commands.h"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/site_config.h"
+#include "cli/site_output.h"
+#include "client/agent.h"
+#include "client/doctor.h"
+#include "client/import.h"
+#include "client/jobs.h"
+#include "client/join.h"
+#include "client/overview.h"
+#include "client/pseudonym.h"
+#include "client/state.h"
+
+namespace hilum::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+std::atomic<bool> stop_asked = false;
+
+void AskToStop(int) { stop_asked = true; }
+
+void StopOnSignals() {
+  std::signal(SIGINT, AskToStop);
+  std::signal(SIGTERM, AskToStop);
+}
+
+// A site that has joined.
+struct OpenSite {
+  client::SiteFolder folder;
+  client::SiteOptions options;
+  std::unique_ptr<client::State> state;
+};
+
+absl::StatusOr<OpenSite> Open(const SiteFlags& flags) {
+  OpenSite site;
+  site.folder.root = flags.dir;
+  HILUM_ASSIGN_OR_RETURN(site.options, ReadSiteConfig(site.folder));
+  HILUM_ASSIGN_OR_RETURN(site.state, client::State::Open(site.folder.database()));
+  return site;
+}
+
+absl::Status Answer(const SiteFlags& flags, bool approve) {
+  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
+  HILUM_RETURN_IF_ERROR(client::AnswerJob(
+      *site.state, site.options, {.job = flags.job, .approve = approve, .reason = flags.reason}));
+  const std::string answer = approve ? "approved" : "denied";
+  if (flags.json) {
+    PrintJson({{"job", flags.job}, {"answer", answer}});
+  } else {
+    Print(absl::StrCat("job ", flags.job, " is ", answer, "; the agent tells the server.\n"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> TokenOf(const SiteFlags& flags) {
+  absl::string_view file = flags.token;
+  if (!absl::ConsumePrefix(&file, "@")) return flags.token;
+  return ReadTextFile(std::string(file), 64 << 10);
+}
+
+absl::Status RefuseOtherSources(const std::string& source) {
+  if (source.find("://") == std::string::npos && source != "scp") return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "SOURCE \"", source, "\" is not a folder; this version imports from folders only."));
+}
+
+}  // namespace
+
+absl::Status RunJoin(const SiteFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const std::string token, TokenOf(flags));
+  HILUM_ASSIGN_OR_RETURN(
+      const client::JoinReport report,
+      client::Join({flags.dir}, {token, flags.server, SystemClock().NowSeconds()}));
+  if (flags.json) {
+    PrintJson({{"site", report.site},
+               {"federation", report.federation},
+               {"origin", report.origin},
+               {"log_vkey", report.log_vkey},
+               {"ca_fingerprint", ToHex(report.ca_fingerprint)},
+               {"join_index", report.join_index},
+               {"dir", flags.dir}});
+    return absl::OkStatus();
+  }
+  Print(absl::StrCat("joined ", report.federation, " as ", report.site, " (ledger entry ",
+                     report.join_index, ")\npinned ledger ", report.log_vkey, "\nCA fingerprint ",
+                     ToHex(report.ca_fingerprint),
+                     "\nCompare both with the operator before you import films. Next: hilum site "
+                     "import --dir ",
+                     flags.dir, " FOLDER\n"));
+  return absl::OkStatus();
+}
+
+absl::Status RunImport(const SiteFlags& flags) {
+  HILUM_RETURN_IF_ERROR(RefuseOtherSources(flags.source));
+  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
+  HILUM_ASSIGN_OR_RETURN(const client::SiteSecret secret,
+                         client::LoadSiteSecret(site.folder.pseudonym_secret()));
+  StopOnSignals();
+  std::optional<Progress> bar;
+  client::ImportOptions options;
+  options.source = flags.source;
+  options.profile = site.options.profile;
+  options.issuers = site.options.issuers;
+  options.dry_run = flags.dry_run;
+  options.threads = std::clamp<int>(std::thread::hardware_concurrency(), 1, 16);
+  options.now_s = SystemClock().NowSeconds();
+  options.cancel = &stop_asked;
+  options.on_progress = [&](uint64_t done, uint64_t total) {
+    if (!bar.has_value()) bar.emplace(ProgressOptions{"Importing studies", "films", total});
+    bar->Set(done);
+  };
+  HILUM_ASSIGN_OR_RETURN(
+      const client::ImportReport report,
+      client::Import(*site.state, client::FilmCache(site.folder.cache()), secret, options));
+  bar.reset();
+  if (flags.json) {
+    PrintJson(ImportJson(report));
+  } else {
+    Print(ImportText(report));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunAgent(const SiteFlags& flags) {
+  const client::SiteFolder folder{flags.dir};
+  HILUM_ASSIGN_OR_RETURN(client::SiteOptions options, ReadSiteConfig(folder));
+  if (flags.print_config) {
+    Print(PrintSiteConfig(options));
+    return absl::OkStatus();
+  }
+  StopOnSignals();
+  HILUM_RETURN_IF_ERROR(MakeFolder(folder.logs()));
+  HILUM_RETURN_IF_ERROR(
+      OpenLog({.program = "hilum-site", .file = (folder.logs() / "site.log").string()}));
+  const bool json = flags.json;
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<client::Agent> agent,
+                         client::Agent::Open(folder, options, [json](const client::AgentEvent& e) {
+                           if (json) {
+                             PrintJsonLine(EventJson(e));
+                           } else {
+                             Print(EventText(e));
+                           }
+                         }));
+  return agent->Run(stop_asked);
+}
+
+absl::Status RunStatus(const SiteFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
+  HILUM_ASSIGN_OR_RETURN(
+      const client::Overview overview,
+      client::MakeOverview(site.folder, site.options, *site.state, SystemClock().NowSeconds()));
+  if (flags.json) {
+    PrintJson(OverviewJson(overview));
+  } else {
+    Print(OverviewText(overview));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunApprove(const SiteFlags& flags) { return Answer(flags, true); }
+
+absl::Status RunDeny(const SiteFlags& flags) { return Answer(flags, false); }
+
+absl::Status RunStudies(const SiteFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
+  HILUM_ASSIGN_OR_RETURN(std::vector<client::FilmRecord> films, site.state->Films());
+  if (!flags.all) {
+    std::erase_if(films, [](const client::FilmRecord& film) { return film.code.empty(); });
+  }
+  if (flags.json) {
+    PrintJson(StudiesJson(films));
+  } else {
+    Print(StudiesText(films));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunDoctor(const SiteFlags& flags) {
+  const client::SiteFolder folder{flags.dir};
+  HILUM_ASSIGN_OR_RETURN(const client::SiteOptions options, ReadSiteConfig(folder));
+  const std::vector<client::Finding> findings =
+      client::Diagnose(folder, options, SystemClock().NowSeconds());
+  if (flags.json) {
+    PrintJson(FindingsJson(findings));
+  } else {
+    Print(FindingsText(findings));
+  }
+  for (const client::Finding& finding : findings) HILUM_RETURN_IF_ERROR(finding.status);
+  return absl::OkStatus();
+}
+
+}  // namespace hilum::cli

@@ -1,0 +1,99 @@
+#include "cli/site_config.h"
+
+#include <cstdlib>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/ids.h"
+#include "base/status_macros.h"
+#include "cli/toml_reader.h"
+
+namespace hilum::cli {
+namespace {
+
+using client::SiteOptions;
+
+void ReadSite(TomlReader& reader, SiteOptions& options) {
+  reader.Section("site");
+  reader.Require("name");
+  reader.Text("name", options.site);
+  if (const absl::Status name = CheckName("site", options.site); !name.ok()) {
+    reader.Refuse("name", name.message());
+  }
+  reader.Require("server");
+  reader.Text("server", options.server);
+  const size_t colon = options.server.rfind(':');
+  int port = 0;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(options.server.substr(colon + 1), &port) || port < 1 || port > 65535) {
+    reader.Refuse("server", absl::StrCat("is \"", options.server, "\", not HOST:PORT"));
+  }
+}
+
+void ReadPolicy(TomlReader& reader, SiteOptions& options) {
+  reader.Section("policy");
+  std::string approve = "ask";
+  reader.OneOf("approve", approve, {"ask", "auto"});
+  options.auto_approve = approve == "auto";
+  reader.Bool("allow_open", options.allow_open);
+  reader.Integer("min_cohort", options.min_cohort, 2, 500);
+  reader.Real("max_clip", options.max_clip_l2, {.min = 0, .max = 1e6, .above_min = true});
+  reader.Integer("max_weight", options.max_weight, 1, int64_t{1} << 31);
+  reader.Integer("min_films", options.min_films, 1, 1'000'000'000);
+  reader.Texts("architectures", options.architectures);
+}
+
+}  // namespace
+
+absl::StatusOr<SiteOptions> ParseSiteConfig(const std::string& file, const std::string& text) {
+  HILUM_ASSIGN_OR_RETURN(TomlReader reader, TomlReader::Parse(file, text));
+  SiteOptions options;
+  ReadSite(reader, options);
+  ReadPolicy(reader, options);
+  reader.Section("training");
+  reader.Integer("threads", options.threads, 1, 256);
+  reader.Section("ledger");
+  reader.Integer("faults", options.faults, 0, 512);
+  reader.Integer("max_age", options.max_cosignature_age_s, 60, 365 * 86400);
+  reader.Section("import");
+  reader.OneOf("profile", options.profile, {"cxr96", "cxr128", "cxr224", "cxr480"});
+  reader.Texts("issuers", options.issuers);
+  HILUM_RETURN_IF_ERROR(reader.Finish());
+  return options;
+}
+
+absl::StatusOr<SiteOptions> ReadSiteConfig(const client::SiteFolder& folder) {
+  const absl::StatusOr<std::string> text = ReadTextFile(folder.config(), 1 << 20);
+  if (absl::IsNotFound(text.status())) {
+    return absl::NotFoundError(absl::StrCat(
+        folder.root.string(), " holds no site.toml: join a federation first (hilum site join)."));
+  }
+  if (!text.ok()) return text.status();
+  HILUM_ASSIGN_OR_RETURN(SiteOptions options, ParseSiteConfig(folder.config().string(), *text));
+  if (const char* server = std::getenv("HILUM_SERVER")) options.server = server;
+  return options;
+}
+
+std::string PrintSiteConfig(const SiteOptions& options) {
+  const auto list = [](const std::vector<std::string>& values) {
+    return absl::StrCat("[",
+                        absl::StrJoin(values, ", ",
+                                      [](std::string* out, const auto& value) {
+                                        absl::StrAppend(out, "\"", value, "\"");
+                                      }),
+                        "]");
+  };
+  const auto truth = [](bool value) { return value ? "true" : "false"; };
+  return absl::StrCat(
+      "[site]\nname = \"", options.site, "\"\nserver = \"", options.server,
+      "\"\n\n[policy]\napprove = \"", options.auto_approve ? "auto" : "ask",
+      "\"\nallow_open = ", truth(options.allow_open), "\nmin_cohort = ", options.min_cohort,
+      "\nmax_clip = ", options.max_clip_l2, "\nmax_weight = ", options.max_weight,
+      "\nmin_films = ", options.min_films, "\narchitectures = ", list(options.architectures),
+      "\n\n[training]\nthreads = ", options.threads, "\n\n[ledger]\nfaults = ", options.faults,
+      "\nmax_age = ", options.max_cosignature_age_s, "\n\n[import]\nprofile = \"", options.profile,
+      "\"\nissuers = ", list(options.issuers), "\n");
+}
+
+}  // namespace hilum::cli

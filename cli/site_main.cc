@@ -1,0 +1,60 @@
+// hilum-site: what a hospital's IT types.
+#include <functional>
+#include <map>
+
+#include "cli/cli11_status.h"
+#include "cli/site_commands.h"
+
+namespace hilum::cli {
+namespace {
+
+using Run = std::function<absl::Status(const SiteFlags&)>;
+
+std::map<CLI::App*, Run> AddVerbs(App& app, SiteFlags& flags) {
+  std::map<CLI::App*, Run> verbs;
+  const auto add = [&](const char* name, const char* description, Run run) {
+    CLI::App* verb = app.add_subcommand(name, description);
+    verb->add_option("--dir", flags.dir, "The site's folder")->required();
+    verb->add_flag("--json", flags.json, "One JSON document on standard output");
+    verbs[verb] = std::move(run);
+    return verb;
+  };
+  CLI::App* join = add("join", "Makes keys, gets the site's certificate, pins the ledger", RunJoin);
+  join->add_option("--token", flags.token,
+                   "The invitation, or @FILE with it (default: $HILUM_TOKEN)")
+      ->envname("HILUM_TOKEN")
+      ->required();
+  join->add_option("--server", flags.server, "HOST:PORT of the server")->required();
+  CLI::App* import = add("import", "Takes up films and consents from a folder", RunImport);
+  import
+      ->add_option("SOURCE", flags.source,
+                   "Folder with films, labels.csv and consent/*.json; import again after changes")
+      ->required();
+  import->add_flag("--dry-run", flags.dry_run, "Judges everything, changes nothing");
+  CLI::App* run = add("run", "The agent: takes part in approved jobs until Ctrl-C", RunAgent);
+  run->add_flag("--print-config", flags.print_config, "Shows the effective configuration and ends");
+  add("status", "Jobs, rounds, what has left the site, consents", RunStatus);
+  for (const bool approve : {true, false}) {
+    CLI::App* answer = approve ? add("approve", "Lets this site take part in a job", RunApprove)
+                               : add("deny", "Refuses a job, or withdraws from it", RunDeny);
+    answer->add_option("JOB", flags.job, "The job's name")->required();
+    if (!approve) answer->add_option("--reason", flags.reason, "One sentence for the lead");
+  }
+  add("studies", "The films that were rejected or held back, with the reasons", RunStudies)
+      ->add_flag("--all", flags.all, "The accepted ones too");
+  add("doctor", "Probes files, network, TLS, clock and ledger; names the fault", RunDoctor);
+  return verbs;
+}
+
+int Main(int argc, char** argv) {
+  App app("hilum-site", "A hospital's side of a federation: films never leave it");
+  app.require_subcommand(1);
+  SiteFlags flags;
+  const std::map<CLI::App*, Run> verbs = AddVerbs(app, flags);
+  return RunApp(app, argc, argv, [&] { return verbs.at(app.get_subcommands().front())(flags); });
+}
+
+}  // namespace
+}  // namespace hilum::cli
+
+int main(int argc, char** argv) { return hilum::cli::Main(argc, argv); }

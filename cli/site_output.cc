@@ -1,0 +1,240 @@
+#include "cli/site_output.h"
+
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/clock.h"
+#include "base/version.h"
+#include "cli/output.h"
+
+namespace hilum::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+// Rows of a table that a person reads; more stand in the JSON.
+constexpr size_t kRowLimit = 40;
+
+std::string FormatLoss(double loss) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4f", loss);
+  return text;
+}
+
+ordered_json JobJson(const client::JobOverview& job) {
+  ordered_json json = {{"job", job.record.job},
+                       {"answer", std::string(client::ToString(job.record.answer))},
+                       {"answered_by", job.record.answered_by},
+                       {"reason", job.record.reason},
+                       {"state", job.record.server_state},
+                       {"round", job.record.round}};
+  if (!job.plan_is_readable) return json;
+  json["rounds"] = job.rounds;
+  json["architecture"] = job.architecture;
+  json["classes"] = job.classes;
+  json["profile"] = job.profile;
+  json["min_age_years"] = job.min_age_years;
+  json["minimum_sites"] = job.minimum;
+  json["mode"] = job.mode;
+  json["max_norm_l2"] = job.max_norm_l2;
+  json["bytes_a_round"] = job.bytes_a_round;
+  json["films"] = job.films;
+  json["policy"] = job.policy.empty() ? "allowed" : job.policy;
+  return json;
+}
+
+ordered_json RoundJson(const client::RoundRecord& round) {
+  return {{"job", round.job},
+          {"round", round.round},
+          {"attempt", round.attempt},
+          {"phase", round.phase},
+          {"reason", round.reason},
+          {"films", round.n_films},
+          {"patients", round.n_patients},
+          {"patients_left_out", round.n_left_out},
+          {"loss", round.loss},
+          {"update_norm_l2", round.update_norm},
+          {"bytes_sent", round.sent_at_s != 0 ? round.n_bytes : 0},
+          {"sha256", round.n_bytes != 0 ? ToHex(round.sha256) : ""},
+          {"root", round.n_bytes != 0 ? ToHex(round.root) : ""},
+          {"masking", round.masking},
+          {"base_model", ToHex(round.base_model)},
+          {"manifest_root", ToHex(round.manifest_root)},
+          {"started_at", FormatUtc(round.started_at_s)},
+          {"sent_at", round.sent_at_s != 0 ? FormatUtc(round.sent_at_s) : ""}};
+}
+
+std::string JobsText(const client::Overview& overview) {
+  if (overview.jobs.empty()) return "no job was offered yet\n";
+  Table table({"job", "answer", "by", "state", "round", "mode", "leaves a round", "films here"});
+  std::string notes;
+  for (const client::JobOverview& job : overview.jobs) {
+    table.AddRow({job.record.job, std::string(client::ToString(job.record.answer)),
+                  job.record.answered_by, job.record.server_state,
+                  absl::StrCat(job.record.round, " of ", job.rounds), job.mode,
+                  FormatBytes(static_cast<double>(job.bytes_a_round)), absl::StrCat(job.films)});
+    if (job.record.answer == client::Answer::kPending) {
+      absl::StrAppend(&notes, "job ", job.record.job, " waits for you: hilum site approve ",
+                      job.record.job, ", or deny\n");
+    }
+    if (!job.policy.empty()) absl::StrAppend(&notes, "policy: ", job.policy, "\n");
+  }
+  return table.ToString() + notes;
+}
+
+std::string RoundsText(const client::Overview& overview) {
+  if (overview.rounds.empty()) return "this site has taken part in no round yet\n";
+  Table table({"job", "round", "phase", "films", "left out", "loss", "bytes sent", "SHA-256",
+               "masking", "when"});
+  std::string notes;
+  for (const client::RoundRecord& round : overview.rounds) {
+    const bool sent = round.sent_at_s != 0;
+    table.AddRow({round.job, absl::StrCat(round.round), round.phase, absl::StrCat(round.n_films),
+                  absl::StrCat(round.n_left_out), FormatLoss(round.loss),
+                  absl::StrCat(sent ? round.n_bytes : 0),
+                  sent ? ToHex(round.sha256).substr(0, 16) : "-", sent ? round.masking : "-",
+                  sent ? FormatUtc(round.sent_at_s) : FormatUtc(round.started_at_s)});
+    if (!round.reason.empty()) {
+      absl::StrAppend(&notes, "round ", round.round, ": ", Printable(round.reason), "\n");
+    }
+  }
+  return table.ToString() + notes;
+}
+
+}  // namespace
+
+ordered_json ImportJson(const client::ImportReport& report) {
+  ordered_json studies = ordered_json::array();
+  for (const client::ImportRow& row : report.rows) {
+    studies.push_back({{"file", row.path},
+                       {"status", row.status},
+                       {"code", row.code},
+                       {"reason", row.reason},
+                       {"label", row.label}});
+  }
+  return {{"accepted", report.accepted},
+          {"rejected", report.rejected},
+          {"unchanged", report.unchanged},
+          {"removed", report.removed},
+          {"consent",
+           {{"files", report.consent_files},
+            {"granted", report.patients_granted},
+            {"denied", report.patients_denied},
+            {"revoked", report.patients_revoked}}},
+          {"dry_run", report.dry_run},
+          {"studies", studies}};
+}
+
+std::string ImportText(const client::ImportReport& report) {
+  Table table({"file", "status", "code", "reason"});
+  size_t shown = 0, more = 0;
+  for (const client::ImportRow& row : report.rows) {
+    if (row.status == "accepted" || row.status == "unchanged") continue;
+    if (++shown > kRowLimit) {
+      ++more;
+      continue;
+    }
+    table.AddRow({row.path, row.status, row.code, row.reason});
+  }
+  std::string text = shown > 0 ? table.ToString() : "";
+  if (more > 0) absl::StrAppend(&text, "... and ", more, " more; --json lists all\n");
+  absl::StrAppend(&text, report.dry_run ? "dry run, nothing was changed: " : "", report.accepted,
+                  " films accepted (", report.unchanged, " known before), ", report.rejected,
+                  " rejected, ", report.removed, " removed\nconsent: ", report.patients_granted,
+                  " patients permit training, ", report.patients_denied, " do not (",
+                  report.patients_revoked, " of them revoked)\n");
+  return text;
+}
+
+ordered_json EventJson(const client::AgentEvent& event) {
+  ordered_json json = {{"event", event.event}};
+  for (const auto& [key, value] : event.fields) json[key] = value;
+  return json;
+}
+
+std::string EventText(const client::AgentEvent& event) {
+  std::string text = absl::StrCat(FormatUtc(SystemClock().NowSeconds()), " ", event.event);
+  for (const auto& [key, value] : event.fields) {
+    if (!value.empty()) absl::StrAppend(&text, " ", key, "=", Printable(value));
+  }
+  return text + "\n";
+}
+
+ordered_json OverviewJson(const client::Overview& overview) {
+  ordered_json jobs = ordered_json::array(), rounds = ordered_json::array();
+  for (const client::JobOverview& job : overview.jobs) jobs.push_back(JobJson(job));
+  for (const client::RoundRecord& round : overview.rounds) rounds.push_back(RoundJson(round));
+  return {{"site", overview.site},
+          {"server", overview.server},
+          {"ledger", {{"origin", overview.ledger_origin}, {"size", overview.ledger_size}}},
+          {"jobs", jobs},
+          {"rounds", rounds},
+          {"consent",
+           {{"granted", overview.patients_granted},
+            {"denied", overview.patients_denied},
+            {"revoked", overview.patients_revoked}}},
+          {"films", {{"usable", overview.films}, {"rejected", overview.films_rejected}}},
+          {"next_round",
+           {{"films", overview.films},
+            {"patients", overview.patients},
+            {"patients_left_out", overview.patients_left_out}}},
+          {"research_use_only", true}};
+}
+
+std::string OverviewText(const client::Overview& overview) {
+  return absl::StrCat("site ", overview.site, ", server ", overview.server, "\nledger ",
+                      overview.ledger_origin, ", accepted up to size ", overview.ledger_size,
+                      "\n\nJobs\n", JobsText(overview), "\nRounds: what has left this site\n",
+                      RoundsText(overview), "\nConsent\n", overview.patients_granted,
+                      " patients permit training, ", overview.patients_denied, " do not (",
+                      overview.patients_revoked, " of them revoked)\nthe next round can use ",
+                      overview.films, " films of ", overview.patients, " patients, and leaves out ",
+                      overview.patients_left_out, " patients whose consent is absent or revoked\n");
+}
+
+ordered_json StudiesJson(const std::vector<client::FilmRecord>& films) {
+  ordered_json json = ordered_json::array();
+  for (const client::FilmRecord& film : films) {
+    json.push_back({{"source", film.file.source},
+                    {"file", film.file.path},
+                    {"status", film.code.empty() ? "accepted" : "rejected"},
+                    {"code", film.code},
+                    {"reason", film.reason},
+                    {"label", film.label},
+                    {"pseudonym", film.pid}});
+  }
+  return json;
+}
+
+std::string StudiesText(const std::vector<client::FilmRecord>& films) {
+  if (films.empty()) return "no film was rejected\n";
+  Table table({"file", "status", "label", "code", "reason"});
+  for (const client::FilmRecord& film : films) {
+    table.AddRow({film.file.path, film.code.empty() ? "accepted" : "rejected", film.label,
+                  film.code, film.reason});
+  }
+  return table.ToString();
+}
+
+ordered_json FindingsJson(const std::vector<client::Finding>& findings) {
+  ordered_json json = ordered_json::array();
+  for (const client::Finding& finding : findings) {
+    json.push_back(
+        {{"probe", finding.probe},
+         {"ok", finding.status.ok()},
+         {"detail", finding.status.ok() ? finding.detail : std::string(finding.status.message())}});
+  }
+  return {{"probes", json}};
+}
+
+std::string FindingsText(const std::vector<client::Finding>& findings) {
+  Table table({"probe", "", "detail"});
+  for (const client::Finding& finding : findings) {
+    table.AddRow({finding.probe, finding.status.ok() ? "ok" : "FAULT",
+                  finding.status.ok() ? finding.detail : std::string(finding.status.message())});
+  }
+  return table.ToString();
+}
+
+}  // namespace hilum::cli

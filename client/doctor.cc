@@ -1,0 +1,200 @@
+#include "client/doctor.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/status_macros.h"
+#include "client/ledger_gate.h"
+#include "client/pseudonym.h"
+#include "client/rpc.h"
+#include "client/state.h"
+#include "crypto/certificate.h"
+#include "crypto/sign.h"
+
+namespace hilum::client {
+namespace {
+
+constexpr uint64_t kFreeBytes = uint64_t{1} << 30;
+constexpr int64_t kClockSkewS = 300;
+constexpr int64_t kRenewDays = 30;
+constexpr auto kPatience = std::chrono::seconds(5);
+
+Finding Of(std::string probe, absl::Status status, std::string detail = "") {
+  return {std::move(probe), std::move(status), std::move(detail)};
+}
+
+Finding ProbeKeys(const SiteFolder& folder) {
+  absl::Status status = LoadSiteSecret(folder.pseudonym_secret()).status();
+  if (status.ok()) status = crypto::SigningKey::Load(folder.entry_key()).status();
+  return Of("keys", status, "private, and as they were made");
+}
+
+Finding ProbeDatabase(const SiteFolder& folder) {
+  const absl::StatusOr<std::unique_ptr<State>> state = State::Open(folder.database());
+  if (!state.ok()) return Of("database", state.status());
+  const absl::StatusOr<std::vector<FilmRecord>> films = (*state)->Films();
+  if (!films.ok()) return Of("database", films.status());
+  return Of("database", absl::OkStatus(), absl::StrCat(films->size(), " films on record"));
+}
+
+Finding ProbeDisk(const SiteFolder& folder) {
+  std::error_code error;
+  const fs::space_info space = fs::space(folder.root, error);
+  if (error) return Of("disk", absl::InternalError(error.message()));
+  const std::string free = absl::StrCat(space.available >> 20, " MiB free");
+  if (space.available >= kFreeBytes) return Of("disk", absl::OkStatus(), free);
+  return Of("disk", absl::ResourceExhaustedError(
+                        absl::StrCat(free, " on the disk of ", folder.root.string(), ", at least ",
+                                     kFreeBytes >> 20, " MiB are wanted; free some space.")));
+}
+
+Finding ProbePins(const SiteFolder& folder) {
+  const absl::StatusOr<LedgerGate> gate = LedgerGate::Open(folder.ledger(), {});
+  if (!gate.ok()) return Of("pins", gate.status());
+  return Of("pins", absl::OkStatus(),
+            absl::StrCat(gate->origin(), ", accepted up to size ", gate->accepted_size()));
+}
+
+absl::StatusOr<Credentials> ReadCredentials(const SiteFolder& folder) {
+  Credentials credentials;
+  constexpr uint64_t kLimit = crypto::kCertificateLimitBytes;
+  HILUM_ASSIGN_OR_RETURN(credentials.ca_pem, ReadTextFile(folder.ca_pem(), kLimit));
+  HILUM_ASSIGN_OR_RETURN(credentials.certificate_pem,
+                         ReadTextFile(folder.tls_certificate(), kLimit));
+  HILUM_ASSIGN_OR_RETURN(credentials.key_pem, ReadTextFile(folder.tls_key(), kLimit));
+  return credentials;
+}
+
+Finding ProbeCertificate(const Credentials& credentials, int64_t now_s) {
+  absl::Status status =
+      crypto::VerifyIssuedBy(credentials.certificate_pem, credentials.ca_pem, now_s);
+  if (status.ok()) {
+    status = crypto::CheckKeyMatches({credentials.certificate_pem, credentials.key_pem});
+  }
+  const absl::StatusOr<crypto::CertificateInfo> info =
+      crypto::ReadCertificate(credentials.certificate_pem);
+  if (status.ok()) status = info.status();
+  if (!status.ok()) return Of("certificate", status);
+  const int64_t days = (info->not_after - now_s) / 86400;
+  if (days < kRenewDays) {
+    return Of("certificate",
+              absl::FailedPreconditionError(absl::StrCat("this site's certificate ends in ", days,
+                                                         " days; ask the operator for a new "
+                                                         "invitation.")));
+  }
+  return Of("certificate", absl::OkStatus(),
+            absl::StrCat("of ", info->common_name, ", valid for ", days, " more days"));
+}
+
+// The first snapshot of the server, or why there is none.
+absl::StatusOr<Snapshot> FirstSnapshot(const SiteOptions& options, const Credentials& credentials) {
+  Connection connection(options.server, credentials);
+  std::mutex mutex;
+  std::condition_variable done;
+  std::optional<Snapshot> first;
+  bool over = false;
+  absl::Status ended;
+  std::thread watching([&] {
+    ended = connection.Watch([&](Snapshot snapshot) {
+      const std::lock_guard lock(mutex);
+      if (!first.has_value()) first = std::move(snapshot);
+      done.notify_all();
+    });
+    const std::lock_guard lock(mutex);
+    over = true;
+    done.notify_all();
+  });
+  {
+    std::unique_lock lock(mutex);
+    done.wait_for(lock, kPatience, [&] { return over || first.has_value(); });
+  }
+  connection.StopWatch();
+  watching.join();
+  if (first.has_value()) return *std::move(first);
+  if (absl::IsCancelled(ended)) {
+    return absl::UnavailableError(
+        absl::StrCat("the server ", options.server, " did not answer within 5 s"));
+  }
+  return ended;
+}
+
+// What to do about a fault of the connection.
+std::string Advice(const std::string& fault, const std::string& server) {
+  if (fault == "name") {
+    return absl::StrCat("the name in \"", server,
+                        "\" does not resolve: check [site] server and "
+                        "this computer's DNS. ");
+  }
+  if (fault == "connection") {
+    return absl::StrCat("nothing accepts connections at ", server,
+                        ": check the address, the firewall (outbound only) and that the server "
+                        "runs. ");
+  }
+  if (fault == "tls") {
+    return absl::StrCat("TLS with ", server,
+                        " fails: its certificate is not of this federation, "
+                        "or a proxy opens the connection. ");
+  }
+  return "";
+}
+
+void ProbeServer(const SiteOptions& options, const Credentials& credentials, int64_t now_s,
+                 std::vector<Finding>& findings) {
+  const absl::StatusOr<Snapshot> snapshot = FirstSnapshot(options, credentials);
+  const std::string fault = snapshot.ok() ? "" : FaultOf(snapshot.status());
+  for (const char* probe : {"name", "connection", "tls", "server"}) {
+    if (fault == probe) {
+      findings.push_back(Of(probe, absl::Status(snapshot.status().code(),
+                                                Advice(fault, options.server) +
+                                                    std::string(snapshot.status().message()))));
+      return;
+    }
+    findings.push_back(Of(probe, absl::OkStatus(), options.server));
+  }
+  const int64_t skew = snapshot->server_time_s - now_s;
+  if (std::llabs(skew) > kClockSkewS) {
+    findings.push_back(Of("clock", absl::FailedPreconditionError(absl::StrCat(
+                                       "the server's clock is ", skew, " s ahead of this one, ",
+                                       kClockSkewS, " s are allowed; set up NTP."))));
+    return;
+  }
+  findings.push_back(Of("clock", absl::OkStatus(), absl::StrCat(skew, " s from the server's")));
+}
+
+}  // namespace
+
+std::string FaultOf(const absl::Status& status) {
+  if (!absl::IsUnavailable(status)) return "server";
+  const std::string text = absl::AsciiStrToLower(status.message());
+  for (const char* sign : {"dns resolution failed", "could not resolve", "name resolution"}) {
+    if (absl::StrContains(text, sign)) return "name";
+  }
+  for (const char* sign : {"handshake", "ssl", "certificate"}) {
+    if (absl::StrContains(text, sign)) return "tls";
+  }
+  return "connection";
+}
+
+std::vector<Finding> Diagnose(const SiteFolder& folder, const SiteOptions& options, int64_t now_s) {
+  std::vector<Finding> findings = {ProbeKeys(folder), ProbeDatabase(folder), ProbeDisk(folder),
+                                   ProbePins(folder)};
+  const absl::StatusOr<Credentials> credentials = ReadCredentials(folder);
+  if (!credentials.ok()) {
+    findings.push_back(Of("certificate", credentials.status()));
+    return findings;
+  }
+  findings.push_back(ProbeCertificate(*credentials, now_s));
+  ProbeServer(options, *credentials, now_s, findings);
+  return findings;
+}
+
+}  // namespace hilum::client

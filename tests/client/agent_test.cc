@@ -1,0 +1,279 @@
+// Sites and a real server in one process: joining, rounds, restarts, refusals.
+#include "client/agent.h"
+
+#include <map>
+
+#include "client/import.h"
+#include "client/jobs.h"
+#include "client/join.h"
+#include "client/overview.h"
+#include "client/rpc.h"
+#include "client/state.h"
+#include "tests/client/films.h"
+#include "tests/client/server.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::client {
+namespace {
+
+constexpr char kJob[] = "cxr-test";
+
+int64_t Now() { return SystemClock().NowSeconds(); }
+
+// Two hospitals with six films each.
+class AgentTest : public ::testing::Test {
+ protected:
+  struct Site {
+    SiteFolder folder;
+    SiteOptions options;
+    std::unique_ptr<State> state;  // another connection than the agent's, as the commands have
+    std::unique_ptr<TestAgent> agent;
+  };
+
+  void SetUp() override {
+    for (const char* name : {"hospital-a", "hospital-b"}) AddSite(name);
+  }
+
+  void AddSite(const std::string& name) {
+    Site& site = sites_[name];
+    site.folder.root = NewFolder(name);
+    HILUM_ASSERT_OK(Join(site.folder, {server_.Invite(name), server_.address(), Now()}));
+    site.options.site = name;
+    site.options.server = server_.address();
+    site.options.allow_open = true;
+    site.options.profile = "cxr96";
+    HILUM_ASSERT_OK_AND_ASSIGN(site.state, State::Open(site.folder.database()));
+    HILUM_ASSERT_OK_AND_ASSIGN(const SiteSecret secret,
+                               LoadSiteSecret(site.folder.pseudonym_secret()));
+    ImportOptions options;
+    options.source = MakeSource(name, 6);
+    options.profile = "cxr96";
+    options.now_s = Now();
+    HILUM_ASSERT_OK(Import(*site.state, FilmCache(site.folder.cache()), secret, options));
+  }
+
+  void StartAgents() {
+    for (auto& [name, site] : sites_) {
+      site.agent = std::make_unique<TestAgent>(site.folder, site.options);
+    }
+  }
+
+  // Waits for the offer, then approves as `hilum site approve` does.
+  void Approve(const std::string& job = kJob) {
+    for (auto& [name, site] : sites_) {
+      ASSERT_TRUE(WaitUntil([&] { return (*site.state->Job(job)).has_value(); })) << name;
+      HILUM_ASSERT_OK(AnswerJob(*site.state, site.options, {.job = job, .approve = true}));
+    }
+  }
+
+  bool Finished(uint64_t rounds) {
+    const aggregator::JobView job = server_.Job(kJob);
+    return job.state == aggregator::JobState::kDone && job.history.size() >= rounds;
+  }
+
+  std::vector<RoundRecord> RoundsOf(const std::string& site) {
+    return *sites_[site].state->Rounds();
+  }
+
+  TestServer server_;
+  std::map<std::string, Site> sites_;
+};
+
+TEST_F(AgentTest, TwoSitesTakePartInTwoRounds) {
+  StartAgents();
+  server_.Launch(SmallPlan(kJob), VersionZero(SmallPlan(kJob)));
+  Approve();
+  ASSERT_TRUE(WaitUntil([&] { return Finished(2); })) << server_.Job(kJob).message;
+  const aggregator::JobView job = server_.Job(kJob);
+  for (const aggregator::RoundView& round : job.history) {
+    EXPECT_EQ(round.status, "ok");
+    EXPECT_EQ(round.cohort.size(), 2u);
+    EXPECT_EQ(round.total_weight, 12u);
+  }
+  ASSERT_TRUE(WaitUntil([&] {
+    return RoundsOf("hospital-a").size() == 2 && RoundsOf("hospital-a")[1].phase == "accepted";
+  }));
+  const RoundRecord record = RoundsOf("hospital-a")[1];
+  EXPECT_EQ(record.n_films, 6u);
+  EXPECT_EQ(record.n_left_out, 0u);
+  EXPECT_EQ(record.masking, "none (open mode)");
+  EXPECT_EQ(record.n_bytes, 4 * (static_cast<uint64_t>(SmallPlan(kJob).spec.n_params()) + 3));
+  EXPECT_GT(record.sent_at_s, 0);
+  EXPECT_NE(record.sha256, Digest{});
+  EXPECT_GT(record.loss, 0);
+}
+
+TEST_F(AgentTest, NothingLeavesWithoutApproval) {
+  StartAgents();
+  server_.Launch(SmallPlan(kJob), VersionZero(SmallPlan(kJob)));
+  ASSERT_TRUE(WaitUntil([&] { return (*sites_["hospital-a"].state->Job(kJob)).has_value(); }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_TRUE(RoundsOf("hospital-a").empty());
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto job, sites_["hospital-a"].state->Job(kJob));
+  ASSERT_TRUE(job.has_value());
+  EXPECT_EQ(job->answer, Answer::kPending);
+}
+
+TEST_F(AgentTest, AnOpenJobIsDeniedByAPolicyThatForbidsOpenMode) {
+  for (auto& [name, site] : sites_) site.options.allow_open = false;
+  StartAgents();
+  server_.Launch(SmallPlan(kJob), VersionZero(SmallPlan(kJob)));
+  Site& site = sites_["hospital-a"];
+  ASSERT_TRUE(WaitUntil([&] { return (*site.state->Job(kJob)).has_value(); }));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto job, site.state->Job(kJob));
+  ASSERT_TRUE(job.has_value());
+  EXPECT_EQ(job->answer, Answer::kDenied);
+  EXPECT_EQ(job->answered_by, "policy");
+  EXPECT_NE(job->reason.find("open mode"), std::string::npos);
+  EXPECT_THAT(AnswerJob(*site.state, site.options, {.job = kJob, .approve = true}),
+              StatusIs(absl::StatusCode::kPermissionDenied, "allow_open"));
+  EXPECT_TRUE(WaitUntil([&] { return server_.Job(kJob).sites[0].answer == "denied"; }));
+  EXPECT_NE(server_.Job(kJob).sites[0].reason.find("open mode"), std::string::npos);
+}
+
+TEST_F(AgentTest, TheServerIsRestartedAtEachStepAndTheModelIsTheSame) {
+  StartAgents();
+  server_.Launch(SmallPlan(kJob), VersionZero(SmallPlan(kJob)));
+  Approve();
+  ASSERT_TRUE(WaitUntil([&] { return sites_["hospital-a"].agent->Saw("round_started"); }));
+  server_.Stop();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  server_.Start();
+  ASSERT_TRUE(WaitUntil([&] { return server_.Job(kJob).history.size() >= 2; }));
+  server_.Stop();
+  server_.Start();
+  ASSERT_TRUE(WaitUntil([&] { return Finished(2); })) << server_.Job(kJob).message;
+  const aggregator::JobView job = server_.Job(kJob);
+  for (const aggregator::RoundView& round : job.history) EXPECT_EQ(round.cohort.size(), 2u);
+}
+
+TEST_F(AgentTest, ASiteThatIsRestartedInARoundGoesOnAndSendsTheSameBytes) {
+  StartAgents();
+  server_.Launch(SmallPlan(kJob), VersionZero(SmallPlan(kJob)));
+  Approve();
+  Site& site = sites_["hospital-b"];
+  ASSERT_TRUE(WaitUntil([&] { return site.agent->Saw("round_started"); }));
+  site.agent.reset();
+  site.agent = std::make_unique<TestAgent>(site.folder, site.options);
+  ASSERT_TRUE(WaitUntil([&] { return Finished(2); })) << server_.Job(kJob).message;
+  for (const aggregator::RoundView& round : server_.Job(kJob).history) {
+    EXPECT_EQ(round.cohort.size(), 2u) << round.round;
+  }
+}
+
+TEST_F(AgentTest, ARevocationBetweenTwoRoundsIsRecorded) {
+  StartAgents();
+  proto::RoundPlan plan = SmallPlan(kJob);
+  plan.rounds = 1;
+  plan.training.schedule_rounds = 2;
+  server_.Launch(plan, VersionZero(plan));
+  Approve();
+  ASSERT_TRUE(WaitUntil([&] { return Finished(1); }));
+  Site& site = sites_["hospital-a"];
+  HILUM_ASSERT_OK_AND_ASSIGN(std::vector<ConsentRecord> consents, site.state->Consents());
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<FilmRecord> films, site.state->Films());
+  for (ConsentRecord& consent : consents) {
+    if (consent.pid != films[0].pid) continue;
+    consent.consent.permits = false;
+    consent.consent.reason = "status inactive";
+    HILUM_ASSERT_OK(site.state->PutConsent(consent));
+  }
+  HILUM_ASSERT_OK(server_.server().Resume(JobId{kJob}, 2));
+  ASSERT_TRUE(WaitUntil([&] { return Finished(2); })) << server_.Job(kJob).message;
+  const std::vector<RoundRecord> rounds = RoundsOf("hospital-a");
+  ASSERT_EQ(rounds.size(), 2u);
+  EXPECT_EQ(rounds[0].n_films, 6u);
+  EXPECT_EQ(rounds[0].n_left_out, 0u);
+  EXPECT_EQ(rounds[1].n_films, 5u);
+  EXPECT_EQ(rounds[1].n_left_out, 1u);
+}
+
+TEST_F(AgentTest, ATrainingThatBlowsUpIsRefusedAndNothingIsSent) {
+  StartAgents();
+  proto::RoundPlan plan = SmallPlan(kJob);
+  plan.training.optimizer = "sgd";
+  plan.training.learning_rate = 10;
+  plan.training.momentum = 0.99;
+  plan.training.local_epochs = 100;
+  plan.training.weight_decay = 1;
+  server_.Launch(plan, VersionZero(plan));
+  Approve();
+  ASSERT_TRUE(WaitUntil([&] {
+    const auto rounds = RoundsOf("hospital-a");
+    return !rounds.empty() && rounds[0].phase == "refused";
+  })) << RoundsOf("hospital-a")[0].phase;
+  const RoundRecord record = RoundsOf("hospital-a")[0];
+  EXPECT_EQ(record.n_bytes, 0u);
+  EXPECT_EQ(record.sent_at_s, 0);
+  EXPECT_NE(record.reason.find("NaN"), std::string::npos) << record.reason;
+}
+
+TEST_F(AgentTest, AnotherAgentOnTheFolderIsRefused) {
+  StartAgents();
+  Site& site = sites_["hospital-a"];
+  EXPECT_THAT(Agent::Open(site.folder, site.options, {}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "another agent runs"));
+}
+
+TEST_F(AgentTest, IsReadyWithinTwoSecondsAlsoWithoutAServer) {
+  server_.Stop();
+  const int64_t start = SystemClock().MonotonicMs();
+  StartAgents();
+  EXPECT_TRUE(WaitUntil([&] { return sites_["hospital-a"].agent->Saw("ready"); }, 2));
+  EXPECT_LT(SystemClock().MonotonicMs() - start, 2000);
+  EXPECT_TRUE(WaitUntil([&] { return sites_["hospital-a"].agent->Saw("disconnected"); }, 20));
+  server_.Start();
+  EXPECT_TRUE(WaitUntil([&] { return sites_["hospital-a"].agent->Saw("connected"); }, 20));
+}
+
+TEST_F(AgentTest, AForeignCertificateIsNotServed) {
+  TestServer other;
+  SiteFolder foreign{NewFolder("foreign")};
+  HILUM_ASSERT_OK(Join(foreign, {other.Invite("hospital-x"), other.address(), Now()}));
+  // The foreign site's keys against this federation's server and CA.
+  Site& site = sites_["hospital-a"];
+  fs::copy(site.folder.ca_pem(), foreign.ca_pem(), fs::copy_options::overwrite_existing);
+  SiteOptions options = site.options;
+  TestAgent agent(foreign, options);
+  EXPECT_TRUE(WaitUntil([&] { return agent.Saw("disconnected"); }, 20));
+  EXPECT_FALSE(agent.Saw("connected"));
+}
+
+TEST_F(AgentTest, ATokenWorksOnceAndForItsNameOnly) {
+  const std::string token = server_.Invite("hospital-c");
+  const SiteFolder first{NewFolder("first")}, second{NewFolder("second")};
+  HILUM_ASSERT_OK_AND_ASSIGN(const JoinReport report,
+                             Join(first, {token, server_.address(), Now()}));
+  EXPECT_EQ(report.site, "hospital-c");
+  EXPECT_GT(report.join_index, 0u);
+  EXPECT_THAT(Join(second, {token, server_.address(), Now()}),
+              StatusIs(absl::StatusCode::kPermissionDenied, ""));
+  EXPECT_THAT(Join(first, {token, server_.address(), Now()}),
+              StatusIs(absl::StatusCode::kAlreadyExists, "has joined"));
+  EXPECT_THAT(Join(second, {"x" + token, server_.address(), Now()}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "join token"));
+  EXPECT_THAT(Join(second, {token, server_.address(), Now() + 100 * 86400}),
+              StatusIs(absl::StatusCode::kPermissionDenied, "expired"));
+}
+
+TEST_F(AgentTest, AJoinWhoseAnswerWasLostIsRepeated) {
+  const std::string token = server_.Invite("hospital-c");
+  const SiteFolder folder{NewFolder("site")};
+  HILUM_ASSERT_OK(Join(folder, {token, server_.address(), Now()}));
+  // As if the process had ended before the answer was written.
+  fs::remove(folder.config());
+  fs::remove(folder.tls_certificate());
+  HILUM_ASSERT_OK(Join(folder, {token, server_.address(), Now() + 1}));
+}
+
+TEST_F(AgentTest, EveryKeyIsPrivate) {
+  const SiteFolder& folder = sites_["hospital-a"].folder;
+  for (const fs::path& key : {folder.tls_key(), folder.entry_key(), folder.pseudonym_secret()}) {
+    EXPECT_EQ(fs::status(key).permissions() & fs::perms::all,
+              fs::perms::owner_read | fs::perms::owner_write)
+        << key;
+  }
+}
+
+}  // namespace
+}  // namespace hilum::client
