@@ -7,10 +7,10 @@
 
 namespace hilum::evaluation {
 
-// Lungs out, where no lung mask is at hand: the central 80 % of both sides becomes 0.
-void BlackOutCentre(std::span<float> pixels, int height, int width);
+// Lungs out, where no lung mask is at hand: the central 70 % of both sides becomes 0.
+void BlackOutLungs(std::span<float> pixels, int height, int width);
 
-// Border only: all but the outer 10 % of each side becomes 0; the complement of the above.
+// Border only: all but the outer 10 % on each edge becomes 0.
 void KeepBorder(std::span<float> pixels, int height, int width);
 
 // Cell means of a 32 x 32 thumbnail, spread over the image again.

@@ -75,19 +75,25 @@ struct ClassBySite {
 };
 ClassBySite TabulateClassBySite(std::span<const AuditedImage> images, Split split);
 
-// What the best rule that sees only the site reaches on the table it was made from: the most
-// common class of each site for accuracy; for balanced accuracy the class of largest share.
+// What the best rule that sees only the site reaches on the very table it was made from: for
+// accuracy the most common class of each site, for balanced accuracy the class of which the site
+// has the largest share.
 struct SourceOnly {
-  Estimate accuracy;
-  double balanced_accuracy = 0;
-  int64_t n = 0;
+  Estimate accuracy;           // Wilson
+  Estimate balanced_accuracy;  // bootstrap
 };
-// FailedPrecondition: no cases.
-absl::StatusOr<SourceOnly> BestSourceRule(const ClassBySite& table);
+// FailedPrecondition: fewer than two classes have cases.
+absl::StatusOr<SourceOnly> BestSourceRule(const ClassBySite& table,
+                                          const BootstrapOptions& options = {});
 
-// A site -> class rule from `train`, judged on `test`. Sites that train does not know get its
-// overall most common class. FailedPrecondition: either is empty.
-absl::StatusOr<SourceOnly> SourceRuleOnTest(const ClassBySite& train, const ClassBySite& test);
+// The rule of `train` applied to other cases: the probability of class k at a site grows with the
+// share of the cases of k that the site has; the same for all where `train` does not know the site.
+//   classes  names of test's classes, in their order
+// The result has test's labels, patients and sites. InvalidArgument: test has no sites, or another
+// number of classes.
+absl::StatusOr<Predictions> SourceRule(const ClassBySite& train,
+                                       const std::vector<std::string>& classes,
+                                       const Predictions& test);
 
 // The rows of the audit that need a network; empty: not run, so the model is not promoted.
 struct AuditRows {

@@ -14,8 +14,8 @@ namespace hilum::models {
 at::Tensor GroupNorm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,
                      bool relu);
 
-// A convolution without bias and its GroupNorm as one step: half as many nodes to differentiate, and
-// 1x1 convolutions always take oneDNN's path.
+// A convolution without bias and its GroupNorm as one step: half as many nodes to differentiate,
+// and 1x1 convolutions always take oneDNN's path.
 //   layer   the convolution
 //   weight  [layer.out, channels of x / layer.groups, kernel, kernel]
 at::Tensor ConvolveAndNormalise(const Layer& layer, const at::Tensor& x, const at::Tensor& weight,

@@ -81,7 +81,7 @@ struct TrainProgress {
 // What the caller may do between two steps.
 struct TrainHooks {
   std::function<void(const TrainProgress&)> on_step{};  // may be empty
-  const std::atomic<bool>* cancel = nullptr;          // true: stop before the next step
+  const std::atomic<bool>* cancel = nullptr;            // true: stop before the next step
 };
 
 struct TrainResult {

@@ -1,0 +1,225 @@
+#include "evaluation/report.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/status_macros.h"
+
+namespace hilum::evaluation {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr int kCalibrationBins = 15;
+
+bool OneCaseAPatient(const Predictions& predictions) {
+  const std::set<std::string> patients(predictions.patients.begin(), predictions.patients.end());
+  return patients.size() == predictions.patients.size();
+}
+
+bool IsComplete(const Estimate& estimate) {
+  return estimate.n > 0 && estimate.ci95.low <= estimate.value &&
+         estimate.value <= estimate.ci95.high && !estimate.method.empty();
+}
+
+// A number without n and interval becomes null.
+Json ToJson(const Estimate& estimate) {
+  if (!IsComplete(estimate)) return nullptr;
+  return {{"value", estimate.value},
+          {"ci95", {estimate.ci95.low, estimate.ci95.high}},
+          {"n", estimate.n},
+          {"method", estimate.method}};
+}
+
+Json ByClass(const std::vector<std::string>& classes, const std::vector<Estimate>& estimates) {
+  Json object = Json::object();
+  for (size_t k = 0; k < estimates.size(); ++k) object[classes[k]] = ToJson(estimates[k]);
+  return object;
+}
+
+Json ToJson(const std::optional<Estimate>& estimate) {
+  return estimate.has_value() ? ToJson(*estimate) : Json(nullptr);
+}
+
+Json ToJson(const SplitAudit& audit) {
+  Json overlaps = Json::array();
+  for (const Overlap& overlap : audit.overlaps) {
+    overlaps.push_back({{"kind", overlap.kind},
+                        {"train", overlap.train},
+                        {"test", overlap.test},
+                        {"distance", overlap.distance}});
+  }
+  return {{"n_train", audit.n_train},
+          {"n_test", audit.n_test},
+          {"n_overlaps", audit.n_overlaps},
+          {"overlaps", overlaps}};
+}
+
+std::string Dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void AppendPadded(std::string& line, const std::string& cell, size_t width, bool to_the_left) {
+  const std::string padding(width - cell.size(), ' ');
+  absl::StrAppend(&line, to_the_left ? cell : padding, to_the_left ? padding : cell);
+}
+
+}  // namespace
+
+absl::StatusOr<ModelReport> Evaluate(absl::string_view name, const Predictions& predictions,
+                                     const std::vector<std::string>& classes,
+                                     const BootstrapOptions& options) {
+  HILUM_RETURN_IF_ERROR(CheckPredictions(predictions));
+  if (static_cast<int>(classes.size()) != predictions.n_classes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(classes.size(), " class names for ", predictions.n_classes, " classes"));
+  }
+  ModelReport report{std::string(name), classes, predictions.n(), Confuse(predictions)};
+  const Confusion& confusion = report.confusion;
+  int64_t hits = 0;
+  for (int k = 0; k < predictions.n_classes; ++k) hits += confusion.at(k, k);
+  HILUM_ASSIGN_OR_RETURN(report.accuracy, WilsonEstimate(hits, predictions.n()));
+  const auto bootstrap = [&](const Metric& metric) {
+    return BootstrapByPatient(predictions, metric, options);
+  };
+  HILUM_ASSIGN_OR_RETURN(report.balanced_accuracy, bootstrap([](const Predictions& p) {
+                           return BalancedAccuracy(Confuse(p));
+                         }));
+  const bool independent = OneCaseAPatient(predictions);
+  for (int k = 0; k < predictions.n_classes; ++k) {
+    HILUM_ASSIGN_OR_RETURN(
+        Estimate auroc, independent ? DelongAuroc(predictions, k)
+                                    : bootstrap([k](const Predictions& p) { return Auroc(p, k); }));
+    report.auroc.push_back(std::move(auroc));
+    HILUM_ASSIGN_OR_RETURN(Estimate sensitivity,
+                           WilsonEstimate(confusion.at(k, k), confusion.n_of(k)));
+    report.sensitivity.push_back(std::move(sensitivity));
+  }
+  HILUM_ASSIGN_OR_RETURN(report.brier, bootstrap(BrierScore));
+  HILUM_ASSIGN_OR_RETURN(report.calibration_error, bootstrap([](const Predictions& p) {
+                           return ExpectedCalibrationError(p, kCalibrationBins);
+                         }));
+  HILUM_ASSIGN_OR_RETURN(report.log_loss, bootstrap(LogLoss));
+  return report;
+}
+
+std::string FormatEstimate(const Estimate& estimate, int64_t min_n) {
+  if (!IsComplete(estimate)) return "missing";
+  if (estimate.n < min_n) return "insufficient";
+  return absl::StrFormat("%.3f [%.3f, %.3f] n=%d", estimate.value, estimate.ci95.low,
+                         estimate.ci95.high, estimate.n);
+}
+
+std::string FormatTable(const Table& table) {
+  std::vector<std::vector<std::string>> lines{table.header};
+  lines.insert(lines.end(), table.rows.begin(), table.rows.end());
+  std::vector<size_t> widths(table.header.size(), 0);
+  for (auto& line : lines) {
+    line.resize(table.header.size());
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+  }
+  std::string text;
+  for (const auto& line : lines) {
+    std::string row;
+    for (size_t i = 0; i < line.size(); ++i) {
+      if (i > 0) row += "  ";
+      AppendPadded(row, line[i], widths[i], /*to_the_left=*/i == 0);
+    }
+    row.erase(row.find_last_not_of(' ') + 1);
+    absl::StrAppend(&text, row, "\n");
+  }
+  return text;
+}
+
+Table CompareModels(const std::vector<ModelReport>& reports, int k) {
+  Table table{{"model", "balanced accuracy", "AUROC", "accuracy", "ECE"}, {}};
+  for (const ModelReport& report : reports) {
+    table.rows.push_back({report.name, FormatEstimate(report.balanced_accuracy),
+                          FormatEstimate(report.auroc[k]), FormatEstimate(report.accuracy),
+                          FormatEstimate(report.calibration_error)});
+  }
+  return table;
+}
+
+Table ConfusionTable(const ModelReport& report) {
+  Table table{{"truth"}, {}};
+  for (const std::string& name : report.classes) {
+    table.header.push_back(absl::StrCat("called ", name));
+  }
+  for (int truth = 0; truth < report.confusion.n_classes; ++truth) {
+    std::vector<std::string> row{report.classes[truth]};
+    for (int k = 0; k < report.confusion.n_classes; ++k) {
+      row.push_back(absl::StrCat(report.confusion.at(truth, k)));
+    }
+    table.rows.push_back(std::move(row));
+  }
+  return table;
+}
+
+Table ClassBySiteTable(const ClassBySite& table) {
+  Table result{{"site"}, {}};
+  result.header.insert(result.header.end(), table.labels.begin(), table.labels.end());
+  for (size_t site = 0; site < table.sites.size(); ++site) {
+    std::vector<std::string> row{table.sites[site]};
+    for (size_t label = 0; label < table.labels.size(); ++label) {
+      row.push_back(absl::StrCat(table.at(site, label)));
+    }
+    result.rows.push_back(std::move(row));
+  }
+  return result;
+}
+
+std::string ToJson(const ModelReport& report) {
+  Json auroc = Json::object();
+  for (size_t k = 0; k < report.auroc.size(); ++k) {
+    auroc[report.classes[k]] = report.auroc[k].value;
+  }
+  Json confusion = Json::array();
+  for (int truth = 0; truth < report.confusion.n_classes; ++truth) {
+    Json row = Json::array();
+    for (int k = 0; k < report.confusion.n_classes; ++k)
+      row.push_back(report.confusion.at(truth, k));
+    confusion.push_back(std::move(row));
+  }
+  const Interval& ci95 = report.balanced_accuracy.ci95;
+  return Dump({{"name", report.name},
+               {"n", report.n},
+               {"balanced_accuracy", report.balanced_accuracy.value},
+               {"ci95", {ci95.low, ci95.high}},
+               {"auroc", auroc},
+               {"estimates",
+                {{"balanced_accuracy", ToJson(report.balanced_accuracy)},
+                 {"auroc", ByClass(report.classes, report.auroc)},
+                 {"accuracy", ToJson(report.accuracy)},
+                 {"sensitivity", ByClass(report.classes, report.sensitivity)},
+                 {"brier", ToJson(report.brier)},
+                 {"ece", ToJson(report.calibration_error)},
+                 {"log_loss", ToJson(report.log_loss)}}},
+               {"classes", report.classes},
+               {"confusion", confusion}});
+}
+
+std::string ToJson(const AuditRows& rows, const Verdict& verdict) {
+  Json source_only = nullptr;
+  if (rows.source_only.has_value()) {
+    source_only = {{"accuracy", ToJson(rows.source_only->accuracy)},
+                   {"balanced_accuracy", ToJson(rows.source_only->balanced_accuracy)}};
+  }
+  return Dump({{"promoted", verdict.promoted},
+               {"reasons", verdict.reasons},
+               {"split", rows.split.has_value() ? ToJson(*rows.split) : Json(nullptr)},
+               {"model_balanced_accuracy", ToJson(rows.model_balanced_accuracy)},
+               {"source_only", source_only},
+               {"site_prediction_auroc", ToJson(rows.site_prediction_auroc)},
+               {"lungs_out_auroc", ToJson(rows.lungs_out_auroc)},
+               {"border_only_auroc", ToJson(rows.border_only_auroc)},
+               {"thumbnail_auroc", ToJson(rows.thumbnail_auroc)},
+               {"left_out_sites", rows.left_out_sites}});
+}
+
+}  // namespace hilum::evaluation
