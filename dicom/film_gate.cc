@@ -133,6 +133,13 @@ View ViewOf(const std::string& view) {
   return view == "AP" ? View::kAp : View::kUnknown;
 }
 
+Intensity IntensityOf(const std::string& relationship) {
+  if (relationship.empty()) return Intensity::kAbsent;
+  if (relationship == "LIN") return Intensity::kLinear;
+  if (relationship == "LOG") return Intensity::kLogarithmic;
+  return relationship == "DISP" ? Intensity::kDisplay : Intensity::kOther;
+}
+
 }  // namespace
 
 bool IsModality(absl::string_view term) { return In(kModalities, term); }
@@ -157,6 +164,8 @@ FilmFacts FactsOf(const Header& header) {
 
 BranchRecord BranchesOf(const GateReport& report, const Header& header) {
   BranchRecord branches;
+  branches.monochrome1 = header.photometric == "MONOCHROME1";
+  branches.intensity = IntensityOf(header.intensity_relationship);
   branches.lossy = report.syntax->lossy || header.lossy == "01";
   branches.view_absent = header.view_position.empty();
   branches.body_part_absent = header.body_part != "CHEST";

@@ -165,6 +165,7 @@ void ReadDescription(DcmItem& root, Header& header) {
   header.presentation_shape = Text(root, DCM_PresentationLUTShape);
   header.calibration_type = Text(root, DCM_PixelSpacingCalibrationType);
   header.lossy = Text(root, DCM_LossyImageCompression);
+  header.intensity_relationship = Text(root, DCM_PixelIntensityRelationship);
   header.image_type = Texts(root, DCM_ImageType);
   header.patient_orientation = Texts(root, DCM_PatientOrientation);
   header.has_presentation_lut = root.tagExists(DCM_PresentationLUTSequence);

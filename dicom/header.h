@@ -29,7 +29,7 @@ struct Header {
 
   std::string modality, presentation_intent, view_position, body_part, photometric;
   std::string burned_in, presentation_shape, rescale_type, calibration_type, age, sex;
-  std::string lossy, voi_function;
+  std::string lossy, voi_function, intensity_relationship;
   std::vector<std::string> image_type, patient_orientation;
 
   std::optional<double> slope, intercept;  // of the first frame, where frames have their own

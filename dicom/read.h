@@ -29,7 +29,7 @@ struct ReadOptions {
 // PRESENTATION_LUT. A refusal names neither the path nor any text of the file: both can hold a
 // patient's name, and the caller knows the path.
 //
-// Peak memory: the file, the native pixels, and 3 bytes a pixel. Thread-safe; every call is
+// Peak memory: the file, the native pixels, and about 8 bytes a pixel. Thread-safe; every call is
 // independent. Same bits for the same file on every x86-64 for lossless syntaxes.
 absl::StatusOr<PixelVolume> ReadVolume(const std::vector<std::filesystem::path>& files,
                                        const Profile& profile, const Pseudonym& pseudonym,

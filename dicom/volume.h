@@ -40,6 +40,9 @@ struct FilmFacts {
   std::optional<double> age_years;  // PatientAge (0010,1010): "045Y", "018M" is 1.5
 };
 
+// PixelIntensityRelationship (0028,1040): pixel values against X-ray intensity.
+enum class Intensity { kAbsent, kLinear, kLogarithmic, kDisplay, kOther };
+
 enum class VoiBranch { kLut, kWindow, kAsIs, kPercentile, kFullRange };
 
 // Each choice that the file's header forced. A branch can be a site's fingerprint, so its rate
@@ -49,8 +52,10 @@ struct BranchRecord {
   bool inverted = false;         // the y -> 255 - y of MONOCHROME1 or INVERSE was applied
   bool shape_overrides = false;  // MONOCHROME1 with PresentationLUTShape IDENTITY
   bool padded = false;           // at least one pixel was padding
-  bool lossy = false;            // lossy syntax or LossyImageCompression 01
-  bool reoriented = false;       // PatientOrientation asked for a flip or a turn
+  bool monochrome1 = false;      // PhotometricInterpretation, before any shape
+  Intensity intensity = Intensity::kAbsent;
+  bool lossy = false;       // lossy syntax or LossyImageCompression 01
+  bool reoriented = false;  // PatientOrientation asked for a flip or a turn
   bool orientation_absent = false;
   bool view_absent = false;
   bool body_part_absent = false;

@@ -238,7 +238,7 @@ TEST(Gate, RefusesTheHostileFileOf65535Squared) {
 
 TEST(Gate, RefusesBitsThatDoNotFit) {
   EXPECT_EQ(CodeFor(SmallFilm().Short(0x00280100, {12}).Build()), "BITS");
-  EXPECT_EQ(CodeFor(SmallFilm().Short(0x00280101, {9}).Build()), "BITS");
+  EXPECT_EQ(CodeFor(SmallFilm().Short(0x00280101, {9}).Short(0x00280102, {8}).Build()), "BITS");
   EXPECT_EQ(CodeFor(SmallFilm().Short(0x00280101, {0}).Build()), "BITS");
   EXPECT_EQ(CodeFor(SmallFilm().Short(0x00280102, {6}).Build()), "BITS");
   EXPECT_EQ(CodeFor(SmallFilm().Short(0x00280103, {2}).Build()), "BITS");

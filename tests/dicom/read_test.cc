@@ -51,9 +51,21 @@ TEST(ReadVolume, ReadsAFilm) {
   EXPECT_DOUBLE_EQ((*volume.spacing_mm())[0], 0.2 * 15 / 96);
   EXPECT_DOUBLE_EQ((*volume.spacing_mm())[1], 0.1 * 15 / 96);
   EXPECT_EQ(volume.branches().ToText(),
-            "voi=as_is inverted=0 shape_overrides=0 padded=0 lossy=0 reoriented=0 "
+            "voi=as_is inverted=0 shape_overrides=0 padded=0 monochrome1=0 intensity=absent "
+            "lossy=0 reoriented=0 "
             "orientation_absent=0 view_absent=0 body_part_absent=0 age_absent=0 "
             "spacing_calibrated=0");
+}
+
+TEST(ReadVolume, RecordsPhotometricAndIntensity) {
+  Film film = Chest();
+  film.Text(0x00280004, "CS", "MONOCHROME1").Text(0x00281040, "CS", "LOG");
+  HILUM_ASSERT_OK_AND_ASSIGN(const PixelVolume volume, Read(film.Build()));
+  EXPECT_TRUE(volume.branches().monochrome1);
+  EXPECT_EQ(volume.branches().intensity, Intensity::kLogarithmic);
+  film.Text(0x00281040, "CS", "DOEJANE");
+  HILUM_ASSERT_OK_AND_ASSIGN(const PixelVolume other, Read(film.Build()));
+  EXPECT_EQ(other.branches().intensity, Intensity::kOther);
 }
 
 TEST(ReadVolume, RecordsWhatIsAbsent) {
