@@ -1,6 +1,5 @@
 #include "cli/toml_reader.h"
 
-#include <cmath>
 #include <map>
 #include <set>
 #include <sstream>
@@ -198,7 +197,8 @@ void TomlReader::Real(absl::string_view key, double& value, const RealRange& ran
   if (node == nullptr) return;
   const std::optional<double> read =
       node->is_number() ? node->value<double>() : std::optional<double>();
-  const bool fits = read.has_value() && std::isfinite(*read) && *read <= range.max &&
+  // NaN is in no range, infinity above every maximum.
+  const bool fits = read.has_value() && *read <= range.max &&
                     (range.above_min ? *read > range.min : *read >= range.min);
   if (!fits) {
     return impl_->Wrong(key, *node, absl::StrCat("a number ", AllowedReals(range)));
