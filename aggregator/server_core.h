@@ -103,6 +103,13 @@ class ServerCore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status Admit(const JobId& job, RoundId round, const StoredUpdate& update)
       ABSL_LOCKS_EXCLUDED(mutex);
+  // An update whose header fits the open round; counts as one of the site's uploads from now on.
+  struct Intake {
+    UpdateTicket ticket;
+    std::shared_ptr<Accumulator> sum;
+  };
+  absl::StatusOr<Intake> CheckUpdate(const SiteId& site, const UpdateClaim& claim)
+      ABSL_LOCKS_EXCLUDED(mutex);
   std::set<SiteId> Approved(const LiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // server_views.cc

@@ -219,33 +219,44 @@ absl::StatusOr<Receipt> UpdateSession::Finish(const UpdateSeal& seal) {
 
 absl::StatusOr<std::unique_ptr<UpdateSession>> Server::BeginUpdate(const SiteId& site,
                                                                    const UpdateClaim& claim) {
+  HILUM_ASSIGN_OR_RETURN(ServerCore::Intake intake, core_->CheckUpdate(site, claim));
+  // Without the server's lock: an upload's lock is taken before it, never after.
+  absl::StatusOr<std::unique_ptr<Upload>> upload = intake.sum->Begin(intake.ticket);
+  if (!upload.ok()) {
+    const absl::MutexLock lock(&core_->mutex);
+    --core_->PresenceOf(site).n_uploads;
+    return upload.status();
+  }
+  return std::unique_ptr<UpdateSession>(new UpdateSession(std::make_unique<UpdateSession::Impl>(
+      core_, std::move(intake.ticket), std::move(intake.sum), *std::move(upload))));
+}
+
+absl::StatusOr<ServerCore::Intake> ServerCore::CheckUpdate(const SiteId& site,
+                                                           const UpdateClaim& claim) {
   constexpr int kUploadsPerSite = 2;  // a broken connection may not be noticed yet
-  ServerCore& core = *core_;
-  const absl::MutexLock lock(&core.mutex);
-  LiveJob* job = core.FindJob(claim.job);
-  if (job == nullptr || !job->active.has_value()) return NoOpenRound(claim.job, claim.round);
-  const ActiveRound& active = *job->active;
-  const auto* collecting = std::get_if<Collecting>(&active.round);
+  const absl::MutexLock lock(&mutex);
+  LiveJob* job = FindJob(claim.job);
+  const Collecting* collecting = job == nullptr || !job->active.has_value()
+                                     ? nullptr
+                                     : std::get_if<Collecting>(&job->active->round);
   if (collecting == nullptr) return NoOpenRound(claim.job, claim.round);
   absl::StatusOr<UpdateTicket> ticket =
       CheckClaim(claim, site,
                  {.round = *collecting,
-                  .config = active.config,
-                  .attempt = active.row.attempt,
+                  .config = job->active->config,
+                  .attempt = job->active->row.attempt,
                   .profile_digest = job->plan.model.profile_digest});
   if (!ticket.ok()) {
-    ++core.counters.updates_refused;
+    ++counters.updates_refused;
     return ticket.status();
   }
-  Presence& presence = core.PresenceOf(site);
-  if (presence.n_uploads >= kUploadsPerSite) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "site ", site.name, " has ", presence.n_uploads, " updates on their way already"));
+  int& n_uploads = PresenceOf(site).n_uploads;
+  if (n_uploads >= kUploadsPerSite) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("site ", site.name, " has ", n_uploads, " updates on their way already"));
   }
-  HILUM_ASSIGN_OR_RETURN(std::unique_ptr<Upload> upload, active.sum->Begin(*ticket));
-  ++presence.n_uploads;
-  return std::unique_ptr<UpdateSession>(new UpdateSession(std::make_unique<UpdateSession::Impl>(
-      core_, *std::move(ticket), active.sum, std::move(upload))));
+  ++n_uploads;
+  return Intake{.ticket = *std::move(ticket), .sum = job->active->sum};
 }
 
 }  // namespace hilum::aggregator
