@@ -77,9 +77,10 @@ struct Agent::Impl {
   std::map<std::string, int64_t> answered_ms;  // job -> when the answer was last sent
   std::set<std::string> offered;
   std::set<RoundKey> started;
-  std::set<RoundKey> refused;  // refusals that are in `unsent` or were sent
-  std::map<RoundKey, int64_t> retry_ms;
-  std::vector<ProgressReport> unsent;  // refusals that the server has not heard
+  std::set<RoundKey> refused;            // refusals that are in `unsent` or were sent
+  std::map<RoundKey, int64_t> retry_ms;  // not before this time
+  uint64_t last_run = 0;                 // of the worker, that AfterWork has looked at
+  std::vector<ProgressReport> unsent;    // refusals that the server has not heard
   std::string last_report;
   int64_t last_report_ms = 0;
   bool clock_warned = false;
@@ -273,17 +274,17 @@ absl::Status Agent::Impl::CloseRounds() {
   return absl::OkStatus();
 }
 
-// What follows from a round that the worker has left.
+// What follows from a round that the worker has left, once for each run of the worker.
 void Agent::Impl::AfterWork() {
   const std::optional<WorkerProgress> work = worker->Progress();
-  if (!work.has_value() || worker->busy()) return;
+  if (!work.has_value() || worker->busy() || work->run == last_run) return;
+  last_run = work->run;
   const RoundKey key(work->job, work->round, work->attempt);
   if (work->phase == "failed") {
-    if (retry_ms.count(key) == 0 || retry_ms[key] < NowMs())
-      retry_ms[key] = NowMs() + kRetryRoundMs;
+    retry_ms[key] = NowMs() + kRetryRoundMs;
     return;
   }
-  if (started.erase(key) == 0) return;  // heard of it before
+  started.erase(key);
   Emit("round_ended", {{"job", work->job},
                        {"round", absl::StrCat(work->round)},
                        {"phase", work->phase},

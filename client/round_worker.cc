@@ -40,6 +40,7 @@ struct RoundWorker::Impl {
   mutable std::mutex mutex;
   std::condition_variable wake;
   std::optional<WorkerProgress> progress;
+  uint64_t runs = 0;
 
   void SetPhase(const std::string& phase, uint32_t percent, const std::string& reason = "") {
     const std::lock_guard lock(mutex);
@@ -170,7 +171,11 @@ bool RoundWorker::Start(const RoundNotice& notice) {
   impl_->busy = true;
   {
     const std::lock_guard lock(impl_->mutex);
-    impl_->progress = WorkerProgress{notice.job, notice.round, notice.attempt, "training", 0, ""};
+    impl_->progress = WorkerProgress{.job = notice.job,
+                                     .round = notice.round,
+                                     .attempt = notice.attempt,
+                                     .run = ++impl_->runs,
+                                     .phase = "training"};
   }
   impl_->thread = std::thread([impl = impl_.get(), notice] { impl->Run(notice); });
   return true;

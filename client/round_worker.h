@@ -22,7 +22,8 @@ struct WorkerProgress {
   std::string job;
   uint64_t round = 0;
   uint32_t attempt = 0;
-  std::string phase;  // training, sending, accepted, refused, failed
+  uint64_t run = 0;   // counts the calls of Start
+  std::string phase;  // training, sending, accepted, refused, failed, cancelled
   uint32_t percent = 0;
   std::string reason;  // with refused and failed
 };
