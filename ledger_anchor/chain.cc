@@ -71,7 +71,7 @@ absl::Status CheckOpenAfterClose(const RoundOpen& open, const RoundClose& previo
 }
 
 absl::Status Chain::CheckOpen(const Entry& entry, const RoundOpen& open) const {
-  const StudyState study = Study(entry.study);
+  const StudyState& study = Find(entry.study);
   if (study.open) {
     return Broken(entry, absl::StrCat("opens round ", open.round, " while round ",
                                       study.open->open.round, " is open"));
@@ -81,7 +81,7 @@ absl::Status Chain::CheckOpen(const Entry& entry, const RoundOpen& open) const {
 }
 
 absl::Status Chain::CheckClose(const Entry& entry, const RoundClose& close) const {
-  const StudyState study = Study(entry.study);
+  const StudyState& study = Find(entry.study);
   if (!study.open) {
     return Broken(entry, absl::StrCat("closes round ", close.round, ", which is not open"));
   }
@@ -112,11 +112,9 @@ absl::Status Chain::Check(const Entry& entry) const {
 }
 
 void Chain::Apply(const EntryPlace& place, const Entry& entry) {
-  if (std::holds_alternative<Genesis>(entry.body)) genesis_ = place.leaf_hash;
+  if (std::holds_alternative<Genesis>(entry.body)) fresh_.prev = place.leaf_hash;
   if (const auto* open = std::get_if<RoundOpen>(&entry.body)) {
-    StudyState study = Study(entry.study);
-    study.open = OpenRound{place, *open};
-    studies_[entry.study] = study;
+    studies_.try_emplace(entry.study, fresh_).first->second.open = OpenRound{place, *open};
   } else if (const auto* close = std::get_if<RoundClose>(&entry.body)) {
     studies_[entry.study] = {.round = close->round,
                              .prev = place.leaf_hash,
@@ -126,12 +124,9 @@ void Chain::Apply(const EntryPlace& place, const Entry& entry) {
   }
 }
 
-StudyState Chain::Study(absl::string_view study) const {
+const StudyState& Chain::Find(absl::string_view study) const {
   const auto found = studies_.find(std::string(study));
-  if (found != studies_.end()) return found->second;
-  StudyState fresh;
-  fresh.prev = genesis_;
-  return fresh;
+  return found == studies_.end() ? fresh_ : found->second;
 }
 
 }  // namespace hilum::ledger_anchor

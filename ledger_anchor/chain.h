@@ -41,7 +41,7 @@ class Chain {
   void Apply(const EntryPlace& place, const Entry& entry);
 
   // Of a study that has no round yet: round 0, prev = genesis.
-  StudyState Study(absl::string_view study) const;
+  StudyState Study(absl::string_view study) const { return Find(study); }
 
  private:
   struct Closed {
@@ -52,7 +52,8 @@ class Chain {
   absl::Status CheckOpen(const Entry& entry, const RoundOpen& open) const;
   absl::Status CheckClose(const Entry& entry, const RoundClose& close) const;
   absl::Status CheckRelease(const Entry& entry, const ModelRelease& release) const;
-  Digest genesis_{};
+  const StudyState& Find(absl::string_view study) const;
+  StudyState fresh_;  // of a study without rounds
   std::map<std::string, StudyState, std::less<>> studies_;
   std::map<Digest, Closed> closed_;  // by leaf hash
 };

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -105,24 +106,128 @@ absl::Status AppendValue(const Json& value, int depth, std::string& out) {
   }
 }
 
-// Brackets outside strings, before the parser sees the text: it keeps a stack of them.
-bool IsTooDeep(absl::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-      continue;
-    }
-    if (c == '"') in_string = true;
-    if (c == '[' || c == '{') ++depth;
-    if (c == ']' || c == '}') --depth;
-    if (depth > kJsonDepthLimit) return true;
+// Reads the canonical form and nothing else: what it accepts, Canonicalize writes back byte for
+// byte. (A general JSON parser keeps the last of two equal keys without a word.)
+class CanonicalParser {
+ public:
+  explicit CanonicalParser(absl::string_view text) : rest_(text) {}
+
+  absl::StatusOr<Json> ParseObject() {
+    Json object;
+    bool good = TakeObject(object, kJsonDepthLimit);
+    if (good && !rest_.empty()) good = Fail("text after the object");
+    if (good) return object;
+    return absl::DataLossError(absl::StrCat("a JSON text is not in canonical form: ", why_, " ",
+                                            rest_.size(), " bytes before its end"));
   }
-  return false;
-}
+
+ private:
+  // Always false, so that a caller can return it.
+  bool Fail(absl::string_view why) {
+    if (why_.empty()) why_ = why;
+    return false;
+  }
+
+  bool TakeByte(char byte) {
+    if (rest_.empty() || rest_[0] != byte) return false;
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  bool TakeValue(Json& out, int depth) {
+    if (rest_.empty()) return Fail("its end is missing");
+    switch (rest_[0]) {
+      case '{':
+        return TakeObject(out, depth);
+      case '[':
+        return TakeArray(out, depth);
+      case '"':
+        out = std::string();
+        return TakeString(out.get_ref<std::string&>());
+      case 't':
+        return TakeLiteral("true", true, out);
+      case 'f':
+        return TakeLiteral("false", false, out);
+      default:
+        return TakeInteger(out);
+    }
+  }
+
+  bool TakeLiteral(absl::string_view literal, bool value, Json& out) {
+    if (rest_.substr(0, literal.size()) != literal) return Fail("no value");
+    rest_.remove_prefix(literal.size());
+    out = value;
+    return true;
+  }
+
+  bool TakeInteger(Json& out) {
+    size_t n = 0;
+    uint64_t value = 0;
+    while (n < rest_.size() && rest_[n] >= '0' && rest_[n] <= '9' && n < 17) {
+      value = value * 10 + static_cast<uint64_t>(rest_[n++] - '0');
+    }
+    if (n == 0 || (n > 1 && rest_[0] == '0') || value > kJsonIntegerLimit) {
+      return Fail("no integer of 0 to 2^53-1 and no other value");
+    }
+    rest_.remove_prefix(n);
+    out = value;
+    return true;
+  }
+
+  bool TakeString(std::string& out) {
+    if (!TakeByte('"')) return Fail("no string");
+    for (size_t i = 0; i < rest_.size(); ++i) {
+      const char c = rest_[i];
+      if (static_cast<unsigned char>(c) < 0x20) return Fail("a control character in a string");
+      if (c == '"') {
+        rest_.remove_prefix(i + 1);
+        return IsUtf8(out) || Fail("a string that is not UTF-8");
+      }
+      if (c == '\\') {
+        if (++i == rest_.size() || (rest_[i] != '"' && rest_[i] != '\\')) {
+          return Fail("an escape that is not needed");
+        }
+      }
+      out += rest_[i];
+    }
+    return Fail("the end of a string is missing");
+  }
+
+  bool TakeArray(Json& out, int depth) {
+    if (depth == 0) return Fail("too many nested levels");
+    out = Json::array();
+    TakeByte('[');
+    if (TakeByte(']')) return true;
+    do {
+      out.emplace_back();
+      if (!TakeValue(out.back(), depth - 1)) return false;
+    } while (TakeByte(','));
+    return TakeByte(']') || Fail("no ',' or ']' after an item");
+  }
+
+  bool TakeObject(Json& out, int depth) {
+    if (depth == 0) return Fail("too many nested levels");
+    if (!TakeByte('{')) return Fail("no object");
+    out = Json::object();
+    auto& members = out.get_ref<Json::object_t&>();
+    if (TakeByte('}')) return true;
+    do {
+      std::string key;
+      if (!TakeString(key)) return false;
+      if (!CheckKey(key).ok()) return Fail("a key that is not [a-z0-9_]+");
+      if (!members.empty() && key <= members.rbegin()->first) {
+        return Fail("a key that is doubled or not in order");
+      }
+      if (!TakeByte(':')) return Fail("no ':' after a key");
+      const auto member = members.emplace_hint(members.end(), std::move(key), Json());
+      if (!TakeValue(member->second, depth - 1)) return false;
+    } while (TakeByte(','));
+    return TakeByte('}') || Fail("no ',' or '}' after a value");
+  }
+
+  absl::string_view rest_;
+  absl::string_view why_;
+};
 
 // The least and greatest second byte after `first`, which starts a sequence of n bytes.
 struct Utf8Range {
@@ -175,21 +280,7 @@ absl::StatusOr<Json> ParseCanonical(absl::string_view text, uint64_t limit_bytes
     return absl::ResourceExhaustedError(
         absl::StrCat("a JSON text has ", text.size(), " bytes, the limit is ", limit_bytes));
   }
-  if (IsTooDeep(text)) {
-    return absl::DataLossError(
-        absl::StrCat("a JSON text nests more than ", kJsonDepthLimit, " levels"));
-  }
-  Json value = Json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
-  if (value.is_discarded() || !value.is_object()) {
-    return absl::DataLossError(absl::StrCat("a text of ", text.size(), " bytes is no JSON object"));
-  }
-  const absl::StatusOr<std::string> again = Canonicalize(value);
-  if (!again.ok()) return absl::DataLossError(again.status().message());
-  if (*again != text) {
-    return absl::DataLossError(
-        "a JSON text is not in canonical form: doubled keys, order, escapes or white space");
-  }
-  return value;
+  return CanonicalParser(text).ParseObject();
 }
 
 absl::Status CheckDecimal(absl::string_view text) {

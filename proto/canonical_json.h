@@ -24,9 +24,9 @@ inline constexpr uint64_t kJsonIntegerLimit = (uint64_t{1} << 53) - 1;
 // deeper than kJsonDepthLimit; the sentence names the place.
 absl::StatusOr<std::string> Canonicalize(const nlohmann::json& value);
 
-// Parses one object, encodes it again and compares. ResourceExhausted: longer than `limit_bytes`.
-// DataLoss: not JSON, not an object, not what Canonicalize writes (doubled keys, order, escapes and
-// spaces are caught here).
+// Parses one object in exactly the form that Canonicalize writes: what parses, encodes to the same
+// bytes again. ResourceExhausted: longer than `limit_bytes`. DataLoss: any other text (doubled
+// keys, order, escapes and spaces are caught here); the sentence says what and where.
 absl::StatusOr<nlohmann::json> ParseCanonical(absl::string_view text, uint64_t limit_bytes);
 
 // A real number travels as a string -?(0|[1-9][0-9]*)(\.[0-9]*[1-9])?, never "-0".
