@@ -342,7 +342,7 @@ TEST(Gate, InflatesADataSet) {
 }
 
 TEST(Gate, StopsADeflateBombAfterTheFirstMebibyte) {
-  // 1 GiB of zeros in a private element: 1 MB in the file.
+  // A private element that announces 1 GiB of zeros; the first 64 MiB of them are there.
   Bytes plain = Encode({0x00091010, "UN", {}}, uint32_t{1} << 30);
   plain.resize(size_t{64} << 20);
   const Bytes in_element = DeflatedFile(plain);
