@@ -3,11 +3,24 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/log.h"
 
 namespace hilum::proto {
 namespace {
 
 constexpr size_t kSentenceLimitBytes = 2000;
+
+// gRPC writes lines of its own to standard error, where people read our one sentence: they go to
+// the log, at the debug level. Once for the process, before its first channel or server.
+void RouteGrpcLog() {
+  static const bool routed = [] {
+    gpr_set_log_function([](gpr_log_func_args* line) {
+      Log(LogLevel::kDebug, "grpc", {{"text", line->message}});
+    });
+    return true;
+  }();
+  static_cast<void>(routed);
+}
 
 }  // namespace
 
@@ -19,6 +32,7 @@ std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const TlsIdentity
 }
 
 void SetServerLimits(grpc::ServerBuilder& builder) {
+  RouteGrpcLog();
   builder.SetMaxReceiveMessageSize(kMessageLimitBytes);
   builder.SetMaxSendMessageSize(kMessageLimitBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
@@ -32,6 +46,7 @@ void SetServerLimits(grpc::ServerBuilder& builder) {
 
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address,
                                            const TlsIdentity& identity) {
+  RouteGrpcLog();
   grpc::SslCredentialsOptions options;
   options.pem_root_certs = identity.ca_pem;
   options.pem_cert_chain = identity.certificate_pem;

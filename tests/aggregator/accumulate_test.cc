@@ -1,0 +1,239 @@
+#include "aggregator/accumulate.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "crypto/labels.h"
+#include "crypto/random.h"
+#include "privacy/quantize.h"
+#include "privacy/transcript.h"
+#include "tests/aggregator/test_federation.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::aggregator {
+namespace {
+
+using absl::StatusCode;
+
+constexpr uint32_t kChunk = 64;  // small chunks: many of them
+
+// A round of `n_sites` whose keys the test holds.
+class Sum : public testing::Test {
+ protected:
+  void SetUp() override { Begin(3, 1000); }
+  void Begin(int n_sites, uint64_t n_params) {
+    keys_.clear();
+    collecting_ = {.facts = {.job = {"cxr"}, .round = {1}, .minimum = 2}};
+    config_ = {};
+    config_.round = 1;
+    config_.n_params = n_params;
+    config_.n_extras = 3;
+    config_.chunk_coords = kChunk;
+    config_.ring_bits = 30;
+    config_.value_bits = 20;
+    config_.max_weight = 100;
+    for (int i = 0; i < n_sites; ++i) {
+      keys_.push_back(crypto::SigningKey::Generate());
+      config_.roster.push_back(
+          {.index = static_cast<uint16_t>(i), .key = keys_.back().public_key()});
+      collecting_.roster.push_back(
+          {.site = {"site-" + std::to_string(i)}, .entry_key = keys_.back().public_key()});
+    }
+    collecting_.cfg_hash = privacy::HashConfig(config_);
+    store_.emplace(*ledger_anchor::Store::Open(folder_.path() / "objects"));
+    sum_ = std::make_unique<Accumulator>(&*store_, Shape());
+  }
+  VectorShape Shape() const {
+    return {.n_coords = config_.n_coords(),
+            .chunk_coords = kChunk,
+            .ring_bits = config_.ring_bits,
+            .max_weight = config_.max_weight};
+  }
+  UpdateTicket Ticket(uint16_t site) {
+    const auto ticket =
+        CheckClaim({.job = {"cxr"},
+                    .round = {1},
+                    .cfg_hash = collecting_.cfg_hash,
+                    .site_index = site,
+                    .n_words = config_.n_coords()},
+                   collecting_.roster[site].site, {.round = collecting_, .config = config_});
+    EXPECT_TRUE(ticket.ok()) << ticket.status();
+    return *ticket;
+  }
+  std::vector<uint32_t> Words(uint64_t seed) { return MakeVector(config_, {.seed = seed}); }
+  static ByteView BytesOf(const std::vector<uint32_t>& words) {
+    return {reinterpret_cast<const uint8_t*>(words.data()), words.size() * 4};
+  }
+  absl::Status SendChunks(Upload& upload, const std::vector<uint32_t>& words, size_t n_chunks) {
+    for (uint32_t c = 0; c < n_chunks && size_t{c} * kChunk < words.size(); ++c) {
+      const size_t n = std::min<size_t>(kChunk, words.size() - size_t{c} * kChunk);
+      HILUM_RETURN_IF_ERROR(
+          upload.AddChunk(c, BytesOf(words).subspan(size_t{c} * kChunk * 4, n * 4)));
+    }
+    return absl::OkStatus();
+  }
+  UpdateSeal Seal(uint16_t site, const std::vector<uint32_t>& words) {
+    UpdateSeal seal{.root = privacy::UpdateRoot(words, kChunk)};
+    const Bytes message =
+        privacy::UpdateMessage({.root = seal.root, .n_coords = config_.n_coords()});
+    seal.signature = crypto::SignLabelled(keys_[site], {.label = crypto::kLabelR2Root,
+                                                        .rid = privacy::RidOf(config_, 0),
+                                                        .sender = site,
+                                                        .cfg_hash = collecting_.cfg_hash,
+                                                        .message = message});
+    return seal;
+  }
+  absl::Status Send(uint16_t site, const std::vector<uint32_t>& words, Digest* object = nullptr) {
+    HILUM_ASSIGN_OR_RETURN(const auto upload, sum_->Begin(Ticket(site)));
+    HILUM_RETURN_IF_ERROR(SendChunks(*upload, words, ~0U));
+    HILUM_ASSIGN_OR_RETURN(const ReceivedUpdate received, upload->Finish());
+    HILUM_ASSIGN_OR_RETURN(const AcceptedUpdate update,
+                           Validate(received, Seal(site, words), Ticket(site)));
+    return sum_->Count(update, *upload, [&](const Digest& stored) {
+      if (object != nullptr) *object = stored;
+      return absl::OkStatus();
+    });
+  }
+  std::vector<uint64_t> Total() {
+    sum_->Close();
+    const auto total = std::move(*sum_).Total();
+    EXPECT_TRUE(total.ok()) << total.status();
+    return {total->sums().begin(), total->sums().end()};
+  }
+  static std::vector<uint64_t> Reference(const std::vector<std::vector<uint32_t>>& vectors) {
+    std::vector<uint64_t> sums(vectors[0].size());
+    for (const auto& words : vectors) {
+      for (size_t j = 0; j < words.size(); ++j) sums[j] += words[j];
+    }
+    return sums;
+  }
+
+  TempFolder folder_;
+  std::optional<ledger_anchor::Store> store_;
+  std::vector<crypto::SigningKey> keys_;
+  Collecting collecting_;
+  privacy::RoundConfig config_;
+  std::unique_ptr<Accumulator> sum_;
+};
+
+TEST_F(Sum, IsThatOfTheReference) {
+  for (uint16_t i = 0; i < 3; ++i) HILUM_ASSERT_OK(Send(i, Words(i)));
+  EXPECT_EQ(sum_->n_counted(), 3u);
+  EXPECT_EQ(Total(), Reference({Words(0), Words(1), Words(2)}));
+}
+
+TEST_F(Sum, HalfUploadLeavesNoTraceInSum) {
+  HILUM_ASSERT_OK(Send(0, Words(0)));
+  for (size_t n_chunks = 0; n_chunks <= 16; ++n_chunks) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(1)));
+    HILUM_ASSERT_OK(SendChunks(*upload, Words(77), n_chunks));
+  }
+  EXPECT_EQ(Total(), Reference({Words(0)}));
+}
+
+TEST_F(Sum, AnUploadInFlightIsTakenOutWhenTheRoundCloses) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(1)));
+  HILUM_ASSERT_OK(SendChunks(*upload, Words(77), 5));
+  HILUM_ASSERT_OK(Send(0, Words(0)));
+  EXPECT_EQ(Total(), Reference({Words(0)}));
+  EXPECT_THAT(upload->AddChunk(5, Bytes(kChunk * 4)),
+              StatusIs(StatusCode::kFailedPrecondition, "was closed before the update"));
+  EXPECT_THAT(sum_->Begin(Ticket(2)), StatusIs(StatusCode::kFailedPrecondition, "no further"));
+}
+
+TEST_F(Sum, AnUpdateThatTheRoundDoesNotAdmitIsNotInTheSum) {
+  HILUM_ASSERT_OK(Send(0, Words(0)));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(1)));
+  HILUM_ASSERT_OK(SendChunks(*upload, Words(5), ~0U));
+  HILUM_ASSERT_OK_AND_ASSIGN(const ReceivedUpdate received, upload->Finish());
+  HILUM_ASSERT_OK_AND_ASSIGN(const AcceptedUpdate update,
+                             Validate(received, Seal(1, Words(5)), Ticket(1)));
+  EXPECT_THAT(sum_->Count(update, *upload,
+                          [](const Digest&) { return absl::FailedPreconditionError("dropped"); }),
+              StatusIs(StatusCode::kFailedPrecondition, "dropped"));
+  EXPECT_EQ(Total(), Reference({Words(0)}));
+}
+
+TEST_F(Sum, StoredVectorsGiveTheSameSumAfterARestart) {
+  std::vector<Digest> objects(2);
+  HILUM_ASSERT_OK(Send(0, Words(0), &objects[0]));
+  HILUM_ASSERT_OK(Send(1, Words(1), &objects[1]));
+  sum_ = std::make_unique<Accumulator>(&*store_, Shape());
+  for (uint64_t i : {1, 0}) {
+    HILUM_ASSERT_OK(sum_->AddStored(objects[i], privacy::UpdateRoot(Words(i), kChunk)));
+  }
+  HILUM_ASSERT_OK(Send(2, Words(2)));
+  EXPECT_EQ(Total(), Reference({Words(0), Words(1), Words(2)}));
+}
+
+TEST_F(Sum, ADamagedStoredVectorIsNoticedAndSpoilsTheSumOpenly) {
+  Digest object{};
+  HILUM_ASSERT_OK(Send(0, Words(0), &object));
+  const std::vector<uint32_t> words = Words(0);
+  Bytes bytes(BytesOf(words).begin(), BytesOf(words).end());
+  bytes[8] ^= 1;
+  fs::permissions(store_->PathOf(object), fs::perms::owner_all);
+  HILUM_ASSERT_OK(WriteFileDurably(store_->PathOf(object), bytes));
+  sum_ = std::make_unique<Accumulator>(&*store_, Shape());
+  EXPECT_THAT(sum_->AddStored(object, privacy::UpdateRoot(Words(0), kChunk)),
+              StatusIs(StatusCode::kDataLoss, ""));
+  sum_->Close();
+  EXPECT_THAT(std::move(*sum_).Total(), StatusIs(StatusCode::kDataLoss, ""));
+}
+
+TEST_F(Sum, ARootOfAnotherVectorIsNoticed) {
+  Digest object{};
+  HILUM_ASSERT_OK(Send(0, Words(0), &object));
+  const std::vector<uint32_t> words = Words(0);
+  EXPECT_THAT(sum_->AddVector(BytesOf(words), privacy::UpdateRoot(Words(1), kChunk)),
+              StatusIs(StatusCode::kDataLoss, "its update names"));
+  EXPECT_THAT(sum_->AddVector(BytesOf(words).first(8), {}),
+              StatusIs(StatusCode::kDataLoss, "has 8 bytes"));
+}
+
+TEST_F(Sum, AWordOutsideTheRingIsRefused) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(0)));
+  std::vector<uint32_t> words = Words(0);
+  words[3] = 1U << 30;
+  EXPECT_THAT(SendChunks(*upload, words, 1),
+              StatusIs(StatusCode::kInvalidArgument,
+                       "site site-0 sent the word 1073741824, every word is below 1073741824"));
+}
+
+TEST_F(Sum, StatisticsAcrossAChunkBorderAreRead) {
+  // 1000 + 3 words in chunks of 64: the last chunk has 43 words. With 62 parameters weight and
+  // count end the first chunk and the loss stands alone in the second.
+  Begin(2, 62);
+  const std::vector<uint32_t> words = MakeVector(config_, {.seed = 1, .weight = 9, .loss = 2.5});
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(0)));
+  HILUM_ASSERT_OK(SendChunks(*upload, words, 2));
+  HILUM_ASSERT_OK_AND_ASSIGN(const ReceivedUpdate received, upload->Finish());
+  EXPECT_EQ(received.statistics().weight, 9u);
+  EXPECT_EQ(received.statistics().loss, 2.5);
+  EXPECT_EQ(received.root(), privacy::UpdateRoot(words, kChunk));
+}
+
+TEST_F(Sum, UploadsInParallelWithBrokenOnesBetweenGiveTheSameBits) {
+  Begin(8, 5000);
+  std::vector<std::vector<uint32_t>> vectors;
+  for (uint64_t i = 0; i < 8; ++i) vectors.push_back(Words(i));
+  std::vector<std::thread> threads;
+  std::atomic<int> n_failed{0};
+  for (uint16_t i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      {
+        const auto broken = sum_->Begin(Ticket(i));
+        if (!SendChunks(**broken, Words(100 + i), 7 * i).ok()) ++n_failed;
+      }
+      if (!Send(i, vectors[i]).ok()) ++n_failed;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(n_failed, 0);
+  EXPECT_EQ(Total(), Reference(vectors));
+}
+
+}  // namespace
+}  // namespace hilum::aggregator

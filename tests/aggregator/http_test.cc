@@ -1,0 +1,75 @@
+#include "aggregator/http.h"
+
+#include <gtest/gtest.h>
+
+#include "httplib.h"
+#include "ledger_anchor/reader.h"
+#include "tests/aggregator/test_federation.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::aggregator {
+namespace {
+
+class Http : public testing::Test {
+ protected:
+  void SetUp() override {
+    HILUM_ASSERT_OK_AND_ASSIGN(listener_,
+                               HttpListener::Start(&federation_.server(), "127.0.0.1:0"));
+    client_ = std::make_unique<httplib::Client>("http://" + listener_->address());
+  }
+  TestFederation federation_;
+  std::unique_ptr<HttpListener> listener_;
+  std::unique_ptr<httplib::Client> client_;
+};
+
+TEST_F(Http, ServesTheLedgerSoThatAReaderVerifiesIt) {
+  const auto sites = federation_.AddSites(2);
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto fetch,
+                             ledger_anchor::HttpFetch("http://" + listener_->address()));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto view, ledger_anchor::VerifyLog(fetch, {}));
+  EXPECT_EQ(view.entries.size(), 3u);
+  EXPECT_EQ(client_->Get("/checkpoint")->get_header_value("Content-Type"),
+            "text/plain; charset=utf-8");
+}
+
+TEST_F(Http, GivesNoOtherFile) {
+  for (const char* path : {"/state.sqlite", "/tile/../../state.sqlite", "/tile/0/00",
+                           "/tile/%2e%2e/%2e%2e/journal", "/operator/key.pem", "/"}) {
+    EXPECT_EQ(client_->Get(path)->status, 404) << path;
+  }
+}
+
+TEST_F(Http, TellsHealthAndMetrics) {
+  EXPECT_EQ(client_->Get("/healthz")->body, "ok\n");
+  const std::string metrics = client_->Get("/metrics")->body;
+  EXPECT_THAT(metrics, testing::HasSubstr("hilum_ledger_entries 1\n"));
+  EXPECT_THAT(metrics, testing::HasSubstr("hilum_rounds_total{status=\"ok\"} 0\n"));
+}
+
+TEST_F(Http, APortInUseIsNamed) {
+  EXPECT_THAT(HttpListener::Start(&federation_.server(), listener_->address()),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       "cannot listen on " + listener_->address() + " for HTTP"));
+  EXPECT_THAT(HttpListener::Start(&federation_.server(), "nonsense"),
+              StatusIs(absl::StatusCode::kInvalidArgument, "must be HOST:PORT"));
+}
+
+TEST(FormatMetrics, CountsWhatHappened) {
+  const std::string text = FormatMetrics({.rounds_ok = 3,
+                                          .rounds_aborted = 1,
+                                          .updates_accepted = 18,
+                                          .updates_refused = 2,
+                                          .received_bytes = 1000,
+                                          .sum_seconds = 0.5,
+                                          .sites_connected = 6,
+                                          .ledger_size = 14});
+  for (const char* line :
+       {"hilum_rounds_total{status=\"aborted\"} 1", "hilum_updates_total{outcome=\"accepted\"} 18",
+        "hilum_received_bytes_total 1000", "hilum_close_seconds_total 0.5",
+        "hilum_sites_connected 6", "# TYPE hilum_ledger_entries gauge"}) {
+    EXPECT_THAT(text, testing::HasSubstr(line));
+  }
+}
+
+}  // namespace
+}  // namespace hilum::aggregator
