@@ -10,7 +10,8 @@
 
 namespace hilum {
 
-// SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators", figure 14).
+// SplitMix64 (Steele, Lea, Flood 2014, "Fast splittable pseudorandom number generators",
+// figure 14).
 class SeededRandom {
  public:
   explicit SeededRandom(uint64_t seed) : state_(seed) {}

@@ -30,7 +30,8 @@ def programs_of(page):
         name = re.fullmatch(r"`(hilum[a-z-]*)`", cells[0])
         if not name or len(cells) != 4:
             continue
-        prefixes = [p for word, ps in LIBRARIES.items() if word in cells[3] for p in ps]
+        words = re.sub(r"\(.*?\)", "", cells[3])  # `- (links LibTorch)` forbids nothing
+        prefixes = [p for word, ps in LIBRARIES.items() if word in words for p in ps]
         uses = set(re.findall(r"[a-z_]+", cells[2]))
         if "client" not in uses and "dicom" not in uses:
             prefixes += LIBRARIES["DCMTK"] + LIBRARIES["OpenCV"]

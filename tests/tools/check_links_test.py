@@ -44,6 +44,7 @@ class CheckLinksTest(unittest.TestCase):
     def test_allows_what_a_program_is_for(self):
         self.assertFalse(self.faults("hilum-dicom", "libdcmdata.so.17", "libopencv_core.so.406"))
         self.assertTrue(self.faults("hilum-dicom", "libtorch_cpu.so"))
+        self.assertFalse(self.faults("hilum-site", "libtorch_cpu.so", "libdcmdata.so.17"))
 
     def test_the_dispatcher_loads_nothing_of_ours(self):
         self.assertTrue(self.faults("hilum", "libgrpc++.so.1.51"))
