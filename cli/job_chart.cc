@@ -9,7 +9,7 @@
 namespace hilum::cli {
 namespace {
 
-constexpr int kWidth = 640, kHeight = 240, kMargin = 48;
+constexpr int kWidth = 640, kHeight = 240, kMargin = 48, kTop = 28;
 constexpr int kBarHeight = 22, kNameWidth = 170, kCellWidth = 22;
 constexpr int kTicks = 4;
 
@@ -46,7 +46,7 @@ std::string ToSvg(const LineChart& chart) {
       std::minmax_element(chart.points.begin(), chart.points.end(),
                           [](const Point& a, const Point& b) { return a.y < b.y; });
   const Axis x{chart.points.front().x, chart.points.back().x, kMargin, kWidth - 16};
-  const Axis y{std::min(0.0, low->y), high->y, kHeight - kMargin, 16};
+  const Axis y{std::min(0.0, low->y), high->y, kHeight - kMargin, kTop};
   std::string svg = Open(kWidth, kHeight, chart.title);
   for (int tick = 0; tick <= kTicks; ++tick) {
     const double value = y.from + (y.to - y.from) * tick / kTicks;

@@ -240,8 +240,8 @@ std::string ReportPage(const v1::JobStatus& status, const std::optional<ordered_
                                   ". ", EscapeHtml(status.message()), "</p>\n");
   absl::StrAppend(&page, "<h2>Mean training loss by round</h2>\n", LossChart(status),
                   "\n<h2>Training films by site</h2>\n", FilmsChart(status),
-                  "\n<h2>Sites counted in each round</h2>\n", CohortGrid(status),
-                  "\n<h2>Rounds</h2>\n", RoundsTable(status));
+                  "\n<h2>Sites counted in each round</h2>\n<p>red: dropped, grey: not asked</p>\n",
+                  CohortGrid(status), "\n<h2>Rounds</h2>\n", RoundsTable(status));
   if (evaluation.has_value()) absl::StrAppend(&page, EvaluationSection(*evaluation));
   std::vector<Row> plan;
   for (const auto& [key, value] : FlatPlan(status)) plan.push_back({key, value});

@@ -17,8 +17,8 @@ TEST(LineChart, PutsEachPointInsideTheFrame) {
                                           .x_label = "round",
                                           .y_label = "loss",
                                           .points = {{1, 0.9}, {2, 0.5}, {3, 0.4}}});
-  EXPECT_THAT(svg, HasSubstr("<circle cx=\"48.0\" cy=\"16.0\""));    // the largest, first round
-  EXPECT_THAT(svg, HasSubstr("<circle cx=\"624.0\" cy=\"113.8\""));  // 192 - 176 * 0.4 / 0.9
+  EXPECT_THAT(svg, HasSubstr("<circle cx=\"48.0\" cy=\"28.0\""));    // the largest, first round
+  EXPECT_THAT(svg, HasSubstr("<circle cx=\"624.0\" cy=\"119.1\""));  // 192 - 164 * 0.4 / 0.9
   EXPECT_THAT(svg, HasSubstr("<title>3: 0.4000</title>"));
 }
 
