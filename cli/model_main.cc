@@ -1,6 +1,7 @@
-// hilum-model: makes version 0 of a model and describes networks.
+// hilum-model: makes version 0 of a model, describes networks, judges and verifies models.
 #include "cli/cli11_status.h"
 #include "cli/model_init.h"
+#include "cli/model_verbs.h"
 
 namespace hilum::cli {
 namespace {
@@ -45,10 +46,15 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   hilum::cli::ModelInitFlags init_flags;
   hilum::cli::ModelDescribeFlags describe_flags;
-  const CLI::App* const init = hilum::cli::AddInit(app, init_flags);
-  hilum::cli::AddDescribe(app, describe_flags);
-  return hilum::cli::RunApp(app, argc, argv, [&] {
-    return init->parsed() ? hilum::cli::RunModelInit(init_flags)
-                          : hilum::cli::RunModelDescribe(describe_flags);
-  });
+  hilum::cli::ModelVerbs verbs;
+  verbs[hilum::cli::AddInit(app, init_flags)] = [&] { return RunModelInit(init_flags); };
+  verbs[hilum::cli::AddDescribe(app, describe_flags)] = [&] {
+    return RunModelDescribe(describe_flags);
+  };
+  hilum::cli::AddEvaluate(app, verbs);
+  hilum::cli::AddCompare(app, verbs);
+  hilum::cli::AddVerify(app, verbs);
+  hilum::cli::AddCard(app, verbs);
+  return hilum::cli::RunApp(app, argc, argv,
+                            [&] { return verbs.at(app.get_subcommands().front())(); });
 }

@@ -146,8 +146,10 @@ ReadFilm FilmReader::Read(const fs::path& file) const {
   };
   const absl::StatusOr<dicom::PixelVolume> volume = dicom::ReadVolume({file}, profile_, pseudonym);
   if (!volume.ok()) {
-    result.status = volume.status();
     result.code = std::string(dicom::CodeOf(volume.status()));
+    absl::string_view reason = volume.status().message();
+    absl::ConsumePrefix(&reason, absl::StrCat(result.code, ": "));
+    result.status = absl::Status(volume.status().code(), reason);
     if (result.code.empty()) result.code = "FILE";
     return result;
   }

@@ -157,6 +157,7 @@ absl::StatusOr<VerifiedModel> LedgerGate::AdmitBase(const ProvenRound& round, By
   model.norm_ = plan.model.norm;
   model.classes_ = plan.model.classes;
   model.profile_ = plan.model.profile;
+  model.profile_digest_ = plan.model.profile_digest;
   model.input_size_ = profile.size_px;
   model.min_age_years_ = plan.model.min_age_years;
   model.job_ = round.job_;

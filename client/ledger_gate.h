@@ -30,6 +30,7 @@ class VerifiedModel {
   const std::string& norm() const { return norm_; }
   const std::vector<std::string>& classes() const { return classes_; }
   const std::string& profile() const { return profile_; }
+  const Digest& profile_digest() const { return profile_digest_; }
   int input_size() const { return input_size_; }  // pixels
   int min_age_years() const { return min_age_years_; }
   const std::string& job() const { return job_; }
@@ -47,6 +48,7 @@ class VerifiedModel {
   std::string norm_;
   std::vector<std::string> classes_;
   std::string profile_;
+  Digest profile_digest_{};
   int input_size_ = 0;
   int min_age_years_ = 18;
   std::string job_;

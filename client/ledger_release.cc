@@ -150,6 +150,7 @@ absl::StatusOr<VerifiedModel> LedgerGate::AdmitRelease(const fs::path& folder,
   model.norm_ = description.norm;
   model.classes_ = description.classes;
   model.profile_ = description.profile;
+  model.profile_digest_ = description.profile_digest;
   model.input_size_ = static_cast<int>(description.input_size.back());
   model.min_age_years_ = description.min_age_years;
   model.job_ = description.job;

@@ -1,0 +1,327 @@
+#include "client/compare.h"
+
+#include <algorithm>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "client/evaluate.h"
+#include "client/network.h"
+#include "client/train.h"
+#include "crypto/random.h"
+#include "evaluation/ablation.h"
+#include "evaluation/intervals.h"
+#include "evaluation/leak_audit.h"
+#include "evaluation/report.h"
+#include "nlohmann/json.hpp"
+
+namespace hilum::client {
+namespace {
+
+using evaluation::Estimate;
+using evaluation::Predictions;
+using Json = nlohmann::ordered_json;
+
+constexpr char kPooled[] = "pooled";
+
+// The films of one site, past the consent gate.
+struct SiteFilms {
+  std::string name;
+  std::vector<Sample> samples;
+  uint64_t n_left_out = 0;  // films of patients without consent
+};
+
+struct Candidate {
+  std::string name;
+  std::vector<Sample> samples;
+  absl::Status status;
+  std::optional<Predictions> predictions;
+};
+
+absl::StatusOr<double> BalancedAccuracyOf(const Predictions& predictions) {
+  return evaluation::BalancedAccuracy(evaluation::Confuse(predictions));
+}
+
+class Comparison {
+ public:
+  explicit Comparison(const CompareOptions& options)
+      : options_(options), secret_{crypto::RandomArray<32>()} {}
+
+  absl::StatusOr<std::string> Run();
+
+ private:
+  absl::Status ReadFilms();
+  absl::StatusOr<SiteFilms> PassConsentGate(const LabelledSet& set);
+  void Audit(const LabelledSet& set, evaluation::Split split);
+  absl::Status TrainAll(const InitialModel& initial);
+  absl::Status TrainOne(const InitialModel& initial, Candidate& candidate);
+  absl::StatusOr<Predictions> SourceOnly() const;
+  absl::StatusOr<Json> Metrics() const;
+  absl::StatusOr<Json> Differences() const;
+  absl::StatusOr<Json> LeakAudit();
+  void CountStep();
+
+  const CompareOptions& options_;
+  const SiteSecret secret_;
+  LabelledSet test_;
+  std::vector<SiteFilms> sites_;
+  std::vector<evaluation::AuditedImage> audited_;
+  evaluation::SplitAudit split_;
+  std::vector<evaluation::AuditedImage> trained_;  // past the consent gate; `site` is the source
+  std::vector<Candidate> candidates_;
+  std::optional<models::Network> federated_network_;
+  std::optional<Predictions> federated_;
+  int height_ = 0, width_ = 0;
+  std::mutex progress_mutex_;
+  uint64_t steps_done_ = 0, steps_total_ = 0;
+};
+
+absl::StatusOr<SiteFilms> Comparison::PassConsentGate(const LabelledSet& set) {
+  const ActiveSet active = ActiveSet::Build(set.consents, options_.now_s);
+  SiteFilms site{.name = set.name, .samples = {}};
+  for (const LabelledFilm& film : set.films) {
+    absl::StatusOr<ConsentedVolume> consented = ConsentGate(film.film, active);
+    if (!consented.ok()) {
+      ++site.n_left_out;
+      continue;
+    }
+    trained_.push_back({.split = evaluation::Split::kTrain,
+                        .site = film.source,
+                        .label = set.classes[film.label]});
+    site.samples.push_back(ToSample(*std::move(consented), film.label));
+  }
+  if (site.samples.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("no film of ", set.name,
+                                                      " may be trained on: ", site.n_left_out,
+                                                      " lack the consent of their patient."));
+  }
+  return site;
+}
+
+void Comparison::Audit(const LabelledSet& set, evaluation::Split split) {
+  for (const LabelledFilm& film : set.films) {
+    const auto hash =
+        evaluation::HashImage(film.film.pixels(), film.film.height(), film.film.width());
+    audited_.push_back({.split = split,
+                        .site = set.name,
+                        .patient = film.film.patient(),
+                        .sop = film.film.sop(),
+                        .label = set.classes[film.label],
+                        .hash = hash.value_or(evaluation::PerceptualHash{})});
+  }
+}
+
+absl::Status Comparison::ReadFilms() {
+  const proto::ModelPlan& model = options_.plan.model;
+  const auto read = [&](const fs::path& folder) {
+    return ReadLabelledSet({.folder = folder,
+                            .profile = model.profile,
+                            .classes = model.classes,
+                            .min_age_years = model.min_age_years,
+                            .secret = secret_,
+                            .threads = options_.workers});
+  };
+  HILUM_ASSIGN_OR_RETURN(test_, read(options_.test));
+  height_ = test_.films.front().film.height();
+  width_ = test_.films.front().film.width();
+  Audit(test_, evaluation::Split::kTest);
+  for (const fs::path& folder : options_.data) {
+    HILUM_ASSIGN_OR_RETURN(const LabelledSet set, read(folder));
+    Audit(set, evaluation::Split::kTrain);
+    HILUM_ASSIGN_OR_RETURN(SiteFilms site, PassConsentGate(set));
+    sites_.push_back(std::move(site));
+  }
+  split_ = evaluation::AuditSplit(audited_);
+  return evaluation::RequireDisjoint(split_);
+}
+
+void Comparison::CountStep() {
+  const std::lock_guard lock(progress_mutex_);
+  ++steps_done_;
+  if (options_.on_progress) options_.on_progress(steps_done_, steps_total_);
+}
+
+// Round by round, as a site of the federation trains: the optimizer starts afresh in each.
+absl::Status Comparison::TrainOne(const InitialModel& initial, Candidate& candidate) {
+  HILUM_ASSIGN_OR_RETURN(models::Network network, LoadForComparison(initial));
+  const models::TrainingSet set = SetOf(candidate.samples, height_, width_);
+  const models::TrainHooks hooks{.on_step = [&](const models::TrainProgress&) { CountStep(); },
+                                 .cancel = options_.cancel};
+  for (uint64_t round = 1; round <= options_.plan.rounds; ++round) {
+    HILUM_ASSIGN_OR_RETURN(
+        const models::TrainOptions recipe,
+        TrainOptionsOf(options_.plan,
+                       {.first_round = round,
+                        .n_samples = static_cast<int64_t>(candidate.samples.size()),
+                        .seed = SeedOf(options_.plan, round, candidate.name, secret_)}));
+    const absl::StatusOr<models::TrainResult> trained = models::Train(network, set, recipe, hooks);
+    if (!trained.ok()) {
+      return absl::Status(trained.status().code(),
+                          absl::StrCat(candidate.name, ": ", trained.status().message()));
+    }
+  }
+  HILUM_ASSIGN_OR_RETURN(candidate.predictions, PredictAll(network, test_));
+  return absl::OkStatus();
+}
+
+absl::Status Comparison::TrainAll(const InitialModel& initial) {
+  Candidate pooled{.name = kPooled, .samples = {}, .status = {}, .predictions = {}};
+  for (const SiteFilms& site : sites_) {
+    pooled.samples.insert(pooled.samples.end(), site.samples.begin(), site.samples.end());
+    candidates_.push_back(
+        {.name = site.name, .samples = site.samples, .status = {}, .predictions = {}});
+  }
+  candidates_.push_back(std::move(pooled));
+  for (const Candidate& candidate : candidates_) {
+    steps_total_ += static_cast<uint64_t>(
+        models::StepsPerEpoch(static_cast<int64_t>(candidate.samples.size()),
+                              options_.plan.training.batch_size) *
+        options_.plan.training.local_epochs * static_cast<int64_t>(options_.plan.rounds));
+  }
+  // The longest first, so that the workers end together.
+  std::vector<Candidate*> queue;
+  for (Candidate& candidate : candidates_) queue.push_back(&candidate);
+  std::stable_sort(queue.begin(), queue.end(), [](const Candidate* a, const Candidate* b) {
+    return a->samples.size() > b->samples.size();
+  });
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < queue.size(); i = next++) {
+      queue[i]->status = TrainOne(initial, *queue[i]);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < options_.workers; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  for (const Candidate& candidate : candidates_) HILUM_RETURN_IF_ERROR(candidate.status);
+  return absl::OkStatus();
+}
+
+// What a rule that sees only the source says of each test film.
+absl::StatusOr<Predictions> Comparison::SourceOnly() const {
+  return evaluation::SourceRule(
+      evaluation::TabulateClassBySite(trained_, evaluation::Split::kTrain), test_.classes,
+      *candidates_.front().predictions);
+}
+
+absl::StatusOr<Json> Comparison::Metrics() const {
+  Json metrics = {{"local_only", Json::object()}};
+  const auto report = [&](const std::string& name,
+                          const Predictions& predictions) -> absl::StatusOr<Json> {
+    HILUM_ASSIGN_OR_RETURN(const std::string json, ReportJson(name, predictions, test_.classes));
+    return Json::parse(json);
+  };
+  for (const Candidate& candidate : candidates_) {
+    HILUM_ASSIGN_OR_RETURN(Json json, report(candidate.name, *candidate.predictions));
+    json["n_train"] = candidate.samples.size();
+    if (candidate.name == kPooled) {
+      metrics[kPooled] = std::move(json);
+    } else {
+      metrics["local_only"][candidate.name] = std::move(json);
+    }
+  }
+  if (federated_.has_value()) {
+    HILUM_ASSIGN_OR_RETURN(metrics["federated"], report("federated", *federated_));
+  }
+  HILUM_ASSIGN_OR_RETURN(const Predictions source_only, SourceOnly());
+  HILUM_ASSIGN_OR_RETURN(metrics["source_only_baseline"], report("source only", source_only));
+  return metrics;
+}
+
+absl::StatusOr<Json> Comparison::Differences() const {
+  Json differences = Json::object();
+  if (!federated_.has_value()) return differences;
+  for (const Candidate& candidate : candidates_) {
+    HILUM_ASSIGN_OR_RETURN(const Estimate difference,
+                           evaluation::PairedBootstrapDifference(
+                               *federated_, *candidate.predictions, BalancedAccuracyOf));
+    differences[candidate.name] = {{"difference", difference.value},
+                                   {"ci95", {difference.ci95.low, difference.ci95.high}},
+                                   {"n", difference.n},
+                                   {"method", difference.method}};
+  }
+  return differences;
+}
+
+absl::StatusOr<Json> Comparison::LeakAudit() {
+  evaluation::AuditRows rows;
+  rows.split = split_;
+  HILUM_ASSIGN_OR_RETURN(const Predictions source_only, SourceOnly());
+  evaluation::SourceOnly rule;
+  HILUM_ASSIGN_OR_RETURN(rule.balanced_accuracy,
+                         evaluation::BootstrapByPatient(source_only, BalancedAccuracyOf));
+  const evaluation::Confusion confusion = evaluation::Confuse(source_only);
+  int64_t hits = 0;
+  for (int k = 0; k < confusion.n_classes; ++k) hits += confusion.at(k, k);
+  HILUM_ASSIGN_OR_RETURN(rule.accuracy, evaluation::WilsonEstimate(hits, source_only.n()));
+  rows.source_only = rule;
+  if (federated_network_.has_value()) {
+    HILUM_ASSIGN_OR_RETURN(rows.model_balanced_accuracy,
+                           evaluation::BootstrapByPatient(*federated_, BalancedAccuracyOf));
+    const std::pair<Ablation, std::optional<Estimate>*> ablations[] = {
+        {evaluation::BlackOutLungs, &rows.lungs_out_auroc},
+        {evaluation::KeepBorder, &rows.border_only_auroc},
+        {evaluation::ToThumbnail, &rows.thumbnail_auroc}};
+    for (const auto& [ablation, row] : ablations) {
+      HILUM_ASSIGN_OR_RETURN(const Predictions ablated,
+                             PredictAll(*federated_network_, test_, ablation));
+      HILUM_ASSIGN_OR_RETURN(*row, evaluation::DelongAuroc(ablated, ablated.n_classes - 1));
+    }
+  }
+  Json json = Json::parse(evaluation::ToJson(rows, evaluation::Judge(rows)));
+  json["split_overlap"] = split_.n_overlaps;
+  const evaluation::ClassBySite train =
+      evaluation::TabulateClassBySite(audited_, evaluation::Split::kTrain);
+  for (size_t s = 0; s < train.sites.size(); ++s) {
+    for (size_t k = 0; k < train.labels.size(); ++k) {
+      json["class_by_site"][train.sites[s]][train.labels[k]] = train.at(s, k);
+    }
+  }
+  json["one_class_sites"] = train.one_class_sites();
+  return json;
+}
+
+absl::StatusOr<std::string> Comparison::Run() {
+  HILUM_ASSIGN_OR_RETURN(const InitialModel initial,
+                         ReadInitialModel(options_.initial_model, options_.plan));
+  if (options_.federated != nullptr) {
+    if (options_.federated->classes() != options_.plan.model.classes ||
+        options_.federated->profile_digest() != options_.plan.model.profile_digest) {
+      return absl::InvalidArgumentError(
+          "the federated model has other classes or another profile than the job.");
+    }
+    HILUM_ASSIGN_OR_RETURN(federated_network_, LoadNetwork(*options_.federated));
+  }
+  HILUM_RETURN_IF_ERROR(ReadFilms());
+  HILUM_RETURN_IF_ERROR(TrainAll(initial));
+  if (federated_network_.has_value()) {
+    HILUM_ASSIGN_OR_RETURN(federated_, PredictAll(*federated_network_, test_));
+  }
+  Json json = {{"job", options_.plan.job},
+               {"rounds", options_.plan.rounds},
+               {"initial_model_sha256", ToHex(initial.sha256())}};
+  if (options_.federated != nullptr) json["model_sha256"] = ToHex(options_.federated->sha256());
+  HILUM_ASSIGN_OR_RETURN(json["metrics"], Metrics());
+  HILUM_ASSIGN_OR_RETURN(json["differences"], Differences());
+  HILUM_ASSIGN_OR_RETURN(json["leak_audit"], LeakAudit());
+  for (const SiteFilms& site : sites_) {
+    json["left_out_without_consent"][site.name] = site.n_left_out;
+  }
+  json["notice"] = std::string(kResearchUseOnly);
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> Compare(const CompareOptions& options) {
+  if (options.data.empty()) {
+    return absl::InvalidArgumentError("no training folder was given: name one --data a site.");
+  }
+  return Comparison(options).Run();
+}
+
+}  // namespace hilum::client

@@ -1,0 +1,174 @@
+#include "client/evaluate.h"
+
+#include <algorithm>
+#include <atomic>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+#include "client/film_folder.h"
+#include "client/network.h"
+#include "crypto/random.h"
+#include "evaluation/report.h"
+#include "nlohmann/json.hpp"
+
+namespace hilum::client {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr size_t kBatch = 32;
+
+std::vector<ReadFilm> ReadAll(const FilmReader& reader, const std::vector<SourceFile>& files,
+                              int n_threads) {
+  std::vector<ReadFilm> read(files.size());
+  std::atomic<size_t> next = 0;
+  const auto work = [&] {
+    for (size_t i = next++; i < files.size(); i = next++) {
+      read[i] = reader.Read(fs::path(files[i].source) / files[i].path);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (int i = 1; i < n_threads; ++i) threads.emplace_back(work);
+  work();
+  for (std::thread& thread : threads) thread.join();
+  return read;
+}
+
+// Sorts what was read into the set.
+void TakeFilm(const LabelledSetOptions& options, const SourceFile& file, const Label* label,
+              ReadFilm read, LabelledSet& set) {
+  const auto& classes = options.classes;
+  const auto found =
+      label == nullptr ? classes.end() : std::find(classes.begin(), classes.end(), label->label);
+  if (found == classes.end()) {
+    ++set.n_unlabelled;
+  } else if (!read.film.has_value()) {
+    ++set.n_refused;
+  } else if (read.age_years.has_value() && *read.age_years < options.min_age_years) {
+    ++set.n_outside_age;
+  } else {
+    set.films.push_back({*std::move(read.film), file.path,
+                         static_cast<int>(found - classes.begin()), label->source});
+  }
+}
+
+// The sources whose films show every class.
+std::vector<std::string> WholeSources(const evaluation::Predictions& predictions) {
+  std::map<std::string, std::set<int>> labels;
+  for (int64_t i = 0; i < predictions.n(); ++i) {
+    if (!predictions.sites[i].empty()) labels[predictions.sites[i]].insert(predictions.labels[i]);
+  }
+  std::vector<std::string> sources;
+  for (const auto& [source, seen] : labels) {
+    if (static_cast<int>(seen.size()) == predictions.n_classes) sources.push_back(source);
+  }
+  return sources;
+}
+
+}  // namespace
+
+absl::StatusOr<LabelledSet> ReadLabelledSet(const LabelledSetOptions& options) {
+  HILUM_ASSIGN_OR_RETURN(dicom::Profile profile, dicom::FindProfile(options.profile));
+  HILUM_ASSIGN_OR_RETURN(const FolderListing listing, ListFolder(options.folder));
+  HILUM_ASSIGN_OR_RETURN(const Labels labels, Labels::Read(options.folder / "labels.csv"));
+  LabelledSet set;
+  set.name = fs::path(options.folder / "").parent_path().filename().string();
+  set.classes = options.classes;
+  for (const SourceFile& file : listing.consents) {
+    set.consents.push_back(ReadConsentFile(file, options.secret));
+  }
+  const FilmReader reader(std::move(profile), options.secret, {});
+  std::vector<ReadFilm> read = ReadAll(reader, listing.films, options.threads);
+  std::multiset<std::string> names;
+  for (const SourceFile& file : listing.films) {
+    names.insert(fs::path(file.path).filename().string());
+  }
+  for (size_t i = 0; i < read.size(); ++i) {
+    const SourceFile& file = listing.films[i];
+    const bool by_name = names.count(fs::path(file.path).filename().string()) == 1;
+    TakeFilm(options, file, labels.Find(file.path, by_name), std::move(read[i]), set);
+  }
+  if (!set.films.empty()) return set;
+  return absl::FailedPreconditionError(
+      absl::StrCat(options.folder.string(), " holds no film to judge: ", set.n_refused,
+                   " cannot be read, ", set.n_unlabelled, " have no label of the model, ",
+                   set.n_outside_age, " are of patients below its age range."));
+}
+
+absl::StatusOr<evaluation::Predictions> PredictAll(const models::Network& network,
+                                                   const LabelledSet& set, Ablation ablation) {
+  evaluation::Predictions predictions;
+  predictions.n_classes = static_cast<int>(set.classes.size());
+  for (size_t at = 0; at < set.films.size(); at += kBatch) {
+    const size_t n = std::min(kBatch, set.films.size() - at);
+    const int height = set.films[at].film.height(), width = set.films[at].film.width();
+    const size_t plane = size_t(height) * size_t(width);
+    std::vector<float> pixels(n * plane);
+    for (size_t i = 0; i < n; ++i) {
+      const std::span<float> image(pixels.data() + i * plane, plane);
+      const std::vector<float>& film = set.films[at + i].film.pixels();
+      std::copy(film.begin(), film.end(), image.begin());
+      if (ablation != nullptr) ablation(image, height, width);
+    }
+    HILUM_ASSIGN_OR_RETURN(const models::Prediction batch,
+                           network.Predict({static_cast<int64_t>(n), 1, height, width, pixels}));
+    predictions.probabilities.insert(predictions.probabilities.end(), batch.probabilities.begin(),
+                                     batch.probabilities.end());
+  }
+  for (const LabelledFilm& film : set.films) {
+    predictions.labels.push_back(film.label);
+    predictions.patients.push_back(film.film.patient());
+    predictions.sites.push_back(film.source);
+  }
+  return predictions;
+}
+
+absl::StatusOr<std::string> ReportJson(const std::string& name,
+                                       const evaluation::Predictions& predictions,
+                                       const std::vector<std::string>& classes) {
+  HILUM_ASSIGN_OR_RETURN(const evaluation::ModelReport report,
+                         evaluation::Evaluate(name, predictions, classes));
+  Json json = Json::parse(evaluation::ToJson(report));
+  json["by_source"] = Json::object();
+  for (const std::string& source : WholeSources(predictions)) {
+    HILUM_ASSIGN_OR_RETURN(const evaluation::Predictions part,
+                           evaluation::OfSite(predictions, source));
+    HILUM_ASSIGN_OR_RETURN(const evaluation::ModelReport of_source,
+                           evaluation::Evaluate(name, part, classes));
+    json["by_source"][source] = Json::parse(evaluation::ToJson(of_source));
+  }
+  return json.dump();
+}
+
+absl::StatusOr<std::string> EvaluateModel(const VerifiedModel& model, const fs::path& folder,
+                                          int threads) {
+  HILUM_ASSIGN_OR_RETURN(const models::Network network, LoadNetwork(model));
+  HILUM_ASSIGN_OR_RETURN(const LabelledSet set,
+                         ReadLabelledSet({.folder = folder,
+                                          .profile = model.profile(),
+                                          .classes = model.classes(),
+                                          .min_age_years = model.min_age_years(),
+                                          .secret = {crypto::RandomArray<32>()},
+                                          .threads = threads}));
+  HILUM_ASSIGN_OR_RETURN(const evaluation::Predictions predictions, PredictAll(network, set));
+  HILUM_ASSIGN_OR_RETURN(const std::string metrics,
+                         ReportJson(model.job(), predictions, model.classes()));
+  const Json json = {{"model", model.job()},
+                     {"architecture", model.spec().architecture},
+                     {"round", model.round()},
+                     {"model_sha256", ToHex(model.sha256())},
+                     {"data", folder.string()},
+                     {"n", set.films.size()},
+                     {"refused", set.n_refused},
+                     {"unlabelled", set.n_unlabelled},
+                     {"outside_age", set.n_outside_age},
+                     {"metrics", Json::parse(metrics)},
+                     {"notice", std::string(kResearchUseOnly)}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace hilum::client

@@ -1,0 +1,65 @@
+// Inference: one film, one finding, with the model's proof beside it.
+#ifndef HILUM_CLIENT_INFER_H_
+#define HILUM_CLIENT_INFER_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/file.h"
+#include "client/ledger_gate.h"
+#include "dicom/png.h"
+#include "dicom/profile.h"
+#include "dicom/volume.h"
+#include "models/network.h"
+
+namespace hilum::client {
+
+// What is said about one film. An abstention holds no probability.
+struct Finding {
+  std::string file;
+  bool abstained = false;
+  std::string code;                                           // why: of dicom/refusal.h, or AGE
+  std::string reason;                                         // one sentence
+  std::vector<std::pair<std::string, double>> probabilities;  // class -> in the model's order
+  std::string predicted;                                      // the class of largest probability
+  std::optional<double> age_years;       // absent: the header does not say; it is flagged
+  std::vector<std::string> flags;        // AGE_ABSENT, VIEW_ABSENT, BODY_PART_ABSENT, LOSSY
+  std::string branches;                  // the choices that the file's header forced
+  std::optional<dicom::Image8> overlay;  // when asked for, and there is a result
+};
+
+// A verified model, ready. Not thread-safe.
+class Clinic {
+ public:
+  // FailedPrecondition: this program's profile of that name is not the model's. Else as
+  // LoadNetwork.
+  static absl::StatusOr<Clinic> Open(const VerifiedModel& model);
+
+  // A film that is refused gives a finding too. `with_overlay`: Grad-CAM of the predicted class, a
+  // debugging aid and never evidence (models.md, section 11), with its burned-in line.
+  // DataLoss: the network's output is not finite.
+  absl::StatusOr<Finding> Infer(const fs::path& film, bool with_overlay);
+
+ private:
+  Clinic(const VerifiedModel& model, models::Network network, dicom::Profile profile);
+  absl::StatusOr<Finding> Judge(const dicom::PixelVolume& volume, bool with_overlay);
+
+  std::vector<std::string> classes_;
+  int min_age_years_;
+  models::Network network_;
+  dicom::Profile profile_;
+};
+
+// Writes `folder`/result.json and, where the finding has one, `folder`/overlay.png, durably.
+// `model_folder` is where the proof lies. Returns the JSON. Errors: as WriteFileDurably.
+absl::StatusOr<std::string> WriteResult(const Finding& finding, const VerifiedModel& model,
+                                        const fs::path& model_folder, const fs::path& folder);
+
+}  // namespace hilum::client
+
+#endif  // HILUM_CLIENT_INFER_H_
