@@ -1,0 +1,76 @@
+#include "ledger_anchor/fetch.h"
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+#include <thread>
+
+#include "ledger_anchor/log.h"
+#include "ledger_anchor/reader.h"
+#include "tests/ledger_anchor/federation.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::ledger_anchor {
+namespace {
+
+using absl::StatusCode;
+
+class Fetches : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    federation_.FillTo(7);
+    HILUM_ASSERT_OK_AND_ASSIGN(log_, Log::Create({folder_.path() / "ledger", Federation::kOrigin},
+                                                 federation_.LogKey(), federation_.texts[0]));
+    HILUM_ASSERT_OK(log_->Append(std::span<const std::string>(federation_.texts).subspan(1)));
+  }
+  Federation federation_;
+  TemporaryFolder folder_;
+  std::unique_ptr<Log> log_;
+};
+
+TEST_F(Fetches, ReadAFolderOrTheStateFolderAboveIt) {
+  for (const fs::path& from :
+       {folder_.path(), folder_.path() / "ledger", folder_.path() / "ledger" / "log"}) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const Fetch fetch, FetchFrom(from.string()));
+    HILUM_EXPECT_OK(VerifyLog(fetch, federation_.Pins()).status());
+  }
+  EXPECT_THAT(FetchFrom((folder_.path() / "none").string()).status(),
+              StatusIs(StatusCode::kNotFound, "no ledger"));
+}
+
+TEST_F(Fetches, ReadAnHttpServer) {
+  httplib::Server server;
+  server.set_mount_point("/ledger", log_->served_folder().string());
+  server.Get("/large/checkpoint", [](const httplib::Request&, httplib::Response& response) {
+    response.set_content(std::string(1 << 20, 'x'), "text/plain");
+  });
+  server.Get("/broken/checkpoint",
+             [](const httplib::Request&, httplib::Response& response) { response.status = 500; });
+  const int port = server.bind_to_any_port("127.0.0.1");
+  std::thread thread([&server] { server.listen_after_bind(); });
+  const std::string host = "http://127.0.0.1:" + std::to_string(port);
+  const auto checkpoint = [&host](const std::string& prefix) -> absl::Status {
+    const auto fetch = HttpFetch(host + prefix);
+    return fetch.ok() ? (*fetch)("checkpoint", 1000).status() : fetch.status();
+  };
+  for (const char* prefix : {"/ledger", "/ledger/"}) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const Fetch fetch, FetchFrom(host + prefix));
+    HILUM_EXPECT_OK(VerifyLog(fetch, federation_.Pins()).status());
+    EXPECT_THAT(fetch("tile/0/999", 1000).status(), StatusIs(StatusCode::kNotFound, "404"));
+  }
+  EXPECT_THAT(checkpoint("/large"), StatusIs(StatusCode::kResourceExhausted, "1000"));
+  EXPECT_THAT(checkpoint("/broken"), StatusIs(StatusCode::kUnavailable, "500"));
+  server.stop();
+  thread.join();
+  EXPECT_THAT(checkpoint("/ledger"), StatusIs(StatusCode::kUnavailable, "cannot reach"));
+}
+
+TEST(HttpFetch, RefusesOtherUrls) {
+  for (const char* url : {"ftp://host/", "http://", "https://", "http://a b/", "http://u:p@host/",
+                          "http://host/?q", "http://host/#f", "file:///etc/passwd"}) {
+    EXPECT_THAT(FetchFrom(url).status(), StatusIs(StatusCode::kInvalidArgument, "http")) << url;
+  }
+}
+
+}  // namespace
+}  // namespace hilum::ledger_anchor
