@@ -371,32 +371,39 @@ std::vector<std::unique_ptr<TestSite>> TestFederation::AddSites(int n) {
   return sites;
 }
 
-Digest TestFederation::PutModel(const Bytes& file) {
+absl::StatusOr<Digest> SendModel(wire::Jobs::Stub& lead, const Bytes& file) {
   grpc::ClientContext context;
   wire::PutModelReply reply;
-  const auto writer = lead_->PutModel(&context, &reply);
+  const auto writer = lead.PutModel(&context, &reply);
   for (size_t begin = 0; begin < file.size(); begin += proto::kModelChunkBytes) {
     wire::ModelChunk chunk;
     chunk.set_data(file.data() + begin, std::min(proto::kModelChunkBytes, file.size() - begin));
     writer->Write(chunk);
   }
   writer->WritesDone();
-  Must(AsStatus(writer->Finish()));
+  HILUM_RETURN_IF_ERROR(AsStatus(writer->Finish()));
   Digest digest{};
   std::copy(reply.sha256().begin(), reply.sha256().end(), digest.begin());
   return digest;
 }
 
-absl::StatusOr<wire::JobStatus> TestFederation::Launch(const proto::RoundPlan& plan,
-                                                       const Digest& model) {
+absl::StatusOr<wire::JobStatus> SendLaunch(wire::Jobs::Stub& lead, const proto::RoundPlan& plan,
+                                           const Digest& model) {
   wire::LaunchRequest request;
   request.set_protocol_version(kProtocolVersion);
   HILUM_ASSIGN_OR_RETURN(*request.mutable_plan(), proto::EncodeRoundPlan(plan));
   request.set_model_sha256(model.data(), model.size());
   grpc::ClientContext context;
   wire::JobStatus reply;
-  HILUM_RETURN_IF_ERROR(AsStatus(lead_->Launch(&context, request, &reply)));
+  HILUM_RETURN_IF_ERROR(AsStatus(lead.Launch(&context, request, &reply)));
   return reply;
+}
+
+Digest TestFederation::PutModel(const Bytes& file) { return Must(SendModel(*lead_, file)); }
+
+absl::StatusOr<wire::JobStatus> TestFederation::Launch(const proto::RoundPlan& plan,
+                                                       const Digest& model) {
+  return SendLaunch(*lead_, plan, model);
 }
 
 absl::StatusOr<wire::JobStatus> TestFederation::JobStatus(const std::string& job) {

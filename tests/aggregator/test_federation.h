@@ -103,6 +103,11 @@ class TestSite {
   std::unique_ptr<Stream> stream_;
 };
 
+// What the lead's program does.
+absl::StatusOr<Digest> SendModel(wire::Jobs::Stub& lead, const Bytes& file);
+absl::StatusOr<wire::JobStatus> SendLaunch(wire::Jobs::Stub& lead, const proto::RoundPlan& plan,
+                                           const Digest& model);
+
 class TestFederation {
  public:
   // Init, then start. Fails the test when that fails.

@@ -1,0 +1,288 @@
+// hilum-server as a program: what an operator sees.
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <cstdio>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "aggregator/http.h"
+#include "httplib.h"
+#include "nlohmann/json.hpp"
+#include "tests/aggregator/test_federation.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::aggregator {
+namespace {
+
+struct Result {
+  int exit_code = -1;
+  std::string output;  // standard output, then standard error
+};
+
+// Runs hilum-server with the arguments; `prefix` may set limits.
+Result Call(const std::string& arguments, const std::string& prefix = "") {
+  const TempFolder folder;
+  const std::string err = (folder.path() / "err").string();
+  const std::string command = absl::StrCat(prefix, HILUM_BIN_DIR, "/hilum-server ", arguments,
+                                           " 2>", err, "; code=$?; cat ", err, "; exit $code");
+  Result result;
+  std::FILE* pipe = popen(command.c_str(), "r");
+  std::array<char, 4096> buffer;
+  size_t n = 0;
+  while ((n = std::fread(buffer.data(), 1, buffer.size(), pipe)) > 0) {
+    result.output.append(buffer.data(), n);
+  }
+  result.exit_code = WEXITSTATUS(pclose(pipe));
+  return result;
+}
+
+// The program in the background until the end of the scope (SIGKILL) or Stop (SIGTERM).
+class Running {
+ public:
+  Running(const fs::path& folder, const std::string& prefix = "",
+          const std::string& more = "--grpc 127.0.0.1:0 --http 127.0.0.1:0") {
+    const absl::Time started = absl::Now();
+    const std::string command =
+        absl::StrCat(prefix, "exec ", HILUM_BIN_DIR, "/hilum-server run --json --dir ",
+                     folder.string(), " ", more, " 2>", folder.string(), "/err");
+    pipe_ = popen(absl::StrCat("echo $$; ", command).c_str(), "r");
+    char line[1024];
+    if (std::fgets(line, sizeof(line), pipe_) != nullptr) pid_ = std::atoi(line);
+    if (std::fgets(line, sizeof(line), pipe_) != nullptr) {
+      event_ = nlohmann::json::parse(line, nullptr, false);
+    }
+    start_ms_ = absl::ToInt64Milliseconds(absl::Now() - started);
+  }
+  ~Running() {
+    if (pipe_ != nullptr) End(9);
+  }
+  int Stop() { return End(15); }
+  std::string grpc() const { return event_["grpc"].get<std::string>(); }
+  std::string http() const { return event_["http"].get<std::string>(); }
+  int pid() const { return pid_; }
+  bool listening() const { return event_.is_object() && event_["event"] == "listening"; }
+  int64_t start_ms() const { return start_ms_; }
+
+ private:
+  int End(int signal) {
+    kill(pid_, signal);
+    const int status = pclose(pipe_);
+    pipe_ = nullptr;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  std::FILE* pipe_ = nullptr;
+  int pid_ = 0;
+  nlohmann::json event_;
+  int64_t start_ms_ = 0;
+};
+
+class Program : public testing::Test {
+ protected:
+  void SetUp() override {
+    dir_ = temporary_.path() / "server";
+    const Result init =
+        Call(absl::StrCat("init --json --dir ", dir_.string(), " --federation test.example"));
+    ASSERT_EQ(init.exit_code, 0) << init.output;
+    EXPECT_EQ(nlohmann::json::parse(init.output)["origin"], "test.example/ledger");
+  }
+  Result Verb(const std::string& verb, const std::string& more) {
+    return Call(absl::StrCat(verb, " --dir ", dir_.string(), " ", more));
+  }
+  std::unique_ptr<TestSite> Join(const Running& server, const std::string& name) {
+    const Result invite = Verb("invite", "--json --site " + name);
+    EXPECT_EQ(invite.exit_code, 0) << invite.output;
+    auto site = TestSite::Join(server.grpc(), nlohmann::json::parse(invite.output)["token"]);
+    EXPECT_TRUE(site.ok()) << site.status();
+    return *std::move(site);
+  }
+  TempFolder temporary_;
+  fs::path dir_;
+};
+
+TEST_F(Program, ServesUntilSigtermAndSaysHowToGoOn) {
+  Running server(dir_);
+  ASSERT_TRUE(server.listening());
+  httplib::Client client("http://" + server.http());
+  EXPECT_EQ(client.Get("/healthz")->body, "ok\n");
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string addresses,
+                             ReadTextFile(dir_ / "run/addresses.json", 4096));
+  EXPECT_EQ(nlohmann::json::parse(addresses)["grpc"], server.grpc());
+  EXPECT_EQ(server.Stop(), 0);
+  Running again(dir_, "", absl::StrCat("--grpc ", server.grpc(), " --http ", server.http()));
+  EXPECT_TRUE(again.listening()) << "the ports are free again at once";
+}
+
+TEST_F(Program, AKilledServerHasItsPortsBackAtOnce) {
+  std::string addresses;
+  {
+    const Running server(dir_);
+    ASSERT_TRUE(server.listening());
+    const auto site = Join(server, "hospital-a");
+    site->Arrive();
+    HILUM_ASSERT_OK(site->WaitFor([](const auto&) { return true; }).status());
+    addresses = absl::StrCat("--grpc ", server.grpc(), " --http ", server.http());
+    httplib::Client("http://" + server.http()).Get("/healthz");
+  }
+  const Running again(dir_, "", addresses);
+  EXPECT_TRUE(again.listening());
+}
+
+TEST_F(Program, APortInUseEndsWithOneSentenceAndExitCode1) {
+  const Running server(dir_);
+  const Result other_dir = Call(
+      absl::StrCat("init --dir ", temporary_.path().string(), "/two --federation two.example"));
+  ASSERT_EQ(other_dir.exit_code, 0);
+  for (const std::string& taken : {absl::StrCat("--grpc ", server.grpc(), " --http 127.0.0.1:0"),
+                                   absl::StrCat("--grpc 127.0.0.1:0 --http ", server.http())}) {
+    const Result second = Call(absl::StrCat("run --log-file /dev/null --dir ",
+                                            temporary_.path().string(), "/two ", taken));
+    EXPECT_EQ(second.exit_code, 1);
+    EXPECT_THAT(second.output, testing::HasSubstr("cannot listen on "));
+    EXPECT_EQ(std::count(second.output.begin(), second.output.end(), '\n'), 1) << second.output;
+  }
+}
+
+TEST_F(Program, ASecondServerOnTheSameFolderIsRefused) {
+  const Running server(dir_);
+  const Result second = Verb("run", "--grpc 127.0.0.1:0 --http 127.0.0.1:0");
+  EXPECT_EQ(second.exit_code, 1) << second.output;
+}
+
+// The largest file that process `pid` may write, from now on.
+void LimitFiles(int pid, rlim_t limit_bytes) {
+  const rlimit limit{.rlim_cur = limit_bytes, .rlim_max = RLIM_INFINITY};
+  ASSERT_EQ(prlimit(pid, RLIMIT_FSIZE, &limit, nullptr), 0);
+}
+
+TEST_F(Program, AFullDiskRefusesTheUpdateAndTheRoundGoesOnWhenThereIsSpace) {
+  const Running server(dir_);
+  ASSERT_TRUE(server.listening());
+  std::vector<std::unique_ptr<TestSite>> sites;
+  for (const char* name : {"hospital-a", "hospital-b"}) {
+    sites.push_back(Join(server, name));
+    sites.back()->Arrive();
+  }
+  const fs::path lead = dir_ / "operator";
+  const auto jobs = wire::Jobs::NewStub(proto::OpenChannel(
+      server.grpc(), {.ca_pem = *ReadTextFile(lead / "ca.pem", 1 << 16),
+                      .certificate_pem = *ReadTextFile(lead / "cert.pem", 1 << 16),
+                      .key_pem = *ReadTextFile(lead / "key.pem", 1 << 16)}));
+  const proto::RoundPlan plan = MakePlan("cxr", 500'000);
+  HILUM_ASSERT_OK_AND_ASSIGN(const Digest model, SendModel(*jobs, MakeModelFile(plan.spec, 1)));
+  HILUM_ASSERT_OK(SendLaunch(*jobs, plan, model));
+  for (const auto& site : sites) HILUM_ASSERT_OK(site->Answer("cxr", true));
+  std::vector<OpenRound> open;
+  for (const auto& site : sites) {
+    HILUM_ASSERT_OK_AND_ASSIGN(OpenRound round, site->WaitForRound("cxr", 1));
+    open.push_back(std::move(round));
+  }
+  LimitFiles(server.pid(), 1'500'000);  // the vector has 2 MB
+  EXPECT_THAT(sites[0]->Submit(open[0], MakeVector(open[0].config, {.seed = 1})),
+              StatusIs(absl::StatusCode::kResourceExhausted, "cannot write"));
+  httplib::Client client("http://" + server.http());
+  EXPECT_EQ(client.Get("/healthz")->body, "ok\n");
+  LimitFiles(server.pid(), RLIM_INFINITY);
+  for (size_t i = 0; i < 2; ++i) {
+    HILUM_EXPECT_OK(sites[i]->Submit(open[i], MakeVector(open[i].config, {.seed = i})).status());
+  }
+  HILUM_EXPECT_OK(sites[0]->WaitForRound("cxr", 2).status());
+}
+
+TEST_F(Program, StateOfAnotherVersionIsRefusedInOneSentence) {
+  HILUM_ASSERT_OK_AND_ASSIGN(Bytes file, ReadFile(dir_ / "state.sqlite", 1 << 20));
+  file[63] = 99;
+  HILUM_ASSERT_OK(WriteFileDurably(dir_ / "state.sqlite", file));
+  const Result run = Verb("run", "");
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.output, testing::HasSubstr("state version 99"));
+  EXPECT_THAT(run.output, testing::HasSubstr("state version 1:"));
+  EXPECT_EQ(std::count(run.output.begin(), run.output.end(), '\n'), 1) << run.output;
+}
+
+TEST_F(Program, ConfigurationErrorsNameFileLineAndKey) {
+  const std::string text = "[listen]\ngrpc = \"127.0.0.1:1\"\nhtpp = \"127.0.0.1:2\"\n";
+  HILUM_ASSERT_OK(WriteFileDurably(dir_ / "server.toml", AsBytes(text)));
+  const Result unknown = Verb("run", "");
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_THAT(unknown.output, testing::HasSubstr("server.toml:3"));
+  EXPECT_THAT(unknown.output, testing::HasSubstr("htpp"));
+  const std::string range = "[models]\nmax_mib = 5000\n";
+  HILUM_ASSERT_OK(WriteFileDurably(dir_ / "server.toml", AsBytes(range)));
+  const Result out = Verb("run", "");
+  EXPECT_EQ(out.exit_code, 2);
+  EXPECT_THAT(out.output, testing::HasSubstr("5000"));
+  EXPECT_EQ(Verb("run", "--grpc nonsense").exit_code, 2);
+}
+
+TEST_F(Program, PrintConfigShowsWhatHoldsAndReadsBack) {
+  const Result shown = Verb("run", "--print-config --grpc 0.0.0.0:9000");
+  EXPECT_EQ(shown.exit_code, 0);
+  EXPECT_THAT(shown.output, testing::HasSubstr("grpc = \"0.0.0.0:9000\""));
+  HILUM_ASSERT_OK(WriteFileDurably(dir_ / "server.toml", AsBytes(shown.output)));
+  EXPECT_EQ(Verb("run", "--print-config").output, shown.output);
+  const Result json = Call(absl::StrCat("run --print-config --json --dir ", dir_.string()),
+                           "HILUM_HTTP=127.0.0.1:99 ");
+  EXPECT_EQ(nlohmann::json::parse(json.output)["listen"]["http"], "127.0.0.1:99");
+}
+
+TEST_F(Program, MembersAndRemoveWorkBesideARunningServerAndWithoutOne) {
+  {
+    const Running server(dir_);
+    const auto first = Join(server, "hospital-a");
+    const auto second = Join(server, "hospital-b");
+    const Result removed = Verb("remove", "hospital-a --json");
+    EXPECT_EQ(removed.exit_code, 0) << removed.output;
+    EXPECT_FALSE(nlohmann::json::parse(removed.output)["logged"]);
+    first->Arrive();
+    bool refused = false;
+    for (int i = 0; i < 100 && !refused; ++i) {
+      absl::SleepFor(absl::Milliseconds(50));
+      refused = absl::IsPermissionDenied(first->Answer("no-job", true));
+    }
+    EXPECT_TRUE(refused);
+  }
+  const Result removed = Verb("remove", "hospital-b --json");
+  EXPECT_EQ(removed.exit_code, 0) << removed.output;
+  EXPECT_TRUE(nlohmann::json::parse(removed.output)["logged"]);
+  const Result members = Verb("members", "--json");
+  for (const auto& member : nlohmann::json::parse(members.output)["members"]) {
+    EXPECT_EQ(member["state"], member["role"] == "site" ? "removed" : "active");
+  }
+  EXPECT_EQ(Verb("remove", "hospital-b").exit_code, 2);
+  EXPECT_EQ(Verb("remove", "nobody").exit_code, 2);
+}
+
+TEST_F(Program, StartsFastWithAThousandRounds) {
+  {
+    HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(dir_ / "state.sqlite"));
+    const proto::RoundPlan plan = MakePlan("cxr", 1000);
+    JobRow job{.job = {"cxr"}, .plan = *proto::EncodeRoundPlan(plan), .state = JobState::kDone};
+    job.closed_round = 1000;
+    for (uint64_t number = 1; number <= 1000; ++number) {
+      RoundRow row{.job = {"cxr"}, .round = {number}, .status = "ok"};
+      for (int site = 0; site < 10; ++site)
+        row.roster.push_back({.site = {absl::StrCat("s", site)}});
+      row.config.resize(900);
+      row.open_entry.resize(900, 'x');
+      row.close_entry.resize(1500, 'x');
+      row.open_index = 2 * number;
+      row.close_index = 2 * number + 1;
+      HILUM_ASSERT_OK(state->PutRoundAndJob(row, job));
+    }
+  }
+  int64_t best_ms = 1 << 30;
+  for (int i = 0; i < 5; ++i) {
+    const Running server(dir_);
+    ASSERT_TRUE(server.listening());
+    best_ms = std::min(best_ms, server.start_ms());
+  }
+  RecordProperty("start_ms", static_cast<int>(best_ms));
+  std::printf("listening after %d ms with 1,000 rounds\n", static_cast<int>(best_ms));
+  EXPECT_LT(best_ms, 300);
+}
+
+}  // namespace
+}  // namespace hilum::aggregator
