@@ -95,9 +95,9 @@ HILUM_INLINE void MaskedGradient(const float* x, const float* dy, const float* s
   if (!relu) return;
   Read<Width>(scale, a);
   Read<Width>(shift, b);
-  const typename Channels<Width>::Mask keep = value * a + b > 0.0f;
+  const typename Channels<Width>::Mask cut = value * a + b <= 0.0f;  // NaN goes on
   gradient = reinterpret_cast<typename Channels<Width>::Values>(
-      reinterpret_cast<typename Channels<Width>::Mask>(gradient) & keep);
+      reinterpret_cast<typename Channels<Width>::Mask>(gradient) & ~cut);
 }
 
 // dy and dy * x.
@@ -126,9 +126,9 @@ HILUM_INLINE void ScaleTile(const NormShape& shape, const float* x, const float*
   Read<Width>(shift + at, b);
   value = value * a + b;
   if (shape.relu) {
-    const typename Channels<Width>::Mask keep = value > 0.0f;
+    const typename Channels<Width>::Mask cut = value <= 0.0f;  // NaN goes on
     value = reinterpret_cast<typename Channels<Width>::Values>(
-        reinterpret_cast<typename Channels<Width>::Mask>(value) & keep);
+        reinterpret_cast<typename Channels<Width>::Mask>(value) & ~cut);
   }
   Write<Width>(value, y + from);
 }

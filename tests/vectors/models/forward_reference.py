@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""Logits of covidnet-nano at 32 pixels for fixed weights, written again in numpy from docs/models.md.
+
+  python3 forward_reference.py > nano32_logits.txt      (numpy 2.4.6; our own work, licence of Hilum)
+
+Value i of the flat vector is u(i) = ((i * 2654435761) mod 2^32) / 2^32 - 0.5, times 2.5 / sqrt(fan_in)
+for convolutions and linear layers; norm scales are 1 + u(i), norm shifts u(i), the bias u(i).
+Pixel i of the first image is frac(i * 0.618034), pixel (y, x) of the second y * x / 1024. All of it
+is rounded to float32 before it is used.
+"""
+import numpy as np
+
+WIDTHS, BLOCKS, STEM, SIZE, CLASSES = (64, 128, 256, 512), (3, 4, 6, 3), 32, 32, 2
+position = 0
+
+
+def take(*shape):
+    global position
+    i = np.arange(position, position + int(np.prod(shape)), dtype=np.uint64)
+    position += len(i)
+    return ((i * np.uint64(2654435761) % np.uint64(2**32)) / 2**32 - 0.5).reshape(shape)
+
+
+def weight(*shape):
+    values = take(*shape) * 2.5 / np.sqrt(np.prod(shape[1:]))
+    return values.astype(np.float32).astype(float)
+
+
+def convolve(x, w, stride=1, groups=1):
+    out, _, k, _ = w.shape
+    n, channels, height, width = x.shape
+    p = k // 2
+    x = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+    rows, columns = (height - 1) // stride + 1, (width - 1) // stride + 1
+    y = np.zeros((n, out, rows, columns))
+    for dy in range(k):
+        for dx in range(k):
+            part = x[:, :, dy:dy + stride * rows:stride, dx:dx + stride * columns:stride]
+            part = part[:, :, :rows, :columns]
+            if groups == 1:
+                y += np.einsum("nchw,oc->nohw", part, w[:, :, dy, dx])
+            else:
+                y += part * w[:, 0, dy, dx][None, :, None, None]
+    return y
+
+
+def norm(x):
+    c = x.shape[1]
+    gamma = (1 + take(c)).astype(np.float32).astype(float)
+    beta = take(c).astype(np.float32).astype(float)
+    g = x.reshape(x.shape[0], 8, -1)
+    g = (g - g.mean(2, keepdims=True)) / np.sqrt(g.var(2, keepdims=True) + 1e-5)
+    return g.reshape(x.shape) * gamma[None, :, None, None] + beta[None, :, None, None]
+
+
+def pool(x):
+    n, c, h, w = x.shape
+    return x.reshape(n, c, h // 2, 2, w // 2, 2).max((3, 5))
+
+
+def relu(x):
+    return np.maximum(x, 0)
+
+
+def pepx(x, out):
+    c = x.shape[1]
+    x = relu(norm(convolve(x, weight(c // 4, c, 1, 1))))
+    x = relu(norm(convolve(x, weight(c // 2, c // 4, 1, 1))))
+    x = relu(norm(convolve(x, weight(c // 2, 1, 3, 3), groups=c // 2)))
+    x = relu(norm(convolve(x, weight(c // 4, c // 2, 1, 1))))
+    return norm(convolve(x, weight(out, c // 4, 1, 1)))
+
+
+stripes = (np.arange(SIZE * SIZE) * 0.618034 % 1).reshape(SIZE, SIZE)
+ramp = np.arange(SIZE)[:, None] * np.arange(SIZE)[None, :] / 1024
+image = np.stack([stripes, ramp]).astype(np.float32).astype(float)[:, None]
+x = relu(norm(convolve(np.repeat(image, 3, 1), weight(STEM, 3, 7, 7), stride=2)))
+for width, blocks in zip(WIDTHS, BLOCKS):
+    total = pepx(pool(x), width)
+    for _ in range(blocks - 1):
+        total = total + pepx(relu(total), width)
+    x = total
+features = x.mean((2, 3))
+w = weight(CLASSES, features.shape[1])
+bias = take(CLASSES).astype(np.float32).astype(float)
+print("# forward_reference.py, numpy float64: logits [2 images, 2 classes]; then n_params")
+for row in features @ w.T + bias:
+    print(*(f"{value:.9f}" for value in row))
+print(position)
