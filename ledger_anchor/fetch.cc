@@ -10,6 +10,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/status_macros.h"
+#include "crypto/hash.h"
+#include "ledger_anchor/store.h"
 
 namespace hilum::ledger_anchor {
 namespace {
@@ -82,16 +85,56 @@ absl::StatusOr<Fetch> HttpFetch(absl::string_view url) {
   });
 }
 
-absl::StatusOr<Fetch> FetchFrom(absl::string_view url_or_folder) {
-  if (absl::StrContains(url_or_folder, "://")) return HttpFetch(url_or_folder);
-  const fs::path folder{std::string(url_or_folder)};
-  for (const char* inner : {"", "ledger/log", "log"}) {
+namespace {
+
+LedgerPlace PlaceOfUrl(Fetch fetch) {
+  LedgerPlace place;
+  place.fetch = fetch;
+  place.fetch_object = [fetch = std::move(fetch)](const Digest& digest,
+                                                  uint64_t limit_bytes) -> absl::StatusOr<Bytes> {
+    const std::string hex = ToHex(digest);
+    HILUM_ASSIGN_OR_RETURN(
+        Bytes bytes,
+        fetch(absl::StrCat("objects/sha256/", hex.substr(0, 2), "/", hex.substr(2)), limit_bytes));
+    if (crypto::Sha256(bytes) == digest) return bytes;
+    return absl::DataLossError(absl::StrCat("the object ", hex, " came with other bytes"));
+  };
+  return place;
+}
+
+std::optional<fs::path> FirstWith(const fs::path& folder, std::initializer_list<const char*> inner,
+                                  const char* file) {
+  for (const char* name : inner) {
     std::error_code error;
-    if (fs::exists(folder / inner / "checkpoint", error)) return FolderFetch(folder / inner);
+    if (fs::exists(folder / name / file, error)) return (folder / name).lexically_normal();
   }
-  return absl::NotFoundError(
-      absl::StrCat("there is no ledger in ", folder.string(),
-                   "; it is a folder with the file \"checkpoint\", or the state folder above it"));
+  return std::nullopt;
+}
+
+}  // namespace
+
+absl::StatusOr<LedgerPlace> LocateLedger(absl::string_view url_or_folder) {
+  if (absl::StrContains(url_or_folder, "://")) {
+    HILUM_ASSIGN_OR_RETURN(Fetch fetch, HttpFetch(url_or_folder));
+    return PlaceOfUrl(std::move(fetch));
+  }
+  const fs::path folder{std::string(url_or_folder)};
+  LedgerPlace place;
+  place.served = FirstWith(folder, {".", "ledger/log", "log"}, "checkpoint");
+  if (!place.served) {
+    return absl::NotFoundError(absl::StrCat(
+        "there is no ledger in ", folder.string(),
+        "; it is a folder with the file \"checkpoint\", or the state folder above it"));
+  }
+  place.fetch = FolderFetch(*place.served);
+  place.objects = FirstWith(folder, {"objects", "../objects", "../../objects"}, "sha256");
+  if (place.objects) {
+    place.fetch_object = [store = Store::OpenForReading(*place.objects)](const Digest& digest,
+                                                                         uint64_t limit_bytes) {
+      return store.Get(digest, limit_bytes);
+    };
+  }
+  return place;
 }
 
 }  // namespace hilum::ledger_anchor

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -21,9 +22,22 @@ Fetch FolderFetch(std::filesystem::path folder);
 // `url` is http://host[:port][/prefix] or https://…. InvalidArgument: another form.
 absl::StatusOr<Fetch> HttpFetch(absl::string_view url);
 
-// A URL, or a folder: the log folder itself, or a state folder that holds ledger/log or log.
-// NotFound: the folder holds no checkpoint.
-absl::StatusOr<Fetch> FetchFrom(absl::string_view url_or_folder);
+// Gives an object of the store, hashed again. NotFound, ResourceExhausted, Unavailable as Fetch;
+// DataLoss: the bytes are not what their name says.
+using ObjectFetch =
+    std::function<absl::StatusOr<Bytes>(const Digest& digest, uint64_t limit_bytes)>;
+
+struct LedgerPlace {
+  Fetch fetch;
+  ObjectFetch fetch_object;                      // empty: no store beside this ledger
+  std::optional<std::filesystem::path> served;   // the log's folder; absent for a URL
+  std::optional<std::filesystem::path> objects;  // the store's folder; absent for a URL
+};
+
+// Finds the log and the store that belongs to it. `url_or_folder` is a server's HTTP address; or
+// the log's folder itself; or the folder above it: a server's state folder (ledger/log, objects) or
+// an export (log, objects). NotFound: the folder holds no checkpoint. InvalidArgument: the URL.
+absl::StatusOr<LedgerPlace> LocateLedger(absl::string_view url_or_folder);
 
 }  // namespace hilum::ledger_anchor
 

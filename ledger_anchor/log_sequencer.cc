@@ -269,8 +269,8 @@ absl::StatusOr<HashList> LogSequencer::ProveConsistency(uint64_t old_size,
   const std::lock_guard guard(impl_->mutex);
   if (new_size == 0) new_size = impl_->head.size;
   if (new_size > impl_->head.size) {
-    return absl::InvalidArgumentError(absl::StrCat("the log has ", impl_->head.size,
-                                                   " entries, asked was for ", new_size));
+    return absl::InvalidArgumentError(
+        absl::StrCat("the log has ", impl_->head.size, " entries, asked was for ", new_size));
   }
   return ledger_anchor::ProveConsistency(old_size, new_size, impl_->hashes.reader());
 }

@@ -128,10 +128,25 @@ absl::Status NameRewrittenEntry(const Fetch& fetch, const LogView& view) {
 
 }  // namespace
 
+absl::StatusOr<LedgerPins> ParsePins(absl::string_view log_vkey, absl::string_view entry_key) {
+  LedgerPins pins;
+  if (!log_vkey.empty()) {
+    HILUM_ASSIGN_OR_RETURN(const VerifierKey key, ParseVerifierKey(log_vkey));
+    pins.origin = key.name;
+    pins.log_vkey = std::string(log_vkey);
+  }
+  if (!entry_key.empty()) {
+    HILUM_ASSIGN_OR_RETURN(pins.entry_key, crypto::PublicKeyFromBase64(entry_key));
+  }
+  return pins;
+}
+
 absl::StatusOr<LogView> VerifyLog(const Fetch& fetch, const LedgerPins& pins, VerifyDepth depth) {
   LogView view;
   view.state = Admission(pins);
-  view.trusted_on_first_use = pins.log_vkey.empty();
+  const bool has_entry_key =
+      depth == VerifyDepth::kEverything && pins.entry_key != crypto::PublicKey{};
+  view.trusted_on_first_use = pins.log_vkey.empty() && !has_entry_key;
   HILUM_ASSIGN_OR_RETURN(const Bytes note, fetch("checkpoint", kNoteLimitBytes));
   view.checkpoint_note = std::string(AsText(note));
   HILUM_ASSIGN_OR_RETURN(const Note parsed, ParseNote(view.checkpoint_note));

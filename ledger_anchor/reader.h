@@ -36,6 +36,10 @@ struct LogView {
   bool trusted_on_first_use = false;  // no pins were given: the genesis vouches for itself
 };
 
+// The pins of a person's command line: the log's verifier key and the aggregator's entry key in
+// base64; each may be empty. The origin is the log key's name. InvalidArgument: neither form.
+absl::StatusOr<LedgerPins> ParsePins(absl::string_view log_vkey, absl::string_view entry_key);
+
 enum class VerifyDepth {
   kEverything,  // also signatures, members and chain of the entries
   kHashes,      // tree, tiles and canonical encoding only

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,6 +25,9 @@ class Store {
  public:
   // Makes the folder where needed and removes unfinished objects older than a day.
   static absl::StatusOr<Store> Open(const std::filesystem::path& folder);
+
+  // For readers: makes and removes nothing. What is missing shows at the first read.
+  static Store OpenForReading(std::filesystem::path folder) { return Store(std::move(folder)); }
 
   // Durable when it returns. An object that is there already is not written again.
   // ResourceExhausted: disk full. Unavailable: another system error.

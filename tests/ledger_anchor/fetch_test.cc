@@ -7,6 +7,7 @@
 
 #include "ledger_anchor/log.h"
 #include "ledger_anchor/reader.h"
+#include "ledger_anchor/store.h"
 #include "tests/ledger_anchor/federation.h"
 #include "tests/status_matchers.h"
 
@@ -31,11 +32,43 @@ class Fetches : public ::testing::Test {
 TEST_F(Fetches, ReadAFolderOrTheStateFolderAboveIt) {
   for (const fs::path& from :
        {folder_.path(), folder_.path() / "ledger", folder_.path() / "ledger" / "log"}) {
-    HILUM_ASSERT_OK_AND_ASSIGN(const Fetch fetch, FetchFrom(from.string()));
-    HILUM_EXPECT_OK(VerifyLog(fetch, federation_.Pins()).status());
+    HILUM_ASSERT_OK_AND_ASSIGN(const LedgerPlace place, LocateLedger(from.string()));
+    HILUM_EXPECT_OK(VerifyLog(place.fetch, federation_.Pins()).status());
+    EXPECT_EQ(fs::weakly_canonical(*place.served), fs::weakly_canonical(log_->served_folder()));
+    EXPECT_FALSE(place.fetch_object);
   }
-  EXPECT_THAT(FetchFrom((folder_.path() / "none").string()).status(),
+  EXPECT_THAT(LocateLedger((folder_.path() / "none").string()).status(),
               StatusIs(StatusCode::kNotFound, "no ledger"));
+}
+
+TEST_F(Fetches, FindTheStoreBesideTheLedger) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const Store store, Store::Open(folder_.path() / "objects"));
+  HILUM_ASSERT_OK_AND_ASSIGN(const Digest digest, store.Put(AsBytes("a model")));
+  for (const fs::path& from :
+       {folder_.path(), folder_.path() / "ledger", folder_.path() / "ledger" / "log"}) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const LedgerPlace place, LocateLedger(from.string()));
+    ASSERT_TRUE(place.fetch_object) << from;
+    HILUM_ASSERT_OK_AND_ASSIGN(const Bytes bytes, place.fetch_object(digest, 100));
+    EXPECT_EQ(AsText(bytes), "a model");
+    EXPECT_THAT(place.fetch_object(H("x"), 100), StatusIs(StatusCode::kNotFound, ""));
+  }
+}
+
+// Objects of a server are believed by their hash alone.
+TEST_F(Fetches, HashObjectsOfAnHttpServer) {
+  const Digest good = crypto::Sha256("good");
+  httplib::Server server;
+  server.Get("/objects/sha256/(.*)", [](const httplib::Request&, httplib::Response& response) {
+    response.set_content("good", "application/octet-stream");
+  });
+  const int port = server.bind_to_any_port("127.0.0.1");
+  std::thread thread([&server] { server.listen_after_bind(); });
+  HILUM_ASSERT_OK_AND_ASSIGN(const LedgerPlace place,
+                             LocateLedger("http://127.0.0.1:" + std::to_string(port)));
+  EXPECT_TRUE(place.fetch_object(good, 100).ok());
+  EXPECT_THAT(place.fetch_object(H("other"), 100), StatusIs(StatusCode::kDataLoss, "other bytes"));
+  server.stop();
+  thread.join();
 }
 
 TEST_F(Fetches, ReadAnHttpServer) {
@@ -54,7 +87,8 @@ TEST_F(Fetches, ReadAnHttpServer) {
     return fetch.ok() ? (*fetch)("checkpoint", 1000).status() : fetch.status();
   };
   for (const char* prefix : {"/ledger", "/ledger/"}) {
-    HILUM_ASSERT_OK_AND_ASSIGN(const Fetch fetch, FetchFrom(host + prefix));
+    HILUM_ASSERT_OK_AND_ASSIGN(const LedgerPlace place, LocateLedger(host + prefix));
+    const Fetch& fetch = place.fetch;
     HILUM_EXPECT_OK(VerifyLog(fetch, federation_.Pins()).status());
     EXPECT_THAT(fetch("tile/0/999", 1000).status(), StatusIs(StatusCode::kNotFound, "404"));
   }
@@ -68,7 +102,7 @@ TEST_F(Fetches, ReadAnHttpServer) {
 TEST(HttpFetch, RefusesOtherUrls) {
   for (const char* url : {"ftp://host/", "http://", "https://", "http://a b/", "http://u:p@host/",
                           "http://host/?q", "http://host/#f", "file:///etc/passwd"}) {
-    EXPECT_THAT(FetchFrom(url).status(), StatusIs(StatusCode::kInvalidArgument, "http")) << url;
+    EXPECT_THAT(LocateLedger(url).status(), StatusIs(StatusCode::kInvalidArgument, "http")) << url;
   }
 }
 

@@ -1,0 +1,167 @@
+#include "cli/ledger_audit.h"
+
+#include <chrono>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "aggregator/replay.h"
+#include "base/bytes.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "cli/output.h"
+#include "ledger_anchor/store.h"
+#include "ledger_anchor/tiles.h"
+
+namespace hilum::cli {
+namespace {
+
+using ledger_anchor::RoundEntries;
+using ledger_anchor::Store;
+using ledger_anchor::TileId;
+using nlohmann::ordered_json;
+
+constexpr uint64_t kObjectLimitBytes = uint64_t{4} << 30;
+
+absl::StatusOr<RoundEntries> FindClosedRound(const LedgerFlags& flags, const LedgerSource& source,
+                                             uint64_t round) {
+  HILUM_ASSIGN_OR_RETURN(const RoundEntries found,
+                         ledger_anchor::FindRound(source.view, round, flags.study));
+  if (found.close == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("round ", round, " is open; there is something to replay once it is closed"));
+  }
+  if (!source.place.fetch_object) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(flags.from, " holds the ledger without the store (a folder objects/ beside ",
+                     "it); `hilum ledger export` writes both"));
+  }
+  return found;
+}
+
+// A round that misses its evidence cannot be verified.
+absl::Status AsVerification(const absl::Status& status) {
+  return absl::IsNotFound(status) ? absl::DataLossError(status.message()) : status;
+}
+
+absl::Status CheckEmptyFolder(const fs::path& folder) {
+  std::error_code error;
+  if (!fs::exists(folder, error) || fs::is_empty(folder, error)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(folder.string(), " is not an empty folder; name a new one"));
+}
+
+// The served files of the verified log, made from its entries.
+absl::Status WriteLog(const ledger_anchor::LogView& view, const fs::path& folder) {
+  const auto write = [&folder](const std::string& path, ByteView bytes) -> absl::Status {
+    HILUM_RETURN_IF_ERROR(MakeFolder((folder / path).parent_path()));
+    return WriteFileDurably(folder / path, bytes);
+  };
+  std::vector<std::string> texts;
+  for (const ledger_anchor::ViewEntry& entry : view.entries) texts.push_back(entry.text);
+  for (const TileId& tile :
+       ledger_anchor::TilesOfLevel(ledger_anchor::kEntriesLevel, texts.size())) {
+    const auto part = std::span<const std::string>(texts).subspan(
+        tile.index * ledger_anchor::kTileWidth, static_cast<size_t>(tile.width));
+    HILUM_RETURN_IF_ERROR(write(ledger_anchor::TilePath(tile), ledger_anchor::EncodeBundle(part)));
+  }
+  for (int l = 0; l < view.hashes.n_levels(); ++l) {
+    for (const TileId& tile : ledger_anchor::TilesOfLevel(l, texts.size())) {
+      const auto part = view.hashes.level(l).subspan(tile.index * ledger_anchor::kTileWidth,
+                                                     static_cast<size_t>(tile.width));
+      HILUM_RETURN_IF_ERROR(write(ledger_anchor::TilePath(tile), ledger_anchor::EncodeTile(part)));
+    }
+  }
+  return write("checkpoint", AsBytes(view.checkpoint_note));
+}
+
+ordered_json AuditJson(const LedgerSource& source, const aggregator::ReplayResult& result,
+                       double seconds) {
+  ordered_json out = {{"verified", true},
+                      {"job", result.job},
+                      {"round", result.round},
+                      {"status", result.status},
+                      {"model", ToHex(result.model)},
+                      {"updates", result.n_updates},
+                      {"films", result.total_weight},
+                      {"mean_loss", result.mean_loss},
+                      {"read_bytes", result.read_bytes},
+                      {"seconds", seconds}};
+  out.update(LedgerJson(source.view));
+  return out;
+}
+
+std::string AuditText(const LedgerSource& source, const aggregator::ReplayResult& result,
+                      double seconds) {
+  std::string text = absl::StrCat("round ", result.round, " of ", result.job, ": ");
+  if (result.status == "aborted") {
+    absl::StrAppend(&text, "aborted; the model stayed what it was\n");
+  } else {
+    absl::StrAppend(&text, result.n_updates, " updates added up again (",
+                    FormatBytes(static_cast<double>(result.read_bytes)), ", ",
+                    FormatSeconds(seconds), "); the model has the same bits\n");
+  }
+  return absl::StrCat(text, "model  ", ToHex(result.model), "\nlog    ",
+                      source.view.checkpoint.origin, ", ", source.view.checkpoint.size,
+                      " entries; ", TrustOf(source.view), "\n");
+}
+
+}  // namespace
+
+absl::Status RunAudit(const LedgerFlags& flags, uint64_t round) {
+  HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags));
+  HILUM_ASSIGN_OR_RETURN(const RoundEntries entries, FindClosedRound(flags, source, round));
+  const auto start = std::chrono::steady_clock::now();
+  const ledger_anchor::Members& members = source.view.state.members();
+  const absl::StatusOr<aggregator::ReplayResult> result =
+      aggregator::Replay({.fetch = source.place.fetch_object,
+                          .open = entries.open->entry,
+                          .open_leaf = entries.open->leaf_hash,
+                          .close = entries.close->entry,
+                          .members = &members,
+                          .origin = source.view.state.origin(),
+                          .log_vkey = source.view.state.log_vkey()});
+  if (!result.ok()) return AsVerification(result.status());
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+  if (flags.json) {
+    PrintJson(AuditJson(source, *result, took.count()));
+  } else {
+    Print(AuditText(source, *result, took.count()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunExport(const LedgerFlags& flags, uint64_t round, const std::string& out) {
+  const fs::path folder = out;
+  HILUM_RETURN_IF_ERROR(CheckEmptyFolder(folder));
+  HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags));
+  HILUM_ASSIGN_OR_RETURN(const RoundEntries entries, FindClosedRound(flags, source, round));
+  const absl::StatusOr<std::vector<Digest>> objects = aggregator::ObjectsOfRound(
+      source.place.fetch_object, entries.open->entry, entries.close->entry);
+  if (!objects.ok()) return AsVerification(objects.status());
+  HILUM_ASSIGN_OR_RETURN(const Store store, Store::Open(folder / "objects"));
+  uint64_t size_bytes = 0;
+  for (const Digest& digest : *objects) {
+    const absl::StatusOr<Bytes> bytes = source.place.fetch_object(digest, kObjectLimitBytes);
+    if (!bytes.ok()) return AsVerification(bytes.status());
+    HILUM_RETURN_IF_ERROR(store.Put(*bytes));
+    size_bytes += bytes->size();
+  }
+  HILUM_RETURN_IF_ERROR(WriteLog(source.view, folder / "log"));
+  if (flags.json) {
+    PrintJson({{"round", round},
+               {"out", out},
+               {"entries", source.view.entries.size()},
+               {"objects", objects->size()},
+               {"object_bytes", size_bytes}});
+  } else {
+    Print(absl::StrCat(source.view.entries.size(), " entries and ", objects->size(), " objects (",
+                       FormatBytes(static_cast<double>(size_bytes)), ") are in ", out,
+                       "; check them anywhere with `hilum ledger audit ", round, " --from ", out,
+                       "`\n"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hilum::cli

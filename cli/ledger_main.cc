@@ -1,0 +1,79 @@
+// hilum-ledger: what an auditor asks a federation's ledger, without asking anybody.
+#include "cli/cli11_status.h"
+#include "cli/ledger_audit.h"
+#include "cli/ledger_show.h"
+#include "cli/ledger_verify.h"
+
+namespace {
+
+using hilum::cli::LedgerFlags;
+
+CLI::App* AddVerb(CLI::App& app, LedgerFlags& flags, const char* name, const char* description) {
+  CLI::App* verb = app.add_subcommand(name, description);
+  verb->add_option("--from", flags.from,
+                   "A server's state folder, an export, the log's own folder, or http(s)://host")
+      ->required();
+  verb->add_option("--vkey", flags.vkey,
+                   "The log's verifier key as you know it (name+id+key); without it the genesis "
+                   "entry vouches for itself: trust on first use");
+  verb->add_option("--entry-key", flags.entry_key,
+                   "The aggregator's entry key as you know it, base64");
+  verb->add_option("--study", flags.study, "The study, where the log holds several");
+  verb->add_flag("--json", flags.json, "One JSON document");
+  return verb;
+}
+
+struct Verbs {
+  CLI::App* verify;
+  CLI::App* show;
+  CLI::App* prove;
+  CLI::App* audit;
+  CLI::App* export_verb;
+};
+
+absl::Status Run(const Verbs& verbs, LedgerFlags& flags, hilum::cli::ShowFlags& show,
+                 hilum::cli::ProveFlags& prove, bool hashes_only, uint64_t round,
+                 const std::string& out) {
+  show.ledger = prove.ledger = flags;
+  if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, hashes_only);
+  if (verbs.show->parsed()) return hilum::cli::RunShow(show);
+  if (verbs.prove->parsed()) return hilum::cli::RunProve(prove);
+  if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, round);
+  if (verbs.export_verb->parsed()) return hilum::cli::RunExport(flags, round, out);
+  return hilum::cli::RunFsck(flags);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  hilum::cli::App app("hilum-ledger", "Verifies, shows and replays a federation's ledger");
+  app.require_subcommand(1);
+  LedgerFlags flags;
+  hilum::cli::ShowFlags show;
+  hilum::cli::ProveFlags prove;
+  bool hashes_only = false;
+  uint64_t round = 0;
+  std::string out;
+  Verbs verbs{};
+  verbs.verify = AddVerb(app, flags, "verify", "Checks the whole log; exit code 3 when it fails");
+  verbs.verify->add_flag("--hashes", hashes_only, "Tree, tiles and encoding only");
+  verbs.show = AddVerb(app, flags, "show", "Prints the entries of a verified log");
+  verbs.show->add_option("ROUND", show.round, "Only entries of this round");
+  verbs.show->add_option("--type", show.type, "Only this type, for example round-close");
+  verbs.show->add_option("--site", show.site, "Only entries by, about or with this member");
+  verbs.show->add_option("--since", show.since, "Only from 2026-11-24, or seconds since 1970");
+  verbs.prove = AddVerb(app, flags, "prove", "Emits the .tlog-proof of one entry");
+  verbs.prove->add_option("ROUND", prove.round, "The round whose round-close is proven");
+  verbs.prove->add_option("--index", prove.index, "The entry with this index instead");
+  verbs.prove->add_flag("--open", prove.open, "The round-open of ROUND instead");
+  verbs.prove->add_option("--out", prove.out, "File to write instead of standard output");
+  verbs.audit = AddVerb(app, flags, "audit", "Computes a round again and compares it, bit for bit");
+  verbs.audit->add_option("ROUND", round, "The round")->required();
+  verbs.export_verb =
+      AddVerb(app, flags, "export", "Writes all that `audit` needs of a round into one folder");
+  verbs.export_verb->add_option("ROUND", round, "The round")->required();
+  verbs.export_verb->add_option("--out", out, "New folder")->required();
+  AddVerb(app, flags, "fsck", "Compares every served file and stored object; lists all damage");
+  return hilum::cli::RunApp(
+      app, argc, argv, [&] { return Run(verbs, flags, show, prove, hashes_only, round, out); });
+}

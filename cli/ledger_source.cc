@@ -1,0 +1,55 @@
+#include "cli/ledger_source.h"
+
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/check.h"
+#include "base/status_macros.h"
+
+namespace hilum::cli {
+
+using ledger_anchor::Genesis;
+using ledger_anchor::LogView;
+using nlohmann::ordered_json;
+
+absl::StatusOr<LedgerSource> OpenLedger(const LedgerFlags& flags,
+                                        ledger_anchor::VerifyDepth depth) {
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::LedgerPins pins,
+                         ledger_anchor::ParsePins(flags.vkey, flags.entry_key));
+  LedgerSource source;
+  HILUM_ASSIGN_OR_RETURN(source.place, ledger_anchor::LocateLedger(flags.from));
+  absl::StatusOr<LogView> view = ledger_anchor::VerifyLog(source.place.fetch, pins, depth);
+  // A file that a signed checkpoint needs is missing: the log does not verify.
+  if (absl::IsNotFound(view.status())) return absl::DataLossError(view.status().message());
+  if (!view.ok()) return view.status();
+  source.view = *std::move(view);
+  return source;
+}
+
+std::string TrustOf(const LogView& view) {
+  return view.trusted_on_first_use
+             ? "trust on first use: pinned by the genesis entry itself; give --vkey to pin the log"
+             : "pinned";
+}
+
+const Genesis& GenesisOf(const LogView& view) {
+  const auto* genesis = std::get_if<Genesis>(&view.entries.at(0).entry.body);
+  HILUM_CHECK(genesis != nullptr);  // VerifyLog took it as the first entry
+  return *genesis;
+}
+
+ordered_json EntryJson(const ledger_anchor::ViewEntry& entry) {
+  ordered_json out = {{"index", entry.index}, {"leaf", ToHex(entry.leaf_hash)}};
+  const ordered_json fields = ordered_json::parse(entry.text, nullptr, /*allow_exceptions=*/false);
+  for (const auto& [key, value] : fields.items()) out[key] = value;
+  return out;
+}
+
+ordered_json LedgerJson(const LogView& view) {
+  const ordered_json genesis = EntryJson(view.entries.at(0));
+  return {{"origin", view.checkpoint.origin},     {"size", view.checkpoint.size},
+          {"root", ToHex(view.checkpoint.root)},  {"log_vkey", genesis.at("log_vkey")},
+          {"entry_key", genesis.at("entry_key")}, {"trust", TrustOf(view)}};
+}
+
+}  // namespace hilum::cli

@@ -1,0 +1,126 @@
+#include "cli/ledger_verify.h"
+
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/bytes.h"
+#include "base/status_macros.h"
+#include "cli/output.h"
+#include "ledger_anchor/fsck.h"
+#include "ledger_anchor/store.h"
+
+namespace hilum::cli {
+namespace {
+
+using ledger_anchor::LogView;
+using ledger_anchor::RoundClose;
+using ledger_anchor::VerifyDepth;
+using nlohmann::ordered_json;
+
+// Models and round records: what the entries themselves address.
+std::set<Digest> NamedObjects(const LogView& view) {
+  std::set<Digest> objects;
+  for (const ledger_anchor::ViewEntry& one : view.entries) {
+    const auto* close = std::get_if<RoundClose>(&one.entry.body);
+    if (close == nullptr) continue;
+    objects.insert({close->base_model, close->model});
+    if (close->secagg) objects.insert(close->secagg->evidence);
+  }
+  return objects;
+}
+
+struct ObjectCount {
+  uint64_t n_checked = 0;
+  uint64_t n_missing = 0;
+};
+
+absl::StatusOr<ObjectCount> CheckObjects(const LedgerSource& source) {
+  const auto store = ledger_anchor::Store::OpenForReading(*source.place.objects);
+  ObjectCount count;
+  for (const Digest& digest : NamedObjects(source.view)) {
+    const absl::Status status = store.Check(digest);
+    if (absl::IsNotFound(status)) {
+      ++count.n_missing;
+      continue;
+    }
+    HILUM_RETURN_IF_ERROR(status);
+    ++count.n_checked;
+  }
+  return count;
+}
+
+ordered_json VerifyJson(const LogView& view, bool hashes_only,
+                        const std::optional<ObjectCount>& objects) {
+  ordered_json out = {{"verified", true}, {"depth", hashes_only ? "hashes" : "everything"}};
+  out.update(LedgerJson(view));
+  if (objects) out["objects"] = {{"checked", objects->n_checked}, {"missing", objects->n_missing}};
+  out["entries"] = ordered_json::array();
+  for (const ledger_anchor::ViewEntry& entry : view.entries) {
+    out["entries"].push_back(EntryJson(entry));
+  }
+  return out;
+}
+
+std::string VerifyText(const LogView& view, bool hashes_only,
+                       const std::optional<ObjectCount>& objects) {
+  std::string text =
+      absl::StrCat(view.checkpoint.origin, ": ", view.checkpoint.size, " entries verified: ",
+                   hashes_only ? "tree, tiles and encoding only"
+                               : "tree, tiles, encoding, signatures, members and rounds",
+                   "\nroot     ", ToHex(view.checkpoint.root), "\nlog key  ",
+                   GenesisOf(view).log_vkey, "\ntrust    ", TrustOf(view), "\n");
+  if (objects) {
+    absl::StrAppend(&text, "objects  ", objects->n_checked, " models and round records hash to ",
+                    "their names, ", objects->n_missing, " are not in this store\n");
+  }
+  return text;
+}
+
+}  // namespace
+
+absl::Status RunVerify(const LedgerFlags& flags, bool hashes_only) {
+  HILUM_ASSIGN_OR_RETURN(
+      const LedgerSource source,
+      OpenLedger(flags, hashes_only ? VerifyDepth::kHashes : VerifyDepth::kEverything));
+  std::optional<ObjectCount> objects;
+  if (source.place.objects) {
+    HILUM_ASSIGN_OR_RETURN(objects, CheckObjects(source));
+  }
+  if (flags.json) {
+    PrintJson(VerifyJson(source.view, hashes_only, objects));
+  } else {
+    Print(VerifyText(source.view, hashes_only, objects));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunFsck(const LedgerFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags));
+  if (!source.place.served) {
+    return absl::InvalidArgumentError(absl::StrCat("fsck reads a folder, and ", flags.from,
+                                                   " is a URL; `verify` checks a remote log"));
+  }
+  HILUM_ASSIGN_OR_RETURN(ledger_anchor::FsckReport report,
+                         ledger_anchor::CheckServedFolder(source.view, *source.place.served));
+  if (source.place.objects) {
+    HILUM_RETURN_IF_ERROR(ledger_anchor::CheckStore(*source.place.objects, report));
+  }
+  if (flags.json) {
+    PrintJson({{"verified", report.faults.empty()},
+               {"files", report.n_files},
+               {"objects", report.n_objects},
+               {"faults", report.faults}});
+  } else {
+    for (const std::string& fault : report.faults) Print(Printable(fault) + "\n");
+    Print(absl::StrCat(report.n_files, " served files and ", report.n_objects,
+                       " objects compared, ", report.faults.size(), " faults\n"));
+  }
+  if (report.faults.empty()) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(report.faults.size(), " of ",
+                                          report.n_files + report.n_objects,
+                                          " files are not what they must be; bring them back ",
+                                          "from a copy, or open the log again to rebuild tiles"));
+}
+
+}  // namespace hilum::cli
