@@ -54,7 +54,8 @@ struct SplitAudit {
 };
 
 inline constexpr int kMaxOverlaps = 100;
-// Measured on the demo's films: different films differ by more, re-encoded ones by less.
+// Measured on the demo's 330 films: different films differ in at least 22 bits (median 79), a film
+// and its copy of half the size in at most 17 (median 8).
 inline constexpr int kNearDuplicateBits = 16;
 
 // Every pair of a training and a test image. O(n_train * n_test).

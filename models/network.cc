@@ -8,7 +8,6 @@
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/upsample_bilinear2d.h>
-#include <malloc.h>
 
 #include <cmath>
 #include <utility>
@@ -105,15 +104,6 @@ absl::Status UseThreads(int n_threads) {
   }
   if (at::get_num_threads() == n_threads) return absl::OkStatus();
   return CatchTorch([&] { at::set_num_threads(n_threads); });
-}
-
-void KeepFreedMemory() {
-  static const bool done = [] {
-    mallopt(M_MMAP_THRESHOLD, 1 << 30);
-    mallopt(M_TRIM_THRESHOLD, 1 << 30);
-    return true;
-  }();
-  (void)done;
 }
 
 Network::Impl::Impl(const Description& description, Architecture plan, ModelSpec layout,

@@ -35,9 +35,6 @@ absl::StatusOr<at::Tensor> ToTensor(const Network::Impl& network, const ImageBat
 // Sets the threads of LibTorch for the whole process. InvalidArgument: n_threads outside 1...1024.
 absl::Status UseThreads(int n_threads);
 
-// The C runtime keeps freed memory for the next step instead of giving it back to the system.
-void KeepFreedMemory();
-
 }  // namespace hilum::models
 
 #endif  // HILUM_MODELS_TORCH_NETWORK_H_

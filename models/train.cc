@@ -284,7 +284,6 @@ absl::StatusOr<TrainResult> Train(Network& network, const TrainingSet& set,
   HILUM_RETURN_IF_ERROR(CheckOptions(options));
   HILUM_RETURN_IF_ERROR(CheckSet(set, network));
   HILUM_RETURN_IF_ERROR(UseThreads(options.n_threads));
-  KeepFreedMemory();
   const auto begin = std::chrono::steady_clock::now();
   return CatchTorch([&]() -> absl::StatusOr<TrainResult> {
     Session session(network.impl());

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Logits of covidnet-nano at 32 pixels for fixed weights, written again in numpy from docs/models.md.
+"""Logits of covidnet-nano at 32 pixels for fixed weights: docs/models.md again, in numpy.
 
-  python3 forward_reference.py > nano32_logits.txt      (numpy 2.4.6; our own work, licence of Hilum)
+  python3 forward_reference.py > nano32_logits.txt   (numpy 2.4.6; our own work, Hilum's licence)
 
-Value i of the flat vector is u(i) = ((i * 2654435761) mod 2^32) / 2^32 - 0.5, times 2.5 / sqrt(fan_in)
-for convolutions and linear layers; norm scales are 1 + u(i), norm shifts u(i), the bias u(i).
-Pixel i of the first image is frac(i * 0.618034), pixel (y, x) of the second y * x / 1024. All of it
-is rounded to float32 before it is used.
+Value i of the flat vector follows from u(i) = ((i * 2654435761) mod 2^32) / 2^32 - 0.5: it is
+u(i) * 2.5 / sqrt(fan_in) in convolutions and linear layers, 1 + u(i) in norm scales, u(i) in norm
+shifts and the bias. Pixel i of the first image is frac(i * 0.618034), pixel (y, x) of the second
+y * x / 1024. All of it is rounded to float32 before it is used.
 """
 import numpy as np
 
