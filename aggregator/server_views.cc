@@ -164,7 +164,7 @@ SiteStatusView ServerCore::StatusOf(const LiveJob& job, const SiteId& site) {
   } else if (!standing.dropped.empty()) {
     view.phase = "dropped";
     view.reason = standing.dropped;
-  } else if (view.connected && progress != job.progress.end()) {
+  } else if (view.connected && job.active.has_value() && progress != job.progress.end()) {
     view.phase = progress->second.phase;
     view.percent = progress->second.percent;
   }

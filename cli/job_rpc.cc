@@ -136,12 +136,15 @@ absl::StatusOr<v1::JobList> JobClient::Jobs() {
 }
 
 absl::StatusOr<v1::JobStatus> JobClient::Job(const std::string& job) {
+  v1::JobRequest request;
+  request.set_job(job);
+  const absl::StatusOr<v1::JobList> named =
+      impl_->Call<v1::JobList>(&v1::Jobs::Stub::ListJobs, request);
+  if (named.ok() && named->jobs_size() == 1 && named->jobs(0).job() == job) return named->jobs(0);
+  if (!named.ok() && !absl::IsNotFound(named.status())) return named.status();
   HILUM_ASSIGN_OR_RETURN(const v1::JobList list, Jobs());
   std::vector<std::string> names;
-  for (const v1::JobStatus& status : list.jobs()) {
-    if (status.job() == job) return status;
-    names.push_back(status.job());
-  }
+  for (const v1::JobStatus& status : list.jobs()) names.push_back(status.job());
   return absl::NotFoundError(
       absl::StrCat(impl_->address, " has no job ", job, "; it has ",
                    names.empty() ? std::string("none") : absl::StrJoin(names, ", "), "."));

@@ -48,6 +48,7 @@ class Process:
 
     def __init__(self, name, command, log_dir):
         self.name = name
+        self.killed = False
         log_dir.mkdir(parents=True, exist_ok=True)
         self.out_path = log_dir / f"{name}.out"
         self.err_path = log_dir / f"{name}.err"
@@ -79,6 +80,7 @@ class Process:
 
     def kill(self):
         """SIGKILL: what a power cut looks like to the program."""
+        self.killed = True
         os.kill(self.child.pid, signal.SIGKILL)
         self.child.wait()
 
@@ -160,11 +162,12 @@ class Federation:
         return ["--as", self.server_dir / "operator", "--server", self.addresses["grpc"]]
 
     def job_status(self, job):
-        """The job's status, or None while the server is away."""
-        try:
-            return self.programs.json("job", "status", job, *self.credentials())
-        except DemoError:
-            return None
+        """The job's status. DemoError: the server, or a site that was not killed, has ended."""
+        for process in [self.server, *self.sites.values()]:
+            if process.child.poll() is not None and not process.killed:
+                raise DemoError(f"{process.name} ended with exit code {process.child.returncode}; "
+                                f"its last words: {process.last_words()}")
+        return self.programs.json("job", "status", job, *self.credentials())
 
     def stop(self):
         for process in [*self.sites.values(), self.server]:

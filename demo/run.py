@@ -9,6 +9,7 @@ would have reached alone; one film gets a result with its proof. Standard librar
 import argparse
 import json
 import shutil
+import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -154,14 +155,13 @@ class Demo:
         deadline = time.monotonic() + JOB_LIMIT_S
         while time.monotonic() < deadline:
             status = self.federation.job_status(JOB)
-            if status:
-                self.progress.show(status, self.evaluations)
-                self.evaluate_new_rounds(status)
-                self.damage(status)
-                if status["state"] in ("failed", "paused", "cancelled"):
-                    raise DemoError(f"the job is {status['state']}: {status['message']}")
-                if status["state"] == "done" and closed_rounds(status) >= last_round:
-                    return
+            self.progress.show(status, self.evaluations)
+            self.evaluate_new_rounds(status)
+            self.damage(status)
+            if status["state"] in ("failed", "paused", "cancelled"):
+                raise DemoError(f"the job is {status['state']}: {status['message']}")
+            if status["state"] == "done" and closed_rounds(status) >= last_round:
+                return
             time.sleep(POLL_S)
         raise DemoError(f"round {last_round} was not closed after {JOB_LIMIT_S} s")
 
@@ -318,6 +318,8 @@ def run(options):
 
 def main(arguments):
     options = parse_arguments(arguments)
+    # A terminated demo stops its programs, like an interrupted one.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         run(options)
     except KeyboardInterrupt:
