@@ -137,6 +137,7 @@ absl::StatusOr<LedgerPins> ParsePins(absl::string_view log_vkey, absl::string_vi
   }
   if (!entry_key.empty()) {
     HILUM_ASSIGN_OR_RETURN(pins.entry_key, crypto::PublicKeyFromBase64(entry_key));
+    HILUM_RETURN_IF_ERROR(crypto::CheckPublicKey(pins.entry_key));
   }
   return pins;
 }
