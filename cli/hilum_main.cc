@@ -78,6 +78,10 @@ int RefuseVerb(absl::string_view verb) {
       std::min_element(std::begin(kVerbs), std::end(kVerbs), [&](const Verb& a, const Verb& b) {
         return Distance(verb, a.name) < Distance(verb, b.name);
       });
+  if (verb == nearest->name) {
+    std::cerr << "hilum: " << ProgramOf(verb).string() << " is not installed.\n";
+    return kUsageError;
+  }
   std::cerr << "hilum: there is no verb `" << verb << "`";
   if (Distance(verb, nearest->name) <= 2) std::cerr << "; did you mean `" << nearest->name << "`?";
   std::cerr << (Distance(verb, nearest->name) <= 2 ? "" : "; `hilum --help` lists them.") << "\n";
