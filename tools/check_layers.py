@@ -126,7 +126,7 @@ def check_own_include(rules, path, header):
             if not any(within(path, token) for token in allowed):
                 return f"includes {header}, a door for {' '.join(allowed) or 'its folder'} only"
     if top(header) == top(path):
-        if "/" in target_row and target_row != row:
+        if "/" in target_row and target_row != row and header not in rules.layers[row]:
             return f"includes {header}, which belongs to {target_row}*"
         return None
     if any(token == "*" or within(header, token) or header == token
