@@ -3,14 +3,19 @@
 #include <sys/resource.h>
 
 #include <array>
+#include <atomic>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "aggregator/http.h"
+#include "crypto/random.h"
 #include "httplib.h"
 #include "nlohmann/json.hpp"
+#include "proto/safetensors.h"
 #include "tests/aggregator/test_federation.h"
 #include "tests/status_matchers.h"
 
@@ -98,8 +103,35 @@ class Program : public testing::Test {
     EXPECT_TRUE(site.ok()) << site.status();
     return *std::move(site);
   }
+  // Two connected sites in the open first round of a job.
+  void LaunchJob(const Running& server, const proto::RoundPlan& plan) {
+    for (const char* name : {"hospital-a", "hospital-b"}) {
+      sites_.push_back(Join(server, name));
+      sites_.back()->Arrive();
+    }
+    const fs::path lead = dir_ / "operator";
+    lead_ = {.ca_pem = *ReadTextFile(lead / "ca.pem", 1 << 16),
+             .certificate_pem = *ReadTextFile(lead / "cert.pem", 1 << 16),
+             .key_pem = *ReadTextFile(lead / "key.pem", 1 << 16)};
+    const auto jobs = Lead(server);
+    HILUM_ASSERT_OK_AND_ASSIGN(const Digest model, SendModel(*jobs, MakeModelFile(plan.spec, 1)));
+    HILUM_ASSERT_OK(SendLaunch(*jobs, plan, model));
+    for (const auto& site : sites_) HILUM_ASSERT_OK(site->Answer(plan.job, true));
+  }
+  std::unique_ptr<wire::Jobs::Stub> Lead(const Running& server) const {
+    return wire::Jobs::NewStub(proto::OpenChannel(server.grpc(), lead_));
+  }
+  void Reconnect(const Running& server) {
+    for (const auto& site : sites_) {
+      site->Connect(server.grpc());
+      site->Arrive();
+    }
+  }
+
   TempFolder temporary_;
   fs::path dir_;
+  std::vector<std::unique_ptr<TestSite>> sites_;
+  proto::TlsIdentity lead_;
 };
 
 TEST_F(Program, ServesUntilSigtermAndSaysHowToGoOn) {
@@ -160,35 +192,127 @@ void LimitFiles(int pid, rlim_t limit_bytes) {
 TEST_F(Program, AFullDiskRefusesTheUpdateAndTheRoundGoesOnWhenThereIsSpace) {
   const Running server(dir_);
   ASSERT_TRUE(server.listening());
-  std::vector<std::unique_ptr<TestSite>> sites;
-  for (const char* name : {"hospital-a", "hospital-b"}) {
-    sites.push_back(Join(server, name));
-    sites.back()->Arrive();
-  }
-  const fs::path lead = dir_ / "operator";
-  const auto jobs = wire::Jobs::NewStub(proto::OpenChannel(
-      server.grpc(), {.ca_pem = *ReadTextFile(lead / "ca.pem", 1 << 16),
-                      .certificate_pem = *ReadTextFile(lead / "cert.pem", 1 << 16),
-                      .key_pem = *ReadTextFile(lead / "key.pem", 1 << 16)}));
-  const proto::RoundPlan plan = MakePlan("cxr", 500'000);
-  HILUM_ASSERT_OK_AND_ASSIGN(const Digest model, SendModel(*jobs, MakeModelFile(plan.spec, 1)));
-  HILUM_ASSERT_OK(SendLaunch(*jobs, plan, model));
-  for (const auto& site : sites) HILUM_ASSERT_OK(site->Answer("cxr", true));
+  LaunchJob(server, MakePlan("cxr", 500'000));
   std::vector<OpenRound> open;
-  for (const auto& site : sites) {
+  for (const auto& site : sites_) {
     HILUM_ASSERT_OK_AND_ASSIGN(OpenRound round, site->WaitForRound("cxr", 1));
     open.push_back(std::move(round));
   }
   LimitFiles(server.pid(), 1'500'000);  // the vector has 2 MB
-  EXPECT_THAT(sites[0]->Submit(open[0], MakeVector(open[0].config, {.seed = 1})),
+  EXPECT_THAT(sites_[0]->Submit(open[0], MakeVector(open[0].config, {.seed = 1})),
               StatusIs(absl::StatusCode::kResourceExhausted, "cannot write"));
   httplib::Client client("http://" + server.http());
   EXPECT_EQ(client.Get("/healthz")->body, "ok\n");
   LimitFiles(server.pid(), RLIM_INFINITY);
   for (size_t i = 0; i < 2; ++i) {
-    HILUM_EXPECT_OK(sites[i]->Submit(open[i], MakeVector(open[i].config, {.seed = i})).status());
+    HILUM_EXPECT_OK(sites_[i]->Submit(open[i], MakeVector(open[i].config, {.seed = i})).status());
   }
-  HILUM_EXPECT_OK(sites[0]->WaitForRound("cxr", 2).status());
+  HILUM_EXPECT_OK(sites_[0]->WaitForRound("cxr", 2).status());
+}
+
+TEST_F(Program, AnAcknowledgedUpdateSurvivesSigkill) {
+  {
+    const Running server(dir_);
+    LaunchJob(server, MakePlan("cxr", 300'000));
+    HILUM_ASSERT_OK_AND_ASSIGN(const OpenRound open, sites_[0]->WaitForRound("cxr", 1));
+    HILUM_ASSERT_OK(sites_[0]->Submit(open, MakeVector(open.config, {.seed = 1})).status());
+  }  // SIGKILL
+  const Running server(dir_);
+  Reconnect(server);
+  HILUM_ASSERT_OK(sites_[0]
+                      ->WaitFor([](const wire::SiteSnapshot& snapshot) {
+                        return snapshot.rounds_size() == 1 && snapshot.rounds(0).update_accepted();
+                      })
+                      .status());
+  HILUM_ASSERT_OK_AND_ASSIGN(const OpenRound open, sites_[1]->WaitForRound("cxr", 1));
+  HILUM_ASSERT_OK(sites_[1]->Submit(open, MakeVector(open.config, {.seed = 2})).status());
+  HILUM_ASSERT_OK(sites_[1]->WaitForRound("cxr", 2).status());
+  wire::JobRequest request;
+  request.set_job("cxr");
+  wire::JobList jobs;
+  grpc::ClientContext context;
+  ASSERT_TRUE(Lead(server)->ListJobs(&context, request, &jobs).ok());
+  EXPECT_EQ(jobs.jobs(0).history(0).total_weight(), 20u);
+}
+
+// Sends the site's update for round `round` until the server has it, whatever happens meanwhile.
+// False: the server is away.
+bool SendRound(TestSite& site, uint64_t round, uint64_t seed) {
+  const auto open = site.WaitForRound("cxr", round);
+  if (!open.ok()) return false;
+  if (open->notice.update_accepted()) return true;
+  const absl::Status sent = site.Submit(*open, MakeVector(open->config, {.seed = seed})).status();
+  return sent.ok();
+}
+
+TEST_F(Program, KilledAtRandomMomentsItEndsWithTheSameModel) {
+  // HILUM_KILLS=100 is the long walk of `./dev check kill`.
+  const char* wanted = std::getenv("HILUM_KILLS");
+  const int n_kills = wanted != nullptr ? std::atoi(wanted) : 6;
+  proto::RoundPlan plan = MakePlan("cxr", 300'000);
+  plan.rounds = static_cast<uint64_t>(n_kills) * 3;
+  auto server = std::make_unique<Running>(dir_);
+  LaunchJob(*server, plan);
+  std::atomic<uint64_t> round{1};
+  std::atomic<bool> done{false};
+  std::thread killer([&] {
+    crypto::SeededStream random({});
+    for (int i = 0; i < n_kills && !done; ++i) {
+      absl::SleepFor(absl::Milliseconds(10 + random.Below(120)));
+      const std::string addresses =
+          absl::StrCat("--grpc ", server->grpc(), " --http ", server->http());
+      server.reset();  // SIGKILL
+      server = std::make_unique<Running>(dir_, "", addresses);
+      if (!server->listening()) break;
+    }
+  });
+  std::vector<float> expected = proto::ParseSafetensors(MakeModelFile(plan.spec, 1))->flat;
+  for (; round <= plan.rounds; ++round) {
+    for (size_t i = 0; i < sites_.size(); ++i) {
+      int tries = 0;
+      while (!SendRound(*sites_[i], round, 10 * round + i)) {
+        ASSERT_LT(++tries, 200);
+        absl::SleepFor(absl::Milliseconds(50));
+        for (const auto& site : sites_) site->Arrive();  // a round waits for both
+      }
+    }
+  }
+  done = true;
+  killer.join();
+  ASSERT_TRUE(server->listening());
+  Reconnect(*server);
+  wire::JobList jobs;
+  for (int i = 0; i < 200; ++i) {
+    wire::JobRequest request;
+    request.set_job("cxr");
+    grpc::ClientContext context;
+    context.set_wait_for_ready(true);
+    ASSERT_TRUE(Lead(*server)->ListJobs(&context, request, &jobs).ok());
+    if (jobs.jobs(0).state() == "done") break;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  ASSERT_EQ(jobs.jobs(0).state(), "done") << jobs.jobs(0).message();
+  privacy::RoundConfig config;
+  config.n_params = 300'000;
+  config.n_extras = 3;
+  config.ring_bits = 32;
+  config.value_bits = static_cast<uint8_t>(privacy::MaxValueBits(32, 2));
+  const double gain = plan.aggregation.max_weight /
+                      (privacy::ScaleOf(plan.aggregation.clip_l2, config.value_bits) * 20.0);
+  for (uint64_t r = 1; r <= plan.rounds; ++r) {
+    const auto a = MakeVector(config, {.seed = 10 * r});
+    const auto b = MakeVector(config, {.seed = 10 * r + 1});
+    for (size_t j = 0; j < expected.size(); ++j) {
+      const double sum = static_cast<double>(static_cast<int32_t>(a[j] + b[j]));
+      expected[j] = static_cast<float>(static_cast<double>(expected[j]) + sum * gain);
+    }
+  }
+  const std::string sha256 = jobs.jobs(0).history(jobs.jobs(0).history_size() - 1).model_sha256();
+  const std::string hex = ToHex(AsBytes(sha256));
+  HILUM_ASSERT_OK_AND_ASSIGN(
+      const Bytes file,
+      ReadFile(dir_ / "objects/sha256" / hex.substr(0, 2) / hex.substr(2), 64 << 20));
+  EXPECT_EQ(proto::ParseSafetensors(file)->flat, expected);
 }
 
 TEST_F(Program, StateOfAnotherVersionIsRefusedInOneSentence) {
