@@ -1,0 +1,207 @@
+// The ledger's costs beside the targets of its design: appends in memory and on disk, submit to
+// proof, opening, and what a site checks before it believes a model.
+//
+// Durable rows write to TMPDIR (or /tmp); they measure that disk's sync, so the number of syncs a
+// second is printed beside them.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "crypto/hash.h"
+#include "crypto/random.h"
+#include "crypto/sign.h"
+#include "crypto/tree.h"
+#include "ledger_anchor/cosign.h"
+#include "ledger_anchor/gate.h"
+#include "ledger_anchor/log.h"
+#include "ledger_anchor/log_sequencer.h"
+#include "ledger_anchor/proof.h"
+
+namespace hilum::ledger_anchor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kOrigin = "fl.example/ledger";
+constexpr uint64_t kNow = 1767000000;
+
+class Folder {
+ public:
+  Folder() : path_(fs::temp_directory_path() / ("hilum_bench_" + ToHex(crypto::RandomArray<8>()))) {
+    fs::create_directories(path_);
+  }
+  ~Folder() { fs::remove_all(path_); }
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+crypto::SigningKey Key(uint8_t number) { return crypto::SigningKey::FromSeed({number}); }
+
+void MemoryAppend(benchmark::State& state) {
+  Bytes leaf(256, 7);
+  crypto::TreeHasher tree;
+  uint64_t n = 0;
+  for (auto _ : state) {
+    leaf[n % 256] = static_cast<uint8_t>(n >> 3);
+    tree.Add(leaf);
+    ++n;
+  }
+  benchmark::DoNotOptimize(tree.Root());
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
+}
+BENCHMARK(MemoryAppend);
+
+void Sign(benchmark::State& state) {
+  const crypto::SigningKey key = Key(1);
+  const Bytes message(300, 1);
+  for (auto _ : state) benchmark::DoNotOptimize(key.Sign(ByteView(message)));
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
+}
+BENCHMARK(Sign);
+
+void Verify(benchmark::State& state) {
+  const crypto::SigningKey key = Key(1);
+  const Bytes message(300, 1);
+  const crypto::Signature signature = key.Sign(ByteView(message));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(crypto::Verify(key.public_key(), ByteView(message), signature).ok());
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
+}
+BENCHMARK(Verify);
+
+// Entries of 300 bytes, admitted already: journal and sync, tiles, signed head and sync.
+void DurableAppend(benchmark::State& state) {
+  const Folder folder;
+  auto log = LogSequencer::Create({folder.path() / "ledger", kOrigin}, Key(1)).value();
+  std::vector<std::string> batch(static_cast<size_t>(state.range(0)), std::string(300, 'x'));
+  uint64_t n = 0;
+  for (auto _ : state) {
+    for (std::string& entry : batch) {
+      const std::string number = std::to_string(n++);
+      entry.replace(0, number.size(), number);
+    }
+    if (!log->Commit(batch).ok()) state.SkipWithError("the disk failed");
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(n));
+  state.counters["syncs/s"] = benchmark::Counter(2.0 * static_cast<double>(state.iterations()),
+                                                 benchmark::Counter::kIsRate);
+}
+BENCHMARK(DurableAppend)->Arg(1)->Arg(16)->Arg(256)->Arg(1024)->Arg(4096)->UseRealTime();
+
+Entry Signed(EntryBody body, const char* study) {
+  Entry entry;
+  entry.by = "server";
+  entry.t = kNow;
+  entry.study = study;
+  entry.body = std::move(body);
+  return entry;
+}
+
+std::string GenesisText() {
+  Genesis genesis;
+  genesis.federation = "fl.example";
+  genesis.origin = kOrigin;
+  genesis.log_vkey =
+      FormatVerifierKey(MakeVerifierKey(kOrigin, KeyType::kEd25519, Key(1).public_key()));
+  genesis.entry_key = Key(2).public_key();
+  return SignEntry(Signed(genesis, ""), kOrigin, Key(2)).value();
+}
+
+std::string IncidentText(uint64_t number) {
+  const Incident incident{"stale", number, "thing", crypto::Sha256("e")};
+  return SignEntry(Signed(incident, "cxr-1"), kOrigin, Key(2)).value();
+}
+
+// One entry from submission to a proof in hand: admission, two syncs, path.
+void SubmitToProof(benchmark::State& state) {
+  const Folder folder;
+  auto log = Log::Create({folder.path() / "ledger", kOrigin}, Key(1), GenesisText()).value();
+  std::vector<double> times_ms;
+  uint64_t n = 1;
+  for (auto _ : state) {
+    state.PauseTiming();
+    const std::string entry = IncidentText(n++);
+    state.ResumeTiming();
+    const auto start = std::chrono::steady_clock::now();
+    const auto receipt = log->Append(entry);
+    if (!receipt.ok() || !log->Prove(receipt->index).ok()) state.SkipWithError("refused");
+    times_ms.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+            .count());
+  }
+  std::sort(times_ms.begin(), times_ms.end());
+  state.counters["p50_ms"] = times_ms[times_ms.size() / 2];
+  state.counters["p99_ms"] = times_ms[times_ms.size() * 99 / 100];
+}
+BENCHMARK(SubmitToProof)->Iterations(400)->UseRealTime();
+
+void OpenLog(benchmark::State& state) {
+  const Folder folder;
+  const Log::Options options{folder.path() / "ledger", kOrigin};
+  {
+    auto log = Log::Create(options, Key(1), GenesisText()).value();
+    std::vector<std::string> batch;
+    for (int64_t i = 1; i < state.range(0); ++i) {
+      batch.push_back(IncidentText(static_cast<uint64_t>(i)));
+      if (batch.size() < Log::kBatchLimit && i + 1 < state.range(0)) continue;
+      if (!log->Append(batch).ok()) state.SkipWithError("refused");
+      batch.clear();
+    }
+  }
+  for (auto _ : state) {
+    if (!Log::Open(options, Key(1)).ok()) state.SkipWithError("does not open");
+  }
+}
+BENCHMARK(OpenLog)->Arg(2000)->Arg(20000)->UseRealTime()->Unit(benchmark::kMillisecond);
+
+// What a site does with a proof: parse, log signature, three cosignatures, path of a log of 4,096
+// entries, the entry's own signature.
+void CheckWitnessedProof(benchmark::State& state) {
+  TreeHashes tree;
+  const std::string entry = IncidentText(7);
+  for (int i = 0; i < 4096; ++i) {
+    tree.Add(crypto::LeafHash(AsBytes(i == 1000 ? entry : std::to_string(i))));
+  }
+  const VerifierKey log = MakeVerifierKey(kOrigin, KeyType::kEd25519, Key(1).public_key());
+  Note note =
+      ParseNote(SignCheckpoint(
+                    {.origin = kOrigin, .size = tree.size(), .root = tree.Root(), .extensions = {}},
+                    Key(1)))
+          .value();
+  std::string policy = "log " + FormatVerifierKey(log) + "\n";
+  for (uint8_t i = 1; i <= 3; ++i) {
+    const std::string name = "w" + std::to_string(i);
+    const crypto::SigningKey key = Key(static_cast<uint8_t>(10 + i));
+    note.lines.push_back(
+        Cosign({.checkpoint_text = note.text, .name = name, .time_s = kNow}, key).value());
+    policy += "witness " + name + " " +
+              FormatVerifierKey(MakeVerifierKey(name, KeyType::kCosignature, key.public_key())) +
+              "\n";
+  }
+  GatePins pins;
+  pins.policy = ParsePolicy(policy + "group g 3 w1 w2 w3\nquorum g\n").value();
+  pins.entry_key = Key(2).public_key();
+  pins.faults = 2;
+  const std::string proof = FormatTlogProof(
+      {entry, 1000, ProveInclusion(1000, tree.size(), tree.reader()).value(), FormatNote(note)});
+  for (auto _ : state) {
+    const auto proven = CheckProof(pins, {.proof = proof,
+                                          .consistency = {},
+                                          .last = std::nullopt,
+                                          .now_s = kNow,
+                                          .expected = {"incident", "cxr-1", std::nullopt}});
+    if (!proven.ok()) state.SkipWithError("refused");
+  }
+}
+BENCHMARK(CheckWitnessedProof)->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace hilum::ledger_anchor
