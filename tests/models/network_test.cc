@@ -120,7 +120,7 @@ TEST(Predict, RefusesWrongImages) {
               StatusIs(absl::StatusCode::kInvalidArgument, "n_threads is 0"));
   pixels[17] = std::numeric_limits<float>::infinity();
   EXPECT_THAT(network.Predict({1, 1, kSide, kSide, pixels}),
-              StatusIs(absl::StatusCode::kDataLoss, "NaN or an infinite"));
+              StatusIs(absl::StatusCode::kDataLoss, "an image holds NaN or an infinite"));
 }
 
 TEST(Predict, AnAnswerThatIsNoNumberIsAnError) {
