@@ -1,0 +1,237 @@
+#include "client/infer.h"
+
+#include "client/compare.h"
+#include "client/evaluate.h"
+#include "nlohmann/json.hpp"
+#include "tests/client/films.h"
+#include "tests/client/release.h"
+#include "tests/client/server.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::client {
+namespace {
+
+using absl::StatusCode;
+using Json = nlohmann::json;
+
+fs::path TestFilm(int number) {
+  char name[32];
+  std::snprintf(name, sizeof name, "DEMO-T-%04d_1.dcm", number);
+  return DemoData() / "test/films" / name;
+}
+
+class InferTest : public ::testing::Test {
+ protected:
+  void Open(int min_age_years = 1) {
+    MakeRelease(release_, false, min_age_years);
+    HILUM_ASSERT_OK_AND_ASSIGN(VerifiedModel model, Admit(release_));
+    model_.emplace(std::move(model));
+    HILUM_ASSERT_OK_AND_ASSIGN(Clinic clinic, Clinic::Open(*model_));
+    clinic_.emplace(std::move(clinic));
+  }
+  Release release_;
+  std::optional<VerifiedModel> model_;
+  std::optional<Clinic> clinic_;
+};
+
+TEST_F(InferTest, AFilmGetsProbabilitiesAPictureAndItsProof) {
+  Open();
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding finding, clinic_->Infer(TestFilm(1), true));
+  EXPECT_FALSE(finding.abstained) << finding.reason;
+  ASSERT_EQ(finding.probabilities.size(), 2u);
+  EXPECT_EQ(finding.probabilities[0].first, "normal");
+  EXPECT_NEAR(finding.probabilities[0].second + finding.probabilities[1].second, 1, 1e-6);
+  ASSERT_TRUE(finding.overlay.has_value());
+  EXPECT_EQ(finding.overlay->width, 512);
+  EXPECT_EQ(finding.overlay->channels, 3);
+  const fs::path folder = NewFolder("result") / "film";
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text,
+                             WriteResult(finding, *model_, release_.folder, folder));
+  EXPECT_EQ(ReadText(folder / "result.json"), text);
+  EXPECT_TRUE(fs::exists(folder / "overlay.png"));
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json["model_sha256"], ToHex(model_->sha256()));
+  EXPECT_EQ(json["round"], 1);
+  EXPECT_EQ(json["ledger"]["origin"], ledger_anchor::Federation::kOrigin);
+  EXPECT_EQ(json["ledger"]["index"], release_.site.close_index);
+  EXPECT_EQ(json["proof"], (release_.folder / "round.tlog-proof").string());
+  EXPECT_NE(json["notice"].get<std::string>().find("not for diagnosis"), std::string::npos);
+  EXPECT_EQ(json["probabilities"].size(), 2u);
+}
+
+TEST_F(InferTest, ThePictureSaysThatItIsForResearchOnly) {
+  Open();
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding finding, clinic_->Infer(TestFilm(1), true));
+  const dicom::Image8& picture = *finding.overlay;
+  size_t lit = 0;
+  for (int64_t y = picture.height - 64; y < picture.height - 32; ++y) {
+    for (int64_t x = 0; x < picture.width; ++x) {
+      lit += picture.values[3 * (y * picture.width + x)] > 128 ? 1 : 0;
+    }
+  }
+  EXPECT_GT(lit, 500u) << "the burned-in line is missing";
+}
+
+TEST_F(InferTest, TheSameFilmGivesTheSameBits) {
+  Open();
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding first, clinic_->Infer(TestFilm(2), false));
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding second, clinic_->Infer(TestFilm(2), false));
+  EXPECT_EQ(first.probabilities, second.probabilities);
+}
+
+TEST_F(InferTest, WhatIsNoFilmIsAnAbstentionWithItsCode) {
+  Open();
+  const fs::path bad = NewFolder("bad") / "note.dcm";
+  WriteText(bad, "no film");
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding finding, clinic_->Infer(bad, true));
+  EXPECT_TRUE(finding.abstained);
+  EXPECT_EQ(finding.code, "NO_PREAMBLE");
+  EXPECT_TRUE(finding.probabilities.empty());
+  EXPECT_FALSE(finding.overlay.has_value());
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text,
+                             WriteResult(finding, *model_, release_.folder, NewFolder("result")));
+  EXPECT_EQ(text.find("probabilities"), std::string::npos);
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding missing, clinic_->Infer("/nowhere.dcm", true));
+  EXPECT_EQ(missing.code, "FILE");
+}
+
+TEST_F(InferTest, ALateralFilmIsRefusedByItsHeader) {
+  Open();
+  // ViewPosition (0018,5101) of the copy says LL instead of AP or PA.
+  std::string film = ReadText(TestFilm(1));
+  const size_t at = film.find(std::string("\x18\x00\x01\x51", 4));
+  ASSERT_NE(at, std::string::npos);
+  film.replace(at + 8, 2, "LL");
+  const fs::path lateral = NewFolder("lateral") / "film.dcm";
+  WriteText(lateral, film);
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding finding, clinic_->Infer(lateral, true));
+  EXPECT_TRUE(finding.abstained);
+  EXPECT_EQ(finding.code, "VIEW");
+}
+
+TEST_F(InferTest, AChildIsNotJudgedByAModelForAdults) {
+  Open(/*min_age_years=*/18);
+  bool child = false;
+  for (int i = 1; i <= 10; ++i) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const Finding finding, clinic_->Infer(TestFilm(i), true));
+    if (finding.code != "AGE") continue;
+    child = true;
+    EXPECT_TRUE(finding.abstained);
+    EXPECT_TRUE(finding.probabilities.empty());
+    EXPECT_EQ(finding.reason, "the patient is 3 years old, the model is for 18 years and older");
+  }
+  EXPECT_TRUE(child);
+}
+
+// A test folder with the first films of the demo's, and what a model says about them.
+fs::path TestFolder(int n_films) {
+  const fs::path folder = NewFolder("test");
+  fs::create_directories(folder / "films");
+  for (int i = 1; i <= n_films; ++i) fs::copy(TestFilm(i), folder / "films");
+  fs::copy(DemoData() / "test/labels.csv", folder);
+  return folder;
+}
+
+TEST_F(InferTest, AnEvaluationCountsWhatItCannotJudge) {
+  Open();
+  const fs::path folder = TestFolder(24);
+  WriteText(folder / "films/bad.dcm", "no film");
+  WriteText(folder / "labels.csv", ReadText(folder / "labels.csv") + "bad.dcm,normal,nih\n");
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EvaluateModel(*model_, folder, 2));
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json["n"], 24);
+  EXPECT_EQ(json["refused"], 1);
+  EXPECT_EQ(json["metrics"]["n"], 24);
+  const double value = json["metrics"]["balanced_accuracy"];
+  EXPECT_GE(value, json["metrics"]["ci95"][0].get<double>());
+  EXPECT_LE(value, json["metrics"]["ci95"][1].get<double>());
+  EXPECT_EQ(json["metrics"]["auroc"].size(), 2u);
+  EXPECT_EQ(json["model_sha256"], ToHex(model_->sha256()));
+}
+
+TEST_F(InferTest, AFolderWithoutLabelsCannotBeJudged) {
+  Open();
+  const fs::path folder = TestFolder(2);
+  fs::remove(folder / "labels.csv");
+  EXPECT_THAT(EvaluateModel(*model_, folder, 1),
+              StatusIs(StatusCode::kFailedPrecondition, "2 have no label"));
+  EXPECT_THAT(EvaluateModel(*model_, "/nowhere", 1), StatusIs(StatusCode::kNotFound, "/nowhere"));
+}
+
+// Comparison on two small sites.
+class CompareTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    options_.plan = SmallPlan("cxr-compare");
+    options_.plan.rounds = 1;
+    options_.initial_model = NewFolder("model0");
+    WriteText(options_.initial_model / "model.safetensors",
+              std::string(AsText(VersionZero(options_.plan))));
+    options_.data = {MakeSource("hospital-a", 10), MakeSource("hospital-b", 8)};
+    options_.test = TestFolder(24);
+    options_.now_s = 1767225600;
+  }
+  CompareOptions options_;
+};
+
+TEST_F(CompareTest, JudgesLocalPooledAndSourceOnly) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, Compare(options_));
+  const Json json = Json::parse(text);
+  const Json& metrics = json["metrics"];
+  ASSERT_EQ(metrics["local_only"].size(), 2u);
+  for (const auto& [site, row] : metrics["local_only"].items()) {
+    EXPECT_EQ(row["n"], 24) << site;
+    EXPECT_TRUE(row.contains("ci95"));
+  }
+  EXPECT_EQ(metrics["pooled"]["n_train"], 18);
+  EXPECT_TRUE(metrics["source_only_baseline"].contains("balanced_accuracy"));
+  EXPECT_FALSE(metrics.contains("federated"));
+  EXPECT_EQ(json["leak_audit"]["split_overlap"], 0);
+  EXPECT_FALSE(json["leak_audit"]["promoted"]);
+}
+
+TEST_F(CompareTest, TheNumberOfWorkersDoesNotChangeTheFigures) {
+  options_.workers = 1;
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string one, Compare(options_));
+  options_.workers = 2;
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string two, Compare(options_));
+  EXPECT_EQ(one, two);
+}
+
+TEST_F(CompareTest, ComparesWithTheFederatedModel) {
+  Release release;
+  MakeRelease(release);
+  HILUM_ASSERT_OK_AND_ASSIGN(const VerifiedModel model, Admit(release));
+  options_.federated = &model;
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, Compare(options_));
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json["model_sha256"], ToHex(model.sha256()));
+  EXPECT_EQ(json["differences"].size(), 3u);
+  EXPECT_EQ(json["differences"]["pooled"]["method"], "paired bootstrap");
+  EXPECT_TRUE(json["leak_audit"]["lungs_out_auroc"].is_object());
+}
+
+TEST_F(CompareTest, AFilmInTrainingAndTestStopsIt) {
+  fs::copy(options_.data[0] / "films/DEMO-A-0001_1.dcm", options_.test / "films/leak.dcm");
+  WriteText(options_.test / "labels.csv",
+            ReadText(options_.test / "labels.csv") + "leak.dcm,normal,gwcmc\n");
+  EXPECT_THAT(Compare(options_), StatusIs(StatusCode::kFailedPrecondition, ""));
+}
+
+TEST_F(CompareTest, TrainsOnNobodyWithoutConsent) {
+  fs::remove(options_.data[0] / "consent/DEMO-A-0001.json");
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, Compare(options_));
+  EXPECT_EQ(Json::parse(text)["metrics"]["pooled"]["n_train"], 17);
+  fs::remove_all(options_.data[1] / "consent");
+  EXPECT_THAT(Compare(options_), StatusIs(StatusCode::kFailedPrecondition, "8 lack the consent"));
+}
+
+TEST_F(CompareTest, StartsFromVersionZeroOnly) {
+  Release release;
+  MakeRelease(release);
+  options_.initial_model = release.folder;
+  EXPECT_THAT(Compare(options_), StatusIs(StatusCode::kInvalidArgument, "is of round 1"));
+}
+
+}  // namespace
+}  // namespace hilum::client

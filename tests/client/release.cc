@@ -1,0 +1,71 @@
+#include "tests/client/release.h"
+
+#include "absl/strings/str_join.h"
+#include "models/architecture.h"
+#include "models/initial_weights.h"
+#include "proto/model_json.h"
+#include "proto/safetensors.h"
+#include "tests/client/films.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::client {
+namespace {
+
+Bytes ModelOfRoundOne(const proto::RoundPlan& plan) {
+  const auto weights = models::InitialWeights(
+      {.name = "covidnet-nano", .n_classes = 2, .norm = "group", .input_size = 96}, 11);
+  return proto::EncodeSafetensors(plan.spec, *weights,
+                                  {{"architecture", "covidnet-nano"},
+                                   {"classes", absl::StrJoin(plan.model.classes, ",")},
+                                   {"profile", plan.model.profile},
+                                   {"profile_digest", ToHex(plan.model.profile_digest)},
+                                   {"round", "1"},
+                                   {"job", plan.job},
+                                   {"origin", ledger_anchor::Federation::kOrigin}})
+      .value();
+}
+
+}  // namespace
+
+void MakeRelease(Release& release, bool by_release, int min_age_years) {
+  RoundSite& site = release.site;
+  site.OpenRound();
+  site.base = ModelOfRoundOne(site.plan);
+  site.CloseRound();
+  size_t index = site.close_index;
+  const Digest sha256 = crypto::Sha256(site.base);
+  if (by_release) {
+    const Digest close = crypto::LeafHash(AsBytes(site.federation.texts[index]));
+    ledger_anchor::Entry entry = site.federation.ReleaseDraft(close, index);
+    std::get<ledger_anchor::ModelRelease>(entry.body).objects = {
+        .n = 1, .items = {sha256}, .annex = {}};
+    index = site.federation.texts.size();
+    site.federation.Add(entry);
+  }
+  release.folder = NewFolder("release");
+  const proto::ModelDescription description{.architecture = "covidnet-nano",
+                                            .classes = site.plan.model.classes,
+                                            .norm = "group",
+                                            .profile = site.plan.model.profile,
+                                            .profile_digest = site.plan.model.profile_digest,
+                                            .input_size = {3, 96, 96},
+                                            .n_params = site.plan.spec.n_params(),
+                                            .round = 1,
+                                            .job = site.plan.job,
+                                            .origin = ledger_anchor::Federation::kOrigin,
+                                            .sha256 = sha256,
+                                            .min_age_years = min_age_years};
+  const std::string policy = ledger_anchor::MakePolicyWithoutWitnesses(site.federation.LogVkey());
+  WriteText(release.folder / "model.safetensors", std::string(AsText(site.base)));
+  WriteText(release.folder / "model.json", proto::ModelDescriptionToJson(description));
+  WriteText(release.folder / "round.tlog-proof", site.Proof(index));
+  WriteText(release.folder / "policy", policy);
+  release.pins.policy = ledger_anchor::ParsePolicy(policy).value();
+  release.pins.entry_key = site.federation.ServerKey().public_key();
+}
+
+absl::StatusOr<VerifiedModel> Admit(const Release& release) {
+  return LedgerGate::AdmitRelease(release.folder, release.pins, 1767000500);
+}
+
+}  // namespace hilum::client

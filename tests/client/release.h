@@ -1,0 +1,28 @@
+// A released model folder, proven by a ledger in memory.
+#ifndef HILUM_TESTS_CLIENT_RELEASE_H_
+#define HILUM_TESTS_CLIENT_RELEASE_H_
+
+#include <string>
+
+#include "base/file.h"
+#include "client/ledger_gate.h"
+#include "tests/client/round_site.h"
+
+namespace hilum::client {
+
+struct Release {
+  RoundSite site{1};
+  fs::path folder;
+  ReleasePins pins;  // the log and the aggregator's entry key
+};
+
+// What `hilum job model` writes for round 1: model.safetensors, model.json, round.tlog-proof and
+// policy. `by_release`: the proof is of a model-release instead of the round-close.
+// `min_age_years` stands in model.json.
+void MakeRelease(Release& release, bool by_release = false, int min_age_years = 1);
+
+absl::StatusOr<VerifiedModel> Admit(const Release& release);
+
+}  // namespace hilum::client
+
+#endif  // HILUM_TESTS_CLIENT_RELEASE_H_
