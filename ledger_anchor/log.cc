@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
 #include "base/status_macros.h"
 #include "ledger_anchor/log_sequencer.h"
 #include "ledger_anchor/proof.h"
@@ -94,6 +95,7 @@ absl::Status Log::Impl::WaitUntilDurable(uint64_t size, std::unique_lock<std::mu
 void Log::Impl::CommitNextBatch(std::unique_lock<std::mutex>& guard) {
   committing = true;
   const size_t n = std::min(pending.size(), kBatchLimit);
+  HILUM_CHECK(n > 0);  // who waits has staged an entry that is not durable yet
   const auto end = pending.begin() + static_cast<ptrdiff_t>(n);
   const std::vector<std::string> batch(std::make_move_iterator(pending.begin()),
                                        std::make_move_iterator(end));

@@ -1,8 +1,10 @@
 #include "crypto/certificate.h"
 
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
 
 #include "crypto/hash.h"
+#include "crypto/openssl_handles.h"
 #include "tests/status_matchers.h"
 
 namespace hilum::crypto {
@@ -12,6 +14,11 @@ using absl::StatusCode;
 
 constexpr int64_t kNow = 1767000000;
 constexpr int64_t kDay = 86400;
+
+CertificatePtr Parse(const std::string& pem) {
+  const BioPtr bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  return CertificatePtr(PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr));
+}
 
 class Certificates : public ::testing::Test {
  protected:
@@ -80,7 +87,9 @@ TEST_F(Certificates, OfAnotherCaAreRefused) {
 
 // A member's certificate must not make further members.
 TEST_F(Certificates, OfAMemberIssueNothing) {
+  EXPECT_EQ(X509_check_ca(Parse(ca_.certificate_pem).get()), 1);
   HILUM_ASSERT_OK_AND_ASSIGN(const std::string member, IssueCertificate(ca_, Options()));
+  EXPECT_EQ(X509_check_ca(Parse(member).get()), 0);
   HILUM_ASSERT_OK_AND_ASSIGN(const std::string forged, IssueCertificate({member, key_}, Options()));
   EXPECT_FALSE(VerifyIssuedBy(forged, ca_.certificate_pem, kNow).ok());
   EXPECT_FALSE(VerifyIssuedBy(forged, member, kNow).ok());

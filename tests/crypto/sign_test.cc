@@ -145,7 +145,7 @@ TEST_F(Labelled, SignatureHoldsForItsFieldsOnly) {
   const Signature signature = SignLabelled(key_, Fields());
   HILUM_EXPECT_OK(VerifyLabelled(key_.public_key(), Fields(), signature));
   LabelledFields other = Fields();
-  other.label = kLabelR1Share;
+  other.label = kLabelR3Vote;  // of the same length
   EXPECT_FALSE(VerifyLabelled(key_.public_key(), other, signature).ok());
   other = Fields();
   other.rid = MakeRid({1, 2}, 7, 2);

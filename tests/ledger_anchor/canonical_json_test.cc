@@ -121,6 +121,10 @@ TEST(ParseCanonical, AcceptsOnlyWhatCanonicalizeWrites) {
 TEST(ParseCanonical, HasLimits) {
   EXPECT_THAT(ParseCanonical(R"({"a":1})", 6),
               StatusIs(StatusCode::kResourceExhausted, "limit is 6"));
+  std::string deep;
+  for (int i = 0; i <= kJsonDepthLimit; ++i) deep += "{\"a\":";
+  EXPECT_THAT(ParseCanonical(deep + "1" + std::string(kJsonDepthLimit + 1, '}'), kLimit),
+              StatusIs(StatusCode::kDataLoss, "nested"));
   EXPECT_THAT(ParseCanonical(std::string(60000, '['), kLimit), StatusIs(StatusCode::kDataLoss, ""));
 }
 

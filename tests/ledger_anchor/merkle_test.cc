@@ -188,6 +188,12 @@ TEST(Proofs, FailWithOneBitChanged) {
     EXPECT_THAT(VerifyConsistency(growth, path), StatusIs(StatusCode::kDataLoss, "consistency"));
     hash[0] ^= 128;
   }
+  ConsistencyClaim other = growth;
+  other.old_root[9] ^= 1;
+  EXPECT_THAT(VerifyConsistency(other, path), StatusIs(StatusCode::kDataLoss, "at size 13"));
+  other = growth;
+  other.root[9] ^= 1;
+  EXPECT_THAT(VerifyConsistency(other, path), StatusIs(StatusCode::kDataLoss, "at size 27"));
   path.push_back(path.back());
   EXPECT_THAT(VerifyConsistency(growth, path), StatusIs(StatusCode::kDataLoss, "too long"));
 }
