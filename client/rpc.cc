@@ -18,6 +18,8 @@ namespace {
 constexpr int kCallSeconds = 20;
 // A line slower than this cannot take part: 100 kB/s.
 constexpr uint64_t kSlowestBytesPerSecond = 100'000;
+constexpr int64_t kConnectMs = 2000;  // how long a call waits for a connection before it fails
+constexpr int64_t kStopPollMs = 100;
 constexpr size_t kSnapshotLimit = 1000;  // jobs, and rounds, of one snapshot
 
 void SetDeadline(grpc::ClientContext& context, uint64_t seconds) {
@@ -100,7 +102,23 @@ bool WriteParts(const SignedUpdate& update, grpc::ClientWriter<v1::UpdateMessage
 }  // namespace
 
 struct Connection::Impl {
+  // True once there is a connection. gRPC makes progress on one only while somebody waits for it:
+  // a call that fails at once because the last try failed leaves the next try to a timer of 5 s.
+  bool WaitUntilConnected(int64_t wait_ms) const {
+    return channel->WaitForConnected(std::chrono::system_clock::now() +
+                                     std::chrono::milliseconds(wait_ms));
+  }
+  // The same for a watch, which may be stopped meanwhile. The call after it says what is wrong.
+  void WaitForWatch() {
+    for (int64_t waited_ms = 0; waited_ms < kConnectMs; waited_ms += kStopPollMs) {
+      if (WaitUntilConnected(kStopPollMs)) return;
+      const std::lock_guard lock(mutex);
+      if (stopped) return;
+    }
+  }
+
   std::string peer;
+  std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::Federation::Stub> stub;
   std::mutex mutex;
   grpc::ClientContext* watching = nullptr;
@@ -110,8 +128,9 @@ struct Connection::Impl {
 Connection::Connection(const std::string& address, const Credentials& credentials)
     : impl_(std::make_unique<Impl>()) {
   impl_->peer = absl::StrCat("the server ", address);
-  impl_->stub = v1::Federation::NewStub(proto::OpenChannel(
-      address, {credentials.ca_pem, credentials.certificate_pem, credentials.key_pem}));
+  impl_->channel = proto::OpenChannel(
+      address, {credentials.ca_pem, credentials.certificate_pem, credentials.key_pem});
+  impl_->stub = v1::Federation::NewStub(impl_->channel);
 }
 
 Connection::~Connection() = default;
@@ -135,6 +154,7 @@ absl::StatusOr<JoinAnswer> Connection::Join(const JoinCall& call) {
 }
 
 absl::Status Connection::Watch(const std::function<void(Snapshot)>& on_snapshot) {
+  impl_->WaitForWatch();
   grpc::ClientContext context;
   {
     const std::lock_guard lock(impl_->mutex);
@@ -197,6 +217,7 @@ absl::Status Connection::Report(const ProgressReport& report) {
 absl::StatusOr<Bytes> Connection::FetchModel(const Digest& sha256, uint64_t limit_bytes) {
   v1::ModelRequest request;
   request.set_sha256(ToText(sha256));
+  impl_->WaitUntilConnected(kConnectMs);
   grpc::ClientContext context;
   SetDeadline(context, 60 + limit_bytes / kSlowestBytesPerSecond);
   const auto stream = impl_->stub->FetchModel(&context, request);
@@ -222,6 +243,7 @@ absl::StatusOr<Bytes> Connection::FetchModel(const Digest& sha256, uint64_t limi
 }
 
 absl::StatusOr<Receipt> Connection::SubmitUpdate(const SignedUpdate& update) {
+  impl_->WaitUntilConnected(kConnectMs);
   grpc::ClientContext context;
   SetDeadline(context, 60 + update.n_bytes() / kSlowestBytesPerSecond);
   v1::UpdateReceipt reply;

@@ -171,6 +171,7 @@ def files_section(summary):
             f"ledger             {summary['ledger_dir']}",
             f"overlay, result    {state}/inference",
             f"each round's model {state}/rounds",
+            f"report with plots  {state}/report.html",
             f"this page, JSON    {state}/results.txt, results.json",
             f"every command      {state}/commands.log"]
 

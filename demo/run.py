@@ -206,6 +206,7 @@ class Demo:
         model = self.folder / "model"
         self.programs.run("job", "model", JOB, "--out", model, *self.federation.credentials())
         self.evaluations = {n: future.result() for n, future in self.evaluations.items()}
+        self.progress.show(self.federation.job_status(JOB), self.evaluations)
         return model
 
     def compare(self, model):
@@ -216,6 +217,13 @@ class Demo:
                                   "--test", self.data / "test", "--federated", model,
                                   "--rounds", self.options.rounds, "--policy", model / "policy",
                                   "--out", self.folder / "comparison.json")
+
+    def report(self):
+        """The job's report as a page for a browser, with the comparison when there is one."""
+        comparison = self.folder / "comparison.json"
+        evaluation = ["--evaluation", comparison] if comparison.exists() else []
+        self.programs.run("job", "report", JOB, "--out", self.folder / "report.html", *evaluation,
+                          *self.federation.credentials())
 
     def training_folder(self, name):
         revoked = self.folder / "revoked" / name
@@ -294,11 +302,12 @@ def run(options):
         demo.phase("launch", demo.launch)
         demo.phase("train", demo.train)
         model = demo.phase("release", demo.release)
-        if not options.keep:
-            demo.federation.stop()
         comparison = None
         if not options.skip_compare:
             comparison = demo.phase("compare", lambda: demo.compare(model))
+        demo.report()
+        if not options.keep:
+            demo.federation.stop()
         view, audit = demo.phase("ledger", demo.check_ledger)
         finding = demo.phase("inference", lambda: demo.infer(model))
         demo.seconds["total"] = round(time.monotonic() - started, 2)
