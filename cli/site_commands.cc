@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <memory>
 #include <optional>
@@ -58,8 +59,14 @@ absl::StatusOr<OpenSite> Open(const SiteFlags& flags) {
 
 absl::Status Answer(const SiteFlags& flags, bool approve) {
   HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
-  HILUM_RETURN_IF_ERROR(client::AnswerJob(
-      *site.state, site.options, {.job = flags.job, .approve = approve, .reason = flags.reason}));
+  const client::OperatorAnswer answer_given{flags.job, approve, flags.reason};
+  absl::Status answered = client::AnswerJob(*site.state, site.options, answer_given);
+  // A job that was launched this moment may not have reached the agent yet.
+  for (int wait = 0; wait < 30 && absl::IsNotFound(answered); ++wait) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    answered = client::AnswerJob(*site.state, site.options, answer_given);
+  }
+  HILUM_RETURN_IF_ERROR(answered);
   const std::string answer = approve ? "approved" : "denied";
   if (flags.json) {
     PrintJson({{"job", flags.job}, {"answer", answer}});

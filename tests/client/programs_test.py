@@ -1,0 +1,293 @@
+"""hilum-site, hilum-infer and hilum-model as a hospital runs them: processes, exit codes, kills.
+
+Usage: programs_test.py --bin FOLDER
+"""
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+DEMO = ROOT / "demo/data"
+OPTIONS = argparse.Namespace()
+JOB = """
+job = "cxr-test"
+rounds = 2
+seed = 3
+[model]
+init = "model0"
+architecture = "covidnet-nano"
+classes = ["normal", "pneumonia"]
+profile = "cxr96"
+min_age_years = 1
+[training]
+local_epochs = {epochs}
+[cohort]
+minimum = 2
+grace_s = 30
+[aggregation]
+clip_l2 = 50.0
+max_weight = 1000
+"""
+
+
+def hilum(*arguments, expect=0):
+    done = subprocess.run([str(OPTIONS.bin / "hilum"), *[str(a) for a in arguments]],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != expect:
+        raise AssertionError(f"{arguments} ended with {done.returncode}, not {expect}:\n"
+                             f"{done.stdout}{done.stderr}")
+    return done
+
+
+def hilum_json(*arguments):
+    return json.loads(hilum(*arguments, "--json").stdout)
+
+
+class Process:
+    def __init__(self, out, *arguments):
+        self.out = Path(out)
+        with self.out.open("wb") as stream:
+            command = [str(OPTIONS.bin / "hilum"), *[str(a) for a in arguments]]
+            self.child = subprocess.Popen(command, stdout=stream, stderr=subprocess.DEVNULL)
+
+    def event(self, name, limit_s=60):
+        """The first line of the process with this event."""
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            for line in self.out.read_text(encoding="utf-8").splitlines(keepends=True):
+                if line.endswith("\n") and json.loads(line).get("event") == name:
+                    return json.loads(line)
+            time.sleep(0.02)
+        raise AssertionError(f"no event {name} in {self.out.read_text(encoding='utf-8')}")
+
+    def kill(self):
+        os.kill(self.child.pid, signal.SIGKILL)
+        self.child.wait()
+
+    def stop(self):
+        if self.child.poll() is None:
+            self.child.send_signal(signal.SIGTERM)
+            self.child.wait(20)
+        return self.child.returncode
+
+
+class Federation(unittest.TestCase):
+    """One server and two sites in a folder that is gone afterwards."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = Path(tempfile.mkdtemp(prefix="hilum-programs-"))
+        cls.processes = []
+        cls.server_dir = cls.folder / "server"
+        hilum("server", "init", "--dir", cls.server_dir, "--federation", "test.example")
+        cls.start_server("127.0.0.1:0")
+        for site in ("hospital-a", "hospital-b"):
+            token = hilum_json("server", "invite", "--dir", cls.server_dir, "--site", site)["token"]
+            cls.join(site, token)
+            config = cls.folder / site / "site.toml"
+            text = config.read_text(encoding="utf-8")
+            text = text.replace("allow_open = false", "allow_open = true")
+            config.write_text(text.replace('"cxr128"', '"cxr96"'), encoding="utf-8")
+
+    @classmethod
+    def join(cls, site, token):
+        return hilum("site", "join", "--dir", cls.folder / site, "--token", token,
+                     "--server", cls.grpc)
+
+    @classmethod
+    def start_server(cls, grpc):
+        cls.server = cls.start("server", "server", "run", "--dir", cls.server_dir, "--json",
+                               "--grpc", grpc, "--http", "127.0.0.1:0")
+        cls.grpc = cls.server.event("listening")["grpc"]
+
+    @classmethod
+    def start(cls, name, *arguments):
+        process = Process(cls.folder / f"{name}.{len(cls.processes)}.out", *arguments)
+        cls.processes.append(process)
+        return process
+
+    @classmethod
+    def tearDownClass(cls):
+        for process in reversed(cls.processes):
+            process.stop()
+        shutil.rmtree(cls.folder)
+
+    def source(self, site, n_films):
+        """A folder with some films of a demo site."""
+        source = self.folder / f"source-{site}"
+        shutil.rmtree(source, ignore_errors=True)
+        (source / "films").mkdir(parents=True)
+        for film in sorted((DEMO / "sites" / site / "films").iterdir())[:n_films]:
+            shutil.copy(film, source / "films")
+        shutil.copy(DEMO / "sites" / site / "labels.csv", source)
+        shutil.copytree(DEMO / "sites" / site / "consent", source / "consent")
+        return source
+
+    def status(self):
+        return hilum_json("job", "status", "cxr-test", *self.lead())
+
+    def lead(self):
+        return ["--as", self.server_dir / "operator", "--server", self.grpc]
+
+    def wait_for(self, what, done, limit_s=120):
+        end = time.monotonic() + limit_s
+        while time.monotonic() < end:
+            if done():
+                return
+            time.sleep(0.1)
+        self.fail(f"{what}: not after {limit_s} s; {self.status()}")
+
+    def test_1_import_prints_what_it_took(self):
+        source = self.source("hospital-a", 8)
+        (source / "films/bad.dcm").write_bytes(b"no film")
+        site = ("site", "import", "--dir", self.folder / "hospital-a")
+        dry = hilum_json(*site, source, "--dry-run")
+        self.assertEqual((dry["accepted"], dry["rejected"], dry["dry_run"]), (8, 1, True))
+        report = hilum_json(*site, source)
+        self.assertEqual((report["accepted"], report["rejected"], report["unchanged"]), (8, 1, 0))
+        self.assertEqual([s["code"] for s in report["studies"] if s["status"] == "rejected"],
+                         ["NO_PREAMBLE"])
+        self.assertEqual(report["consent"]["revoked"], 0)
+        text = hilum(*site, source).stdout
+        self.assertIn("NO_PREAMBLE", text)
+        self.assertIn("8 films accepted (8 known before), 1 rejected", text)
+        studies = hilum_json("site", "studies", "--dir", self.folder / "hospital-a")
+        self.assertEqual([study["file"] for study in studies], ["films/bad.dcm"])
+        hilum(*site, "dicomweb+https://pacs.example/", expect=2)
+        hilum(*site, "/no/such/folder", expect=2)
+        hilum("site", "import", "--dir", self.folder / "hospital-b", self.source("hospital-b", 8))
+
+    def test_2_rounds_survive_the_kill_of_a_site_and_of_the_server(self):
+        sites = {name: self.run_site(name) for name in ("hospital-a", "hospital-b")}
+        hilum("model", "init", "covidnet-nano", "--seed", 3, "--out", self.folder / "model0",
+              "--classes", "normal,pneumonia", "--profile", "cxr96")
+        (self.folder / "job.toml").write_text(JOB.format(epochs=20), encoding="utf-8")
+        hilum("site", "approve", "cxr-test", "--dir", self.folder / "hospital-a", expect=2)
+        hilum("job", "launch", self.folder / "job.toml", *self.lead())
+        for name, site in sites.items():
+            self.assertEqual(site.event("job_offered")["answer"], "pending")
+            hilum("site", "approve", "cxr-test", "--dir", self.folder / name)
+        sites["hospital-b"].event("round_started")
+        sites["hospital-b"].kill()
+        sites["hospital-b"] = self.run_site("hospital-b")
+        self.wait_for("round 1", lambda: self.closed_rounds() >= 1)
+        self.server.kill()
+        self.start_server(self.grpc)
+        self.wait_for("the job", lambda: self.status()["state"] == "done")
+        for summary in self.status()["history"]:
+            self.assertEqual(sorted(summary["cohort"]), ["hospital-a", "hospital-b"], summary)
+        self.look_at_status()
+        self.judge_the_model()
+        for site in sites.values():
+            self.assertEqual(site.stop(), 0)
+
+    def run_site(self, name):
+        started = time.monotonic()
+        process = self.start(name, "site", "run", "--dir", self.folder / name, "--json")
+        process.event("ready")
+        self.assertLess(time.monotonic() - started, 5)  # 2 s on a computer that does nothing else
+        return process
+
+    def closed_rounds(self):
+        return sum(1 for r in self.status()["history"] if r["status"] == "ok")
+
+    def look_at_status(self):
+        status = hilum_json("site", "status", "--dir", self.folder / "hospital-a")
+        self.assertEqual([r["round"] for r in status["rounds"]], [1, 2])
+        for record in status["rounds"]:
+            self.assertEqual(record["phase"], "accepted")
+            self.assertEqual(record["films"], 8)
+            self.assertEqual(record["masking"], "none (open mode)")
+            self.assertEqual(record["bytes_sent"], status["jobs"][0]["bytes_a_round"])
+            self.assertEqual(len(record["sha256"]), 64)
+        self.assertEqual(status["jobs"][0]["answer"], "approved")
+        self.assertIn("none (open mode)",
+                      hilum("site", "status", "--dir", self.folder / "hospital-a").stdout)
+        probes = hilum_json("site", "doctor", "--dir", self.folder / "hospital-a")["probes"]
+        self.assertTrue(all(probe["ok"] for probe in probes), probes)
+
+    def judge_the_model(self):
+        model = self.folder / "model"
+        hilum("job", "model", "cxr-test", "--out", model, *self.lead())
+        trust = ["--policy", model / "policy"]
+        verified = hilum_json("model", "verify", model, *trust)
+        self.assertEqual((verified["verified"], verified["round"]), (True, 2))
+        site = ["--site", self.folder / "hospital-a"]
+        self.assertEqual(hilum_json("model", "verify", model, *site), verified)
+        evaluation = hilum_json("model", "evaluate", "--model", model, "--data", DEMO / "test",
+                                *trust)
+        self.assertEqual(evaluation["metrics"]["n"], 126)
+        (self.folder / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
+        hilum("model", "card", model, *trust, "--evaluation", self.folder / "evaluation.json")
+        self.assertIn("AUROC, pneumonia", (model / "MODEL_CARD.md").read_text(encoding="utf-8"))
+        films = sorted((DEMO / "test/films").glob("*.dcm"))
+        out = self.folder / "inference"
+        infer = ("infer", "--model", model, "--out", out)
+        one = hilum_json(*infer, films[0], *trust)
+        self.assertEqual(one["model_sha256"], verified["model_sha256"])
+        saved = json.loads((out / films[0].stem / "result.json").read_text(encoding="utf-8"))
+        self.assertEqual(saved, one)
+        self.assertTrue((out / films[0].stem / "overlay.png").exists())
+        two = hilum_json(*infer, films[0], self.folder / "job.toml", *site)
+        self.assertEqual([r["abstained"] for r in two], [False, True])
+        hilum(*infer, films[0], expect=2)  # no pins
+        hilum(*infer, "/no/such/film", *trust, expect=2)
+        weights = bytearray((model / "model.safetensors").read_bytes())
+        weights[-100] ^= 1
+        (model / "model.safetensors").write_bytes(weights)
+        done = hilum(*infer, films[0], *trust, expect=3)
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1)
+        hilum("model", "verify", model, *trust, expect=3)
+        hilum("model", "evaluate", "--model", model, "--data", DEMO / "test", *trust, expect=3)
+
+    def test_3_what_a_policy_forbids_is_exit_code_4(self):
+        config = self.folder / "hospital-a/site.toml"
+        text = config.read_text(encoding="utf-8")
+        config.write_text(text.replace("allow_open = true", "allow_open = false"), encoding="utf-8")
+        done = hilum("site", "approve", "cxr-test", "--dir", self.folder / "hospital-a", expect=4)
+        self.assertIn("open mode", done.stderr)
+        config.write_text(text, encoding="utf-8")
+        hilum("site", "deny", "cxr-test", "--dir", self.folder / "hospital-a")
+        jobs = hilum_json("site", "status", "--dir", self.folder / "hospital-a")["jobs"]
+        self.assertEqual(jobs[0]["answer"], "denied")
+
+    def test_4_mistakes_are_exit_code_2_and_one_sentence(self):
+        site = self.folder / "hospital-a"
+        for arguments in (("status", "--dir", self.folder / "nowhere"), ("status",),
+                          ("approve", "no-such-job", "--dir", site), ("fly", "--dir", site)):
+            done = hilum("site", *arguments, expect=2)
+            self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+        config = site / "site.toml"
+        text = config.read_text(encoding="utf-8")
+        config.write_text(text + "colour = 3\n", encoding="utf-8")
+        self.assertIn("colour", hilum("site", "status", "--dir", site, expect=2).stderr)
+        config.write_text(text, encoding="utf-8")
+        self.assertIn("allow_open", hilum("site", "run", "--dir", site, "--print-config").stdout)
+
+    def test_5_joining_needs_a_reachable_server_and_a_good_token(self):
+        token = hilum_json("server", "invite", "--dir", self.server_dir,
+                           "--site", "hospital-c")["token"]
+        there = self.folder / "hospital-c"
+        join = ("site", "join", "--dir", there, "--token")
+        hilum(*join, token, "--server", "127.0.0.1:1", expect=5)
+        hilum(*join, "nonsense", "--server", self.grpc, expect=2)
+        hilum(*join, token, "--server", self.grpc)
+        hilum(*join, token, "--server", self.grpc, expect=1)
+        for name in ("tls.key", "entry.key", "pseudonym.key"):
+            self.assertEqual((there / "keys" / name).stat().st_mode & 0o777, 0o600)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--bin", type=Path, required=True)
+    OPTIONS = parser.parse_args()
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Federation)
+    sys.exit(not unittest.TextTestRunner(verbosity=2).run(suite).wasSuccessful())
