@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/check.h"
 #include "base/status_macros.h"
@@ -18,6 +19,11 @@ absl::StatusOr<LedgerSource> OpenLedger(const LedgerFlags& flags,
                          ledger_anchor::ParsePins(flags.vkey, flags.entry_key));
   LedgerSource source;
   HILUM_ASSIGN_OR_RETURN(source.place, ledger_anchor::LocateLedger(flags.from));
+  if (const auto note = source.place.fetch("checkpoint", ledger_anchor::kNoteLimitBytes);
+      absl::IsNotFound(note.status())) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no ledger at ", flags.from, ": ", note.status().message()));
+  }
   absl::StatusOr<LogView> view = ledger_anchor::VerifyLog(source.place.fetch, pins, depth);
   // A file that a signed checkpoint needs is missing: the log does not verify.
   if (absl::IsNotFound(view.status())) return absl::DataLossError(view.status().message());

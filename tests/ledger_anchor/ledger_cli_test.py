@@ -70,6 +70,7 @@ class Verify(LedgerTest):
         self.addCleanup(server.shutdown)
         sources = (self.served, self.copy / "ledger", self.copy,
                    f"http://127.0.0.1:{server.server_address[1]}")
+        self.expect(2, "verify", "--from", sources[-1] + "/elsewhere")
         roots = {self.json("verify", "--from", source)["root"] for source in sources}
         self.assertEqual(len(roots), 1)
 
