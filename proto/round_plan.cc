@@ -82,6 +82,7 @@ void CheckTraining(const RoundPlan& plan, Ranges& ranges) {
   ranges.Count("training.schedule_rounds", training.schedule_rounds, 0, 100'000);
   ranges.Count("training.local_epochs", training.local_epochs, 1, 100);
   ranges.Count("training.batch_size", training.batch_size, 1, 1024);
+  ranges.NotNegative("training.augment", training.augment, 2);
   ranges.NotNegative("training.prox_mu", training.prox_mu,
                      plan.strategy.name == "fedprox" ? 10 : 0);
   ranges.NotNegative("training.max_gradient_norm", training.max_gradient_norm, 1e6);
@@ -124,7 +125,7 @@ Json TrainingToJson(const TrainingPlan& training) {
           {"local_epochs", static_cast<uint64_t>(training.local_epochs)},
           {"batch_size", static_cast<uint64_t>(training.batch_size)},
           {"balance_classes", training.balance_classes},
-          {"augment", training.augment},
+          {"augment", Decimal(training.augment)},
           {"prox_mu", Decimal(training.prox_mu)},
           {"max_gradient_norm", Decimal(training.max_gradient_norm)}};
 }
@@ -184,7 +185,7 @@ absl::StatusOr<TrainingPlan> TrainingFromJson(const Json& json) {
                         .local_epochs = Number(fields, "local_epochs"),
                         .batch_size = Number(fields, "batch_size"),
                         .balance_classes = fields.Flag("balance_classes"),
-                        .augment = fields.Flag("augment"),
+                        .augment = fields.Decimal("augment"),
                         .prox_mu = fields.Decimal("prox_mu"),
                         .max_gradient_norm = fields.Decimal("max_gradient_norm")};
   HILUM_RETURN_IF_ERROR(fields.Finish());
