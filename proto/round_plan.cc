@@ -64,10 +64,10 @@ void CheckModel(const ModelPlan& model, Ranges& ranges) {
   std::set<std::string> seen;
   for (const std::string& name : model.classes) {
     bool printable = !name.empty() && name.size() <= 63;
-    for (const char c : name) printable = printable && c > 0x20 && c < 0x7f;
+    for (const char c : name) printable = printable && c > 0x20 && c < 0x7f && c != ',';
     ranges.Test(printable && seen.insert(name).second, "a name in model.classes",
                 absl::StrCat("\"", name, "\""),
-                "1 to 63 printable ASCII characters without spaces, each name once");
+                "1 to 63 printable ASCII characters without spaces and commas, each name once");
   }
   ranges.Count("model.min_age_years", model.min_age_years, 0, 150);
 }
