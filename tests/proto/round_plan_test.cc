@@ -1,0 +1,160 @@
+#include "proto/round_plan.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "proto/model_spec_codec.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::proto {
+namespace {
+
+using absl::StatusCode;
+
+RoundPlan Plan() {
+  RoundPlan plan;
+  plan.job = "cxr-1";
+  plan.rounds = 6;
+  plan.seed = 7;
+  plan.model = {
+      .architecture = "test-net", .classes = {"normal", "pneumonia"}, .profile = "cxr128"};
+  plan.model.profile_digest[0] = 0xab;
+  plan.training.learning_rate = 0.1 + 0.2;  // 17 digits: must come back with all its bits
+  plan.spec = {.architecture = "test-net",
+               .tensors = {{.name = "a", .shape = {2, 3}, .offset = 0, .size = 6}}};
+  return plan;
+}
+
+TEST(RoundPlan, EveryFieldComesBack) {
+  RoundPlan plan = Plan();
+  plan.model.min_age_years = 1;
+  plan.training = {.optimizer = "sgd",
+                   .learning_rate = 0.1 + 0.2,
+                   .weight_decay = 1e-5,
+                   .momentum = 0.5,
+                   .schedule = "one-cycle",
+                   .schedule_rounds = 12,
+                   .local_epochs = 3,
+                   .batch_size = 16,
+                   .balance_classes = false,
+                   .augment = 0.5,
+                   .prox_mu = 0.01,
+                   .max_gradient_norm = 2};
+  plan.strategy = {.name = "fedprox", .server_learning_rate = 0.5};
+  plan.cohort = {
+      .minimum = 3, .target = 5, .recruit_s = 1, .return_wait_s = 2, .grace_s = 3, .deadline_s = 4};
+  plan.aggregation = {.mode = "open",
+                      .clip_l2 = 2.5,
+                      .range = 1.5,
+                      .ring_bits = 30,
+                      .value_bits = 20,
+                      .max_weight = 17};
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EncodeRoundPlan(plan));
+  HILUM_ASSERT_OK_AND_ASSIGN(const RoundPlan read, ParseRoundPlan(text));
+  EXPECT_EQ(*EncodeRoundPlan(read), text);
+  EXPECT_EQ(read.training.learning_rate, 0.1 + 0.2);
+  EXPECT_EQ(read.training.augment, 0.5);
+  EXPECT_EQ(read.cohort.target, 5);
+  EXPECT_EQ(read.aggregation.max_weight, 17u);
+  EXPECT_EQ(read.spec, plan.spec);
+  EXPECT_EQ(read.seed, 7u);
+  EXPECT_EQ(read.model.profile_digest[0], 0xab);
+  plan.seed.reset();
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string seedless, EncodeRoundPlan(plan));
+  EXPECT_FALSE(ParseRoundPlan(seedless)->seed.has_value());
+}
+
+TEST(RoundPlan, ValuesOutOfRangeAreNamedWithTheirRange) {
+  struct Case {
+    std::function<void(RoundPlan&)> change;
+    const char* sentence;
+  };
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Case cases[] = {
+      {[](RoundPlan& p) { p.job = "Bad Name"; }, "Bad Name"},
+      {[](RoundPlan& p) { p.rounds = 0; }, "rounds is 0, allowed is 1 to 100000"},
+      {[](RoundPlan& p) { p.seed = uint64_t{1} << 53; }, "seed is"},
+      {[](RoundPlan& p) { p.model.classes = {"one"}; }, "model.classes is 1"},
+      {[](RoundPlan& p) {
+         p.model.classes = {"a", "a"};
+       },
+       "each name once"},
+      {[](RoundPlan& p) {
+         p.model.classes = {"a", "b,c"};
+       },
+       "\"b,c\""},
+      {[](RoundPlan& p) { p.model.norm = "batch"; }, "model.norm is \"batch\", allowed is group"},
+      {[](RoundPlan& p) { p.model.architecture = "other"; }, "model.architecture is other"},
+      {[](RoundPlan& p) { p.training.optimizer = "adam"; }, "adamw, sgd"},
+      {[](RoundPlan& p) { p.training.learning_rate = 0; }, "training.learning_rate is 0"},
+      {[nan](RoundPlan& p) { p.training.learning_rate = nan; }, "training.learning_rate is nan"},
+      {[](RoundPlan& p) { p.training.momentum = 1; }, "training.momentum"},
+      {[](RoundPlan& p) { p.training.local_epochs = -1; }, "training.local_epochs is -1"},
+      {[](RoundPlan& p) { p.training.batch_size = 2000; }, "1 to 1024"},
+      {[](RoundPlan& p) { p.training.augment = 2.5; }, "training.augment is 2.5"},
+      {[](RoundPlan& p) { p.training.prox_mu = 0.1; }, "training.prox_mu is 0.1"},
+      {[](RoundPlan& p) { p.strategy.name = "krum"; }, "fedavg, fedprox"},
+      {[nan](RoundPlan& p) { p.strategy.server_learning_rate = nan; }, "server_learning_rate"},
+      {[](RoundPlan& p) { p.cohort.minimum = 1; }, "cohort.minimum is 1, allowed is 2 to 500"},
+      {[](RoundPlan& p) { p.cohort.target = 1; }, "cohort.target is 1, allowed is 2 to 500"},
+      {[](RoundPlan& p) { p.cohort.grace_s = 0; }, "cohort.grace_s"},
+      {[](RoundPlan& p) { p.aggregation.mode = "masked"; }, "aggregation.mode"},
+      {[](RoundPlan& p) { p.aggregation.clip_l2 = -1; }, "aggregation.clip_l2"},
+      {[](RoundPlan& p) { p.aggregation.range = 11; }, "aggregation.range is 11"},
+      {[](RoundPlan& p) { p.aggregation.ring_bits = 15; }, "16 to 32"},
+      {[](RoundPlan& p) { p.aggregation.value_bits = 32; }, "2 to 31"},
+      {[](RoundPlan& p) { p.aggregation.max_weight = 0; }, "aggregation.max_weight is 0"},
+      {[](RoundPlan& p) { p.spec.tensors[0].size = 7; }, "tensor a"},
+      {[](RoundPlan& p) { p.spec.tensors.clear(); }, "0 tensors"},
+  };
+  for (const Case& c : cases) {
+    RoundPlan plan = Plan();
+    c.change(plan);
+    EXPECT_THAT(CheckRoundPlan(plan), StatusIs(StatusCode::kInvalidArgument, c.sentence));
+    EXPECT_FALSE(EncodeRoundPlan(plan).ok());
+  }
+}
+
+TEST(RoundPlan, OnlyTheCanonicalSpellingIsRead) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EncodeRoundPlan(Plan()));
+  EXPECT_THAT(ParseRoundPlan(" " + text), StatusIs(StatusCode::kInvalidArgument, "round plan:"));
+  std::string other = text;
+  other.replace(other.find("\"rounds\":6"), 10, "\"rounds\":06");
+  EXPECT_THAT(ParseRoundPlan(other), StatusIs(StatusCode::kInvalidArgument, "round plan:"));
+  other = text;
+  other.replace(other.find("\"clip_l2\":\"10\""), 14, "\"clip_l2\":\"10.0\"");
+  EXPECT_FALSE(ParseRoundPlan(other).ok());
+  EXPECT_THAT(ParseRoundPlan(std::string(kRoundPlanLimitBytes + 1, ' ')),
+              StatusIs(StatusCode::kInvalidArgument, "round plan:"));
+}
+
+TEST(RoundPlan, UnknownAndMissingFieldsAreNamed) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EncodeRoundPlan(Plan()));
+  std::string more = text;
+  more.replace(more.find("\"job\":"), 6, "\"ja\":1,\"job\":");
+  EXPECT_THAT(ParseRoundPlan(more),
+              StatusIs(StatusCode::kInvalidArgument, "round plan has the unknown field ja"));
+  std::string less = text;
+  less.replace(less.find("\"rounds\":6,"), 11, "");
+  EXPECT_THAT(ParseRoundPlan(less),
+              StatusIs(StatusCode::kInvalidArgument, "round plan.rounds is missing"));
+  std::string inner = text;
+  inner.replace(inner.find("\"batch_size\":8"), 14, "\"batch_size\":\"8\"");
+  EXPECT_THAT(ParseRoundPlan(inner),
+              StatusIs(StatusCode::kInvalidArgument, "training.batch_size is not an integer"));
+}
+
+TEST(ModelSpecCodec, OffsetsFollowFromTheShapes) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EncodeModelSpec(Plan().spec));
+  EXPECT_EQ(text, "{\"architecture\":\"test-net\",\"tensors\":[{\"name\":\"a\",\"shape\":[2,3]}]}");
+  EXPECT_EQ(*ModelSpecFromJson(nlohmann::json::parse(text)), Plan().spec);
+  const auto huge = nlohmann::json::parse(
+      R"({"architecture":"x","tensors":[{"name":"a","shape":[4294967295,2]}]})");
+  EXPECT_THAT(ModelSpecFromJson(huge), StatusIs(StatusCode::kInvalidArgument, "extent of"));
+}
+
+}  // namespace
+}  // namespace hilum::proto
