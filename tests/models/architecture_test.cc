@@ -108,6 +108,10 @@ TEST(InitialWeights, FollowFromTheSeedAlone) {
   HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<float> two, InitialWeights(options, 2));
   EXPECT_EQ(one, again);
   EXPECT_NE(one, two);
+  // A second program (Python integers and numpy.float32): the same bits on every computer.
+  EXPECT_EQ(one[0], 0.17913987f);
+  EXPECT_EQ(one[1], -0.013148276f);
+  EXPECT_EQ(one[3], 0.19556119f);
   EXPECT_EQ(static_cast<int64_t>(one.size()), SpecOf(options)->n_params());
 }
 
