@@ -47,8 +47,10 @@ absl::StatusOr<HostPort> ParseAddress(const std::string& address) {
 void Answer(const absl::StatusOr<Bytes>& file, const char* type, const char* cache,
             httplib::Response& response) {
   if (!file.ok()) {
-    response.status = absl::IsNotFound(file.status()) ? 404 : 500;
-    response.set_content(std::string(file.status().message()) + "\n", "text/plain");
+    const bool missing = absl::IsNotFound(file.status());
+    response.status = missing ? 404 : 500;
+    // Not the status itself, which names a path of this computer.
+    response.set_content(missing ? "no such file\n" : "the file cannot be read\n", "text/plain");
     return;
   }
   response.set_header("Cache-Control", cache);
@@ -63,9 +65,8 @@ void AnswerTile(const fs::path& folder, const std::string& path, httplib::Respon
     response.set_content("no such tile\n", "text/plain");
     return;
   }
-  absl::StatusOr<Bytes> file =
+  const absl::StatusOr<Bytes> file =
       ReadFile(folder / ledger_anchor::TilePath(*tile), ledger_anchor::kBundleLimitBytes);
-  if (absl::IsNotFound(file.status())) file = absl::NotFoundError("no such tile");
   Answer(file, "application/octet-stream", "public, max-age=31536000, immutable", response);
 }
 

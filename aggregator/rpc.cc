@@ -66,13 +66,27 @@ absl::StatusOr<std::unique_ptr<RpcListener>> RpcListener::Start(Server* server,
       new RpcListener(std::move(impl), absl::StrCat(host, ":", port)));
 }
 
-absl::StatusOr<StreamLimit::Slot> StreamLimit::Take(absl::string_view what) {
-  if (++n_open_ > limit_) {
-    --n_open_;
+absl::StatusOr<StreamLimit::Slot> StreamLimit::Take(absl::string_view what,
+                                                    const std::string& member) {
+  const absl::MutexLock lock(&mutex_);
+  if (n_open_ >= limit_) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the server has ", limit_, " ", what, " open, which is its limit: try later"));
   }
-  return Slot(this);
+  int& n_own = n_of_[member];
+  if (n_own >= limit_each_) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        member, " has ", n_own, " ", what, " open, which is the limit of one member: try later"));
+  }
+  ++n_own;
+  ++n_open_;
+  return Slot(this, member);
+}
+
+void StreamLimit::Give(const std::string& member) {
+  const absl::MutexLock lock(&mutex_);
+  --n_open_;
+  if (--n_of_[member] == 0) n_of_.erase(member);
 }
 
 absl::StatusOr<Caller> RequireRole(Server& server, const grpc::ServerContext& context,

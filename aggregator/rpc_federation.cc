@@ -143,7 +143,8 @@ grpc::Status FederationService::Watch(grpc::ServerContext* context,
   const auto watch = [&]() -> absl::Status {
     HILUM_ASSIGN_OR_RETURN(const Caller caller, RequireRole(server_, *context, "site"));
     HILUM_RETURN_IF_ERROR(CheckProtocolVersion(request->protocol_version()));
-    HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot, watches_.Take("Watch streams"));
+    HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot,
+                           watches_.Take("Watch streams", caller.name));
     const std::unique_ptr<SiteWatch> stream = server_.Watch({caller.name});
     std::string last;
     absl::Time last_sent = absl::InfinitePast();
@@ -199,7 +200,7 @@ grpc::Status FederationService::SubmitUpdate(grpc::ServerContext* context,
                                              wire::UpdateReceipt* reply) {
   const auto submit = [&]() -> absl::Status {
     HILUM_ASSIGN_OR_RETURN(const Caller caller, RequireRole(server_, *context, "site"));
-    HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot, uploads_.Take("updates"));
+    HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot, uploads_.Take("updates", caller.name));
     const absl::StatusOr<Receipt> receipt = ReceiveUpdate(server_, {caller.name}, reader);
     if (!receipt.ok()) {
       Log(LogLevel::kWarning, "update refused",

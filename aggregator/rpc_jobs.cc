@@ -175,7 +175,7 @@ grpc::Status JobsService::ListJobs(grpc::ServerContext* context, const wire::Job
 grpc::Status JobsService::WatchJob(grpc::ServerContext* context, const wire::JobRequest* request,
                                    grpc::ServerWriter<wire::JobStatus>* writer) {
   return AsLead(server_, context, [&]() -> absl::Status {
-    HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot, watches_.Take("WatchJob streams"));
+    HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot, watches_.Take("WatchJob streams", "lead"));
     uint64_t seen = 0;
     std::string last;
     absl::Time last_sent = absl::InfinitePast();

@@ -2,9 +2,12 @@
 #ifndef HILUM_AGGREGATOR_RPC_SERVICES_H_
 #define HILUM_AGGREGATOR_RPC_SERVICES_H_
 
-#include <atomic>
+#include <map>
 #include <string>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "aggregator/server.h"
 #include "grpcpp/grpcpp.h"
 #include "proto/hilum/v1/services.grpc.pb.h"
@@ -13,28 +16,36 @@ namespace hilum::aggregator {
 
 namespace wire = hilum::v1;
 
-// Open streams of one kind; each holds a thread of gRPC.
+// Open streams of one kind; each holds a thread of gRPC. One member gets a small part of them, so
+// that it cannot keep the others out.
 class StreamLimit {
  public:
-  explicit StreamLimit(int limit) : limit_(limit) {}
+  StreamLimit(int limit, int limit_each) : limit_(limit), limit_each_(limit_each) {}
   class Slot {
    public:
-    explicit Slot(StreamLimit* owner) : owner_(owner) {}
-    Slot(Slot&& other) noexcept : owner_(std::exchange(other.owner_, nullptr)) {}
+    Slot(StreamLimit* owner, std::string member) : owner_(owner), member_(std::move(member)) {}
+    Slot(Slot&& other) noexcept
+        : owner_(std::exchange(other.owner_, nullptr)), member_(std::move(other.member_)) {}
     Slot& operator=(Slot&&) = delete;
     ~Slot() {
-      if (owner_ != nullptr) --owner_->n_open_;
+      if (owner_ != nullptr) owner_->Give(member_);
     }
 
    private:
     StreamLimit* owner_;
+    std::string member_;
   };
-  // ResourceExhausted: the limit is reached.
-  absl::StatusOr<Slot> Take(absl::string_view what);
+  // ResourceExhausted: a limit is reached.
+  absl::StatusOr<Slot> Take(absl::string_view what, const std::string& member);
 
  private:
+  void Give(const std::string& member);
+
   const int limit_;
-  std::atomic<int> n_open_{0};
+  const int limit_each_;
+  absl::Mutex mutex_;
+  int n_open_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<std::string, int> n_of_ ABSL_GUARDED_BY(mutex_);  // by member
 };
 
 // The caller, when it has `role` ("site", "lead", or "" for any member).
@@ -69,8 +80,9 @@ class FederationService final : public wire::Federation::Service {
 
  private:
   Server& server_;
-  StreamLimit watches_{1024};
-  StreamLimit uploads_{256};
+  // A site needs one of each; broken connections of it may not be noticed yet.
+  StreamLimit watches_{1024, 8};
+  StreamLimit uploads_{256, 8};
 };
 
 class JobsService final : public wire::Jobs::Service {
@@ -95,7 +107,7 @@ class JobsService final : public wire::Jobs::Service {
 
  private:
   Server& server_;
-  StreamLimit watches_{64};
+  StreamLimit watches_{64, 64};
 };
 
 }  // namespace hilum::aggregator

@@ -236,6 +236,12 @@ absl::StatusOr<Caller> Server::Authenticate(absl::string_view certificate_pem) {
 
 absl::StatusOr<JoinAnswer> Server::Join(const JoinFields& fields) {
   absl::StatusOr<JoinAnswer> answer = aggregator::Join(*core_->federation, fields, core_->NowS());
+  // Anybody may ask: a refusal has changed nothing and must wake nobody.
+  const absl::StatusCode code = answer.status().code();
+  if (code == absl::StatusCode::kPermissionDenied || code == absl::StatusCode::kInvalidArgument ||
+      code == absl::StatusCode::kDataLoss) {
+    return answer;
+  }
   const absl::MutexLock lock(&core_->mutex);
   HILUM_RETURN_IF_ERROR(core_->RefreshMembers());
   core_->TouchAll();

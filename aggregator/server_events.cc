@@ -13,6 +13,13 @@ namespace {
 
 constexpr size_t kReasonLimitBytes = 200;
 
+// The start of a site's sentence. Never half a character: gRPC could not send that to the lead.
+std::string CutReason(absl::string_view text) {
+  size_t size = std::min(text.size(), kReasonLimitBytes);
+  while (size > 0 && size < text.size() && (text[size] & 0xC0) == 0x80) --size;
+  return std::string(text.substr(0, size));
+}
+
 absl::Status NoOpenRound(const JobId& job, RoundId round) {
   return absl::FailedPreconditionError(
       absl::StrCat("round ", round.number, " of job ", job.name, " is not open"));
@@ -96,7 +103,7 @@ absl::Status Server::Answer(const SiteId& site, const JobId& id, const AnswerRow
   }
   AnswerRow row = answer;
   row.site = site;
-  row.reason.resize(std::min(row.reason.size(), kReasonLimitBytes));
+  row.reason = CutReason(row.reason);
   HILUM_RETURN_IF_ERROR(core.federation->state->PutAnswer(id, row));
   job->answers[site] = row;
   Log(LogLevel::kInfo, row.approved ? "job approved" : "job denied",
@@ -128,7 +135,7 @@ absl::Status Server::Report(const SiteId& site, const Progress& progress) {
   LiveJob* job = core.FindJob(progress.job);
   if (job == nullptr || !job->active.has_value()) return absl::OkStatus();
   if (Facts(job->active->round).round != progress.round) return absl::OkStatus();
-  const std::string reason = progress.reason.substr(0, kReasonLimitBytes);
+  const std::string reason = CutReason(progress.reason);
   job->progress[site] = {.round = progress.round.number,
                          .phase = progress.phase,
                          .percent = std::min(progress.percent, 100U),

@@ -252,7 +252,7 @@ absl::StatusOr<RoundRow> ServerCore::MakeClose(const RoundRow& row, const Round&
   const Closing& closing = std::get<Closing>(round);
   sum->Close();
   absl::StatusOr<privacy::MaskedTotal> total = std::move(*sum).Total();
-  if (!total.ok() || total->n_members() != closing.counted.size()) {
+  if (!total.ok() || total->n_members() != closing.counted.size() || total->sums().empty()) {
     // An earlier attempt used the sum up, or a broken upload could not be taken out of it.
     HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config,
                            privacy::DecodeRoundConfig(row.config));

@@ -290,6 +290,46 @@ TEST_F(Rpc, ASecondListenerOnTheSamePortIsRefused) {
       StatusIs(StatusCode::kFailedPrecondition, "cannot listen on " + federation_.address()));
 }
 
+TEST_F(Rpc, OneSiteCannotTakeTheUploadsOfTheOthers) {
+  struct Idle {
+    grpc::ClientContext context;
+    wire::UpdateReceipt reply;
+    std::unique_ptr<grpc::ClientWriter<wire::UpdateMessage>> writer;
+  };
+  std::vector<std::unique_ptr<wire::Federation::Stub>> stubs;
+  std::vector<std::unique_ptr<Idle>> idle;
+  for (int i = 0; i < 300; ++i) {  // more than the server takes in all; none sends its header
+    if (i % 30 == 0) {
+      stubs.push_back(
+          wire::Federation::NewStub(proto::OpenChannel(federation_.address(), sites_[0]->tls())));
+    }
+    idle.push_back(std::make_unique<Idle>());
+    idle.back()->writer = stubs.back()->SubmitUpdate(&idle.back()->context, &idle.back()->reply);
+  }
+  absl::SleepFor(absl::Seconds(1));
+  HILUM_EXPECT_OK(sites_[1]->Submit(open_[1], MakeVector(open_[1].config, {.seed = 2})).status());
+  for (const auto& one : idle) one->context.TryCancel();
+  for (const auto& one : idle) one->writer->Finish();
+}
+
+TEST_F(Rpc, OneSiteCannotTakeTheWatchStreamsOfTheOthers) {
+  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
+  std::vector<std::unique_ptr<grpc::ClientReader<wire::SiteSnapshot>>> readers;
+  wire::WatchRequest request;
+  request.set_protocol_version(kProtocolVersion);
+  wire::SiteSnapshot snapshot;
+  absl::Status refused;
+  for (int i = 0; i < 20 && refused.ok(); ++i) {
+    contexts.push_back(std::make_unique<grpc::ClientContext>());
+    readers.push_back(sites_[0]->stub().Watch(contexts.back().get(), request));
+    if (!readers.back()->Read(&snapshot)) refused = AsStatus(readers.back()->Finish());
+  }
+  EXPECT_THAT(refused, StatusIs(StatusCode::kResourceExhausted,
+                                "site-00 has 8 Watch streams open, which is the limit"));
+  for (const auto& context : contexts) context->TryCancel();
+  ExpectTheRoundGoesOn();
+}
+
 TEST_F(Rpc, TheDiskFullAtAnUploadIsSaidAndTheRoundGoesOn) {
   // The store's folder for unfinished objects cannot be written to.
   const fs::path unfinished = federation_.folder() / "objects/tmp";

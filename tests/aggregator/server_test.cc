@@ -2,7 +2,11 @@
 #include "aggregator/server.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <csignal>
+
+#include "absl/strings/match.h"
 #include "crypto/hash.h"
 #include "ledger_anchor/gate.h"
 #include "ledger_anchor/note.h"
@@ -153,6 +157,61 @@ TEST(Server, ASiteThatRefusesIsDroppedAtOnce) {
   sites.erase(sites.begin());
   HILUM_ASSERT_OK(PlayRound(kJob, 1, sites));
   HILUM_ASSERT_OK(federation.WaitForJob(kJob, Closed(1)));
+}
+
+TEST(Server, ASitesReasonIsNeverCutWithinACharacter) {
+  TestFederation federation;
+  const auto sites = federation.AddSites(3);
+  HILUM_ASSERT_OK(LaunchAndApprove(federation, MakePlan(kJob, 50), sites));
+  HILUM_ASSERT_OK(sites[0]->WaitForRound(kJob, 1).status());
+  const std::string start(199, 'x');
+  wire::Progress progress;
+  progress.set_job(kJob);
+  progress.set_round(1);
+  progress.set_phase("refused");
+  progress.set_reason(start + "\u00e9\u00e9");
+  HILUM_ASSERT_OK(sites[0]->Report(progress));
+  HILUM_ASSERT_OK_AND_ASSIGN(const wire::JobStatus status, federation.JobStatus(kJob));
+  EXPECT_EQ(status.sites(0).reason(), start);
+}
+
+TEST(Server, AJoinThatIsRefusedWakesNobody) {
+  TestFederation federation;
+  const uint64_t seen = federation.server().WaitForChange(0, absl::ZeroDuration());
+  EXPECT_FALSE(federation.server().Join({.member = "hospital-x", .secret = Bytes(32)}).ok());
+  EXPECT_EQ(federation.server().WaitForChange(seen, absl::Milliseconds(20)), seen);
+}
+
+// A limit on the size of files, as a full disk: an update fits below it, a model does not.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t limit_bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{.rlim_cur = limit_bytes, .rlim_max = before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+TEST(Server, ADiskFullAtTheCloseIsWaitedOut) {
+  constexpr int64_t kParams = 2'000'000;
+  TestFederation federation;
+  const auto sites = federation.AddSites(2);
+  HILUM_ASSERT_OK(LaunchAndApprove(federation, MakePlan(kJob, kParams), sites));
+  {
+    const FileSizeLimit full(4 * kParams + 64);
+    HILUM_ASSERT_OK(PlayRound(kJob, 1, sites));
+    HILUM_ASSERT_OK(federation.WaitForJob(kJob, [](const wire::JobStatus& status) {
+      return absl::StartsWith(status.message(), "waiting: ");
+    }));
+  }
+  HILUM_ASSERT_OK_AND_ASSIGN(const wire::JobStatus status, federation.WaitForJob(kJob, Closed(1)));
+  EXPECT_EQ(status.state(), "running");
+  EXPECT_EQ(status.history(0).status(), "ok");
 }
 
 TEST(Server, ThreeAbortedRoundsPauseTheJobAndResumeGoesOn) {
