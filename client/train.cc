@@ -21,7 +21,7 @@ absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan
   options.momentum = static_cast<float>(training.momentum);
   options.weight_decay = static_cast<float>(training.weight_decay);
   options.batch = training.batch_size;
-  options.augmentation = training.augment ? models::Augmentation() : models::NoAugmentation();
+  options.augmentation = models::ScaledAugmentation(static_cast<float>(training.augment));
   options.fedprox_mu = static_cast<float>(training.prox_mu);
   options.max_gradient_norm = static_cast<float>(training.max_gradient_norm);
   const int64_t steps =

@@ -41,6 +41,16 @@ void WarpChannel(const Warp& warp, int height, int width, const float* from, flo
 
 Augmentation NoAugmentation() { return {0, 0, 0, 0, 0, 0, 0}; }
 
+Augmentation ScaledAugmentation(float strength) {
+  if (strength == 0) return NoAugmentation();
+  Augmentation scaled;
+  for (float* range : {&scaled.aspect_ratio, &scaled.rotation_degrees, &scaled.shift, &scaled.zoom,
+                       &scaled.brightness}) {
+    *range *= strength;
+  }
+  return scaled;
+}
+
 Warp DrawWarp(const Augmentation& augmentation, uint64_t seed, uint64_t pass, uint64_t index) {
   SeededRandom random = SeededRandom::For({seed, pass, index});
   // Always the same number of draws, so that one option does not change what another draws.

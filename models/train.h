@@ -51,6 +51,8 @@ struct Augmentation {
   float flip_probability = 0.0f;   // left-right; breaks situs and side, so off unless asked for
 };
 Augmentation NoAugmentation();
+// The ranges above times `strength`; 0 is no augmentation.
+Augmentation ScaledAugmentation(float strength);
 
 struct TrainOptions {
   Optimizer optimizer = Optimizer::kAdamW;
