@@ -2,24 +2,14 @@
 
 #include <cstdlib>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "cli/address.h"
 #include "cli/toml_reader.h"
 
 namespace hilum::cli {
 namespace {
-
-absl::Status CheckAddress(absl::string_view what, const std::string& address) {
-  const size_t colon = address.rfind(':');
-  uint32_t port = 0;
-  if (colon != std::string::npos && colon > 0 &&
-      absl::SimpleAtoi(address.substr(colon + 1), &port) && port <= 65535) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(what, " is \"", address, "\"; it must be HOST:PORT with a port of 0 to 65535"));
-}
 
 void Override(std::string& value, const char* variable, const std::string& flag) {
   if (variable != nullptr) {
@@ -50,23 +40,29 @@ absl::StatusOr<ServerConfig> ReadServerConfig(const fs::path& folder,
   Override(config.grpc, "HILUM_GRPC", overrides.grpc);
   Override(config.http, "HILUM_HTTP", overrides.http);
   Override(config.log_file, nullptr, overrides.log_file);
-  HILUM_RETURN_IF_ERROR(CheckAddress("the gRPC address ([listen] grpc, --grpc)", config.grpc));
-  HILUM_RETURN_IF_ERROR(CheckAddress("the HTTP address ([listen] http, --http)", config.http));
+  HILUM_RETURN_IF_ERROR(CheckAddress("the gRPC address ([listen] grpc, --grpc)", config.grpc, 0));
+  HILUM_RETURN_IF_ERROR(CheckAddress("the HTTP address ([listen] http, --http)", config.http, 0));
   return config;
 }
 
 std::string FormatServerConfig(const ServerConfig& config) {
+  const auto line = [](absl::string_view setting, absl::string_view comment) {
+    return absl::StrFormat("%-42s  # %s\n", setting, comment);
+  };
+  const auto text = [&line](absl::string_view key, absl::string_view value,
+                            absl::string_view comment) {
+    return line(absl::StrCat(key, " = \"", value, "\""), comment);
+  };
   return absl::StrCat(
-      "# Hilum aggregation server. Unknown keys are errors. Every value can stay as it is.\n\n",
-      "[listen]\n", "grpc = \"", config.grpc,
-      "\"         # for sites and the ML lead: mutual TLS\n", "http = \"", config.http,
-      "\"         # ledger files, /metrics, /healthz: no secrets\n\n", "[log]\n", "file = \"",
-      config.log_file, "\"        # relative to this folder; \"\": none\n", "level = \"",
-      config.log_level, "\"                # debug, info, warning, error\n\n", "[models]\n",
-      "max_mib = ", config.max_model_mib, "                # the largest model file, 1 to 4096\n",
-      "licence = \"", config.licence, "\"  # SPDX, in model-release entries\n\n", "[audit]\n",
-      "keep_days = ", config.audit_days,
-      "               # how long updates are kept at least, 0 to 36500\n");
+      "# Hilum aggregation server. Unknown keys are errors. Every value can stay as it is.\n",
+      "\n[listen]\n", text("grpc", config.grpc, "for sites and the ML lead: mutual TLS"),
+      text("http", config.http, "ledger files, /metrics, /healthz: no secrets"), "\n[log]\n",
+      text("file", config.log_file, "relative to this folder; \"\": none"),
+      text("level", config.log_level, "debug, info, warning, error"), "\n[models]\n",
+      line(absl::StrCat("max_mib = ", config.max_model_mib), "the largest model file, 1 to 4096"),
+      text("licence", config.licence, "SPDX, in model-release entries"), "\n[audit]\n",
+      line(absl::StrCat("keep_days = ", config.audit_days),
+           "how long updates are kept at least, 0 to 36500"));
 }
 
 }  // namespace hilum::cli

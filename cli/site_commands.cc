@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/version.h"
+#include "cli/address.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/site_config.h"
@@ -76,10 +77,13 @@ absl::Status Answer(const SiteFlags& flags, bool approve) {
   return absl::OkStatus();
 }
 
+// The file may hold all that `hilum server invite` printed: the token is its first line.
 absl::StatusOr<std::string> TokenOf(const SiteFlags& flags) {
   absl::string_view file = flags.token;
   if (!absl::ConsumePrefix(&file, "@")) return flags.token;
-  return ReadTextFile(std::string(file), 64 << 10);
+  HILUM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(std::string(file), 64 << 10));
+  const absl::string_view token = absl::StripLeadingAsciiWhitespace(text);
+  return std::string(absl::StripAsciiWhitespace(token.substr(0, token.find('\n'))));
 }
 
 absl::Status RefuseOtherSources(const std::string& source) {
@@ -91,6 +95,7 @@ absl::Status RefuseOtherSources(const std::string& source) {
 }  // namespace
 
 absl::Status RunJoin(const SiteFlags& flags) {
+  HILUM_RETURN_IF_ERROR(CheckAddress("--server", flags.server, 1));
   HILUM_ASSIGN_OR_RETURN(const std::string token, TokenOf(flags));
   HILUM_ASSIGN_OR_RETURN(
       const client::JoinReport report,
@@ -149,7 +154,11 @@ absl::Status RunAgent(const SiteFlags& flags) {
   const client::SiteFolder folder{flags.dir};
   HILUM_ASSIGN_OR_RETURN(client::SiteOptions options, ReadSiteConfig(folder));
   if (flags.print_config) {
-    Print(PrintSiteConfig(options));
+    if (flags.json) {
+      PrintJson(SiteConfigJson(options));
+    } else {
+      Print(PrintSiteConfig(options));
+    }
     return absl::OkStatus();
   }
   StopOnSignals();
@@ -165,7 +174,13 @@ absl::Status RunAgent(const SiteFlags& flags) {
                              Print(EventText(e));
                            }
                          }));
-  return agent->Run(stop_asked);
+  HILUM_RETURN_IF_ERROR(agent->Run(stop_asked));
+  if (!json) {
+    Print(
+        absl::StrCat("Stopped. Nothing that was acknowledged is lost; go on with `hilum site run ",
+                     "--dir ", flags.dir, "`.\n"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status RunStatus(const SiteFlags& flags) {

@@ -2,11 +2,11 @@
 
 #include <cstdlib>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
+#include "cli/address.h"
 #include "cli/toml_reader.h"
 
 namespace hilum::cli {
@@ -23,11 +23,8 @@ void ReadSite(TomlReader& reader, SiteOptions& options) {
   }
   reader.Require("server");
   reader.Text("server", options.server);
-  const size_t colon = options.server.rfind(':');
-  int port = 0;
-  if (colon == std::string::npos || colon == 0 ||
-      !absl::SimpleAtoi(options.server.substr(colon + 1), &port) || port < 1 || port > 65535) {
-    reader.Refuse("server", absl::StrCat("is \"", options.server, "\", not HOST:PORT"));
+  if (const absl::Status address = CheckAddress("it", options.server, 1); !address.ok()) {
+    reader.Refuse("server", address.message());
   }
 }
 
@@ -94,6 +91,21 @@ std::string PrintSiteConfig(const SiteOptions& options) {
       "\n\n[training]\nthreads = ", options.threads, "\n\n[ledger]\nfaults = ", options.faults,
       "\nmax_age = ", options.max_cosignature_age_s, "\n\n[import]\nprofile = \"", options.profile,
       "\"\nissuers = ", list(options.issuers), "\n");
+}
+
+nlohmann::ordered_json SiteConfigJson(const SiteOptions& options) {
+  return {{"site", {{"name", options.site}, {"server", options.server}}},
+          {"policy",
+           {{"approve", options.auto_approve ? "auto" : "ask"},
+            {"allow_open", options.allow_open},
+            {"min_cohort", options.min_cohort},
+            {"max_clip", options.max_clip_l2},
+            {"max_weight", options.max_weight},
+            {"min_films", options.min_films},
+            {"architectures", options.architectures}}},
+          {"training", {{"threads", options.threads}}},
+          {"ledger", {{"faults", options.faults}, {"max_age", options.max_cosignature_age_s}}},
+          {"import", {{"profile", options.profile}, {"issuers", options.issuers}}}};
 }
 
 }  // namespace hilum::cli

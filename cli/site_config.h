@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include <nlohmann/json.hpp>
 #include "absl/status/statusor.h"
 #include "client/site_folder.h"
 
@@ -19,6 +20,7 @@ absl::StatusOr<client::SiteOptions> ParseSiteConfig(const std::string& file,
 
 // The effective values as site.toml, for --print-config.
 std::string PrintSiteConfig(const client::SiteOptions& options);
+nlohmann::ordered_json SiteConfigJson(const client::SiteOptions& options);
 
 }  // namespace hilum::cli
 
