@@ -16,6 +16,11 @@ using nlohmann::ordered_json;
 // Rows of a table that a person reads; more stand in the JSON.
 constexpr size_t kRowLimit = 40;
 
+// "1 film", "2 films".
+std::string Count(uint64_t n, absl::string_view noun) {
+  return absl::StrCat(n, " ", noun, n == 1 ? "" : "s");
+}
+
 std::string FormatLoss(double loss) {
   char text[32];
   std::snprintf(text, sizeof text, "%.4f", loss);
@@ -70,10 +75,13 @@ std::string JobsText(const client::Overview& overview) {
   Table table({"job", "answer", "by", "state", "round", "mode", "leaves a round", "films here"});
   std::string notes;
   for (const client::JobOverview& job : overview.jobs) {
+    const std::string& state = job.record.server_state;
+    const bool over = state == "done" || state == "failed" || state == "cancelled";
     table.AddRow({job.record.job, std::string(client::ToString(job.record.answer)),
                   job.record.answered_by, job.record.server_state,
                   absl::StrCat(job.record.round, " of ", job.rounds), job.mode,
                   FormatBytes(static_cast<double>(job.bytes_a_round)), absl::StrCat(job.films)});
+    if (over) continue;  // nobody waits for an answer, and no policy matters any more
     if (job.record.answer == client::Answer::kPending) {
       absl::StrAppend(&notes, "job ", job.record.job, " waits for you: hilum site approve ",
                       job.record.job, ", or deny\n");
@@ -139,10 +147,11 @@ std::string ImportText(const client::ImportReport& report) {
   }
   std::string text = shown > 0 ? table.ToString() : "";
   if (more > 0) absl::StrAppend(&text, "... and ", more, " more; --json lists all\n");
-  absl::StrAppend(&text, report.dry_run ? "dry run, nothing was changed: " : "", report.accepted,
-                  " films accepted (", report.unchanged, " known before), ", report.rejected,
-                  " rejected, ", report.removed, " removed\nconsent: ", report.patients_granted,
-                  " patients permit training, ", report.patients_denied, " do not (",
+  absl::StrAppend(&text, report.dry_run ? "dry run, nothing was changed: " : "",
+                  Count(report.accepted, "film"), " accepted (", report.unchanged,
+                  " known before), ", report.rejected, " rejected, ", report.removed,
+                  " removed\nconsent: ", Count(report.patients_granted, "patient"),
+                  " with a Consent that permits training, ", report.patients_denied, " without (",
                   report.patients_revoked, " of them revoked)\n");
   return text;
 }
@@ -183,14 +192,15 @@ ordered_json OverviewJson(const client::Overview& overview) {
 }
 
 std::string OverviewText(const client::Overview& overview) {
-  return absl::StrCat("site ", overview.site, ", server ", overview.server, "\nledger ",
-                      overview.ledger_origin, ", accepted up to size ", overview.ledger_size,
-                      "\n\nJobs\n", JobsText(overview), "\nRounds: what has left this site\n",
-                      RoundsText(overview), "\nConsent\n", overview.patients_granted,
-                      " patients permit training, ", overview.patients_denied, " do not (",
-                      overview.patients_revoked, " of them revoked)\nthe next round can use ",
-                      overview.films, " films of ", overview.patients, " patients, and leaves out ",
-                      overview.patients_left_out, " patients whose consent is absent or revoked\n");
+  return absl::StrCat(
+      "site ", overview.site, ", server ", overview.server, "\nledger ", overview.ledger_origin,
+      ", accepted up to size ", overview.ledger_size, "\n\nJobs\n", JobsText(overview),
+      "\nRounds: what has left this site\n", RoundsText(overview), "\nConsent\n",
+      Count(overview.patients_granted, "patient"), " with a Consent that permits training, ",
+      overview.patients_denied, " without (", overview.patients_revoked,
+      " of them revoked)\nthe next round can use ", Count(overview.films, "film"), " of ",
+      Count(overview.patients, "patient"), ", and leaves out ",
+      Count(overview.patients_left_out, "patient"), " whose consent is absent or revoked\n");
 }
 
 ordered_json StudiesJson(const std::vector<client::FilmRecord>& films) {
