@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "aggregator/replay.h"
 #include "base/bytes.h"
@@ -40,9 +41,16 @@ absl::StatusOr<RoundEntries> FindClosedRound(const LedgerFlags& flags, const Led
   return found;
 }
 
-// A round that misses its evidence cannot be verified.
-absl::Status AsVerification(const absl::Status& status) {
-  return absl::IsNotFound(status) ? absl::DataLossError(status.message()) : status;
+// A round that misses its evidence cannot be verified. A server does not serve the evidence of
+// rounds, so over HTTP its absence says nothing against the round.
+absl::Status AsVerification(const LedgerFlags& flags, const absl::Status& status) {
+  if (!absl::IsNotFound(status)) return status;
+  if (!absl::StrContains(flags.from, "://")) return absl::DataLossError(status.message());
+  return absl::NotFoundError(
+      absl::StrCat(flags.from,
+                   " serves the ledger without the round's evidence; ask the operator for the "
+                   "folder that `hilum ledger export` makes (",
+                   status.message(), ")"));
 }
 
 absl::Status CheckEmptyFolder(const fs::path& folder) {
@@ -122,7 +130,7 @@ absl::Status RunAudit(const LedgerFlags& flags, uint64_t round) {
                           .members = &members,
                           .origin = source.view.state.origin(),
                           .log_vkey = source.view.state.log_vkey()});
-  if (!result.ok()) return AsVerification(result.status());
+  if (!result.ok()) return AsVerification(flags, result.status());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   if (flags.json) {
     PrintJson(AuditJson(source, *result, took.count()));
@@ -139,12 +147,12 @@ absl::Status RunExport(const LedgerFlags& flags, uint64_t round, const std::stri
   HILUM_ASSIGN_OR_RETURN(const RoundEntries entries, FindClosedRound(flags, source, round));
   const absl::StatusOr<std::vector<Digest>> objects = aggregator::ObjectsOfRound(
       source.place.fetch_object, entries.open->entry, entries.close->entry);
-  if (!objects.ok()) return AsVerification(objects.status());
+  if (!objects.ok()) return AsVerification(flags, objects.status());
   HILUM_ASSIGN_OR_RETURN(const Store store, Store::Open(folder / "objects"));
   uint64_t size_bytes = 0;
   for (const Digest& digest : *objects) {
     const absl::StatusOr<Bytes> bytes = source.place.fetch_object(digest, kObjectLimitBytes);
-    if (!bytes.ok()) return AsVerification(bytes.status());
+    if (!bytes.ok()) return AsVerification(flags, bytes.status());
     HILUM_RETURN_IF_ERROR(store.Put(*bytes));
     size_bytes += bytes->size();
   }

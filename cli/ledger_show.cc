@@ -4,8 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "base/bytes.h"
 #include "base/clock.h"
@@ -86,6 +88,12 @@ bool Concerns(const Entry& entry, const std::string& site) {
 
 absl::StatusOr<std::vector<const ViewEntry*>> Select(const ShowFlags& flags,
                                                      const ledger_anchor::LogView& view) {
+  constexpr absl::string_view kTypes[] = {"genesis",     "join",          "leave",   "round-open",
+                                          "round-close", "model-release", "incident"};
+  if (!flags.type.empty() && !absl::c_linear_search(kTypes, flags.type)) {
+    return absl::InvalidArgumentError(absl::StrCat("no entry has the type \"", flags.type,
+                                                   "\"; there are ", absl::StrJoin(kTypes, ", ")));
+  }
   uint64_t since = 0;
   if (!flags.since.empty()) {
     HILUM_ASSIGN_OR_RETURN(since, ParseTime(flags.since));
