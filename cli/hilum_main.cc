@@ -27,13 +27,13 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
-    {"server", "the aggregator: init, invite, run"},
-    {"site", "a hospital: join, import, run, status, approve"},
+    {"server", "the aggregator: init, invite, members, remove, run"},
+    {"site", "a hospital: join, import, run, status, approve, doctor"},
     {"job", "the ML lead: plan, launch, watch, report, model"},
-    {"ledger", "an auditor: verify, show, prove"},
-    {"model", "version 0 of a model: init, describe, verify, card, compare"},
-    {"infer", "a clinician: inference with a verified model"},
-    {"dicom", "what the reader sees in a DICOM file"},
+    {"ledger", "an auditor: verify, show, prove, audit, export, fsck"},
+    {"model", "models: init, describe, evaluate, compare, verify, card"},
+    {"infer", "a clinician: a proven model on films"},
+    {"dicom", "a physicist: inspect, what the reader sees in a DICOM file"},
 };
 
 fs::path ProgramOf(absl::string_view verb) {

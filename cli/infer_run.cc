@@ -35,6 +35,9 @@ absl::StatusOr<std::vector<fs::path>> FilmsOf(const std::vector<std::string>& pa
       if (item.is_regular_file(error)) found.push_back(item.path());
     }
     std::sort(found.begin(), found.end());
+    if (found.empty()) {
+      return absl::NotFoundError(absl::StrCat("the folder ", path, " holds no file"));
+    }
     films.insert(films.end(), found.begin(), found.end());
   }
   return films;

@@ -121,7 +121,8 @@ std::string StatusPage(const v1::JobStatus& status) {
 std::string JobTable(const v1::JobList& jobs) {
   Table table({"job", "state", "rounds", "sites", "message"});
   for (const v1::JobStatus& job : jobs.jobs()) {
-    table.AddRow({job.job(), job.state(), absl::StrCat(job.history_size(), " of ", job.rounds()),
+    // A list comes without the rounds' history: only how many are planned is known.
+    table.AddRow({job.job(), job.state(), absl::StrCat(job.rounds()),
                   absl::StrCat(job.sites_size()), job.message()});
   }
   return table.ToString();

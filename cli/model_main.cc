@@ -12,7 +12,9 @@ CLI::App* AddInit(CLI::App& app, ModelInitFlags& flags) {
   init->add_option("ARCH", flags.architecture,
                    "covidnet-nano, covidnet-tiny, covidnet-s or covidnet-paper224")
       ->required();
-  init->add_option("--seed", flags.seed, "Seed of the random weights")->required();
+  init->add_option("--seed", flags.seed, "Seed of the random weights")
+      ->required()
+      ->check(CLI::NonNegativeNumber);
   init->add_option("--out", flags.out, "Folder for model.safetensors and model.json")->required();
   init->add_option("--classes", flags.classes, "Names of the classes, in the order of the outputs")
       ->delimiter(',')

@@ -42,6 +42,14 @@ v1::JobStatus Running() {
   return status;
 }
 
+TEST(JobTable, AListWithoutHistoryStatesThePlannedRoundsAndNoProgress) {
+  v1::JobStatus status = Running();
+  status.clear_history();
+  v1::JobList jobs;
+  *jobs.add_jobs() = status;
+  EXPECT_THAT(JobTable(jobs), HasSubstr("running       6      2"));
+}
+
 TEST(IsSettled, OnlyRecruitingAndRunningGoOn) {
   v1::JobStatus status;
   for (const char* state : {"recruiting", "running"}) {

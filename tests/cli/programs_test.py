@@ -3,6 +3,7 @@
 Usage: programs_test.py --bin FOLDER
 """
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -197,6 +198,63 @@ class Job(unittest.TestCase):
         self.assertEqual(found.returncode, 5, found.stderr)
         self.assertIn("127.0.0.1:9", found.stderr.splitlines()[-1])
         self.assertEqual(found.stdout, "")
+
+
+class Folders(unittest.TestCase):
+    """Verbs on the folder of a new federation, without a running server."""
+
+    def setUp(self):
+        if "hilum-server" not in programs():
+            self.skipTest("hilum-server is not built here")
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.server = self.folder / "srv"
+        found = run("hilum-server", "init", "--dir", self.server, "--federation", "fl.example")
+        self.assertEqual(found.returncode, 0, found.stderr)
+
+    def need(self, name):
+        if name not in programs():
+            self.skipTest(f"{name} is not built here")
+
+    def test_print_config_is_toml_or_one_json_document(self):
+        found = run("hilum-server", "run", "--dir", self.server, "--print-config")
+        self.assertEqual(found.stdout, (self.server / "server.toml").read_text())
+        found = run("hilum-server", "run", "--dir", self.server, "--print-config", "--json")
+        self.assertEqual(json.loads(found.stdout)["listen"]["grpc"], "127.0.0.1:7443")
+
+    def test_a_token_file_may_hold_all_that_invite_printed(self):
+        self.need("hilum-site")
+        file = self.folder / "token.txt"
+        file.write_text(run("hilum-server", "invite", "--dir", self.server,
+                            "--site", "hospital-a").stdout)
+        found = run("hilum-site", "join", "--dir", self.folder / "a", "--token", f"@{file}",
+                    "--server", "127.0.0.1:9")
+        self.assertEqual(found.returncode, 5, found.stderr)  # the token is read; nobody answers
+
+    def test_an_address_without_a_port_is_wrong_usage(self):
+        self.need("hilum-site")
+        found = run("hilum-site", "join", "--dir", self.folder / "a", "--token", "t",
+                    "--server", "fl.example")
+        self.assertEqual(found.returncode, 2, found.stderr)
+        self.assertIn("HOST:PORT", found.stderr)
+
+    def test_an_unknown_type_and_a_negative_round_are_wrong_usage(self):
+        self.need("hilum-ledger")
+        found = run("hilum-ledger", "show", "--from", self.server, "--type", "round-clos")
+        self.assertEqual(found.returncode, 2, found.stdout)
+        self.assertIn("round-close", found.stderr)
+        for verb in ("show", "prove", "audit"):
+            found = run("hilum-ledger", verb, "-1", "--from", self.server)
+            self.assertEqual(found.returncode, 2, (verb, found.stdout))
+            self.assertNotIn("18446744073709551615", found.stderr)
+
+    def test_a_negative_seed_is_wrong_usage(self):
+        self.need("hilum-model")
+        found = run("hilum-model", "init", "covidnet-nano", "--seed", "-1",
+                    "--out", self.folder / "m")
+        self.assertEqual(found.returncode, 2, found.stdout)
+        self.assertFalse((self.folder / "m").exists())
 
 
 def main():
