@@ -17,6 +17,7 @@
 #include "base/status_macros.h"
 #include "client/backoff.h"
 #include "client/jobs.h"
+#include "client/participate.h"
 #include "client/pseudonym.h"
 #include "client/round_worker.h"
 #include "client/rpc.h"
@@ -224,7 +225,8 @@ absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
   if (record.has_value() && record->phase == "refused") {
     // Said again after a restart: the server may not have heard it.
     if (refused.insert(KeyOf(notice)).second) {
-      unsent.push_back({notice.job, notice.round, "refused", 0, record->reason});
+      unsent.push_back(
+          {notice.job, notice.round, "refused", 0, ReasonForServer(record->reason, folder)});
     }
     return absl::OkStatus();
   }

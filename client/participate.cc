@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -89,6 +90,27 @@ absl::Status CheckConfigAgainstPlan(const RoundConfig& config, const proto::Roun
   return absl::OkStatus();
 }
 
+// An approval is for the rounds of the plan, one update each. Without this a server could show an
+// old round under a new attempt, or after later ones, and get further updates of the same films.
+absl::Status CheckOnceEach(State& state, const proto::RoundPlan& plan, const RoundNotice& notice) {
+  if (plan.aggregation.mode == "open" && notice.attempt != 0) {
+    return Mismatch(notice, "an open round has one attempt only");
+  }
+  if (notice.round > plan.rounds) {
+    return absl::PermissionDeniedError(absl::StrCat("round ", notice.round, " of job ", notice.job,
+                                                    " is beyond the ", plan.rounds,
+                                                    " rounds of its plan."));
+  }
+  HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRecord> records, state.Rounds());
+  for (const RoundRecord& record : records) {
+    if (record.job != notice.job || record.round <= notice.round || record.n_bytes == 0) continue;
+    return absl::PermissionDeniedError(absl::StrCat("round ", notice.round, " of job ", notice.job,
+                                                    " comes after round ", record.round,
+                                                    ", in which this site took part."));
+  }
+  return absl::OkStatus();
+}
+
 // The pinned keys of the other members: the first one seen under a name stays (a member's key
 // changes only by leaving and joining under a new name).
 absl::Status PinRoster(State& state, const CheckedRound& round) {
@@ -130,6 +152,7 @@ absl::StatusOr<CheckedRound> CheckNotice(const RoundContext& context, const Roun
   HILUM_ASSIGN_OR_RETURN(proto::RoundPlan plan, CheckPlan(notice.plan, context.options));
   HILUM_ASSIGN_OR_RETURN(RoundConfig config, privacy::DecodeRoundConfig(notice.config));
   HILUM_RETURN_IF_ERROR(CheckConfigAgainstPlan(config, plan, notice));
+  HILUM_RETURN_IF_ERROR(CheckOnceEach(context.state, plan, notice));
   HILUM_ASSIGN_OR_RETURN(ProvenRound proven,
                          context.gate.CheckRound({.job = notice.job,
                                                   .round = notice.round,
@@ -228,7 +251,11 @@ absl::StatusOr<LocalDataset> Films(const RoundContext& context, const CheckedRou
 
 absl::StatusOr<SignedUpdate> TrainAndStore(const RoundContext& context, const CheckedRound& round,
                                            RoundRecord record) {
-  HILUM_ASSIGN_OR_RETURN(const LocalDataset dataset, Films(context, round));
+  const absl::StatusOr<LocalDataset> films = Films(context, round);
+  if (!films.ok()) {
+    return absl::Status(films.status().code(), absl::StrCat(kNotSent, films.status().message()));
+  }
+  const LocalDataset& dataset = *films;
   record.n_films = dataset.samples.size();
   record.n_patients = dataset.n_patients;
   record.n_left_out = dataset.n_left_out;
@@ -308,6 +335,13 @@ bool Covers(const std::string& approved, const std::string& offered) {
   before->rounds = after->rounds;
   const absl::StatusOr<std::string> extended = proto::EncodeRoundPlan(*before);
   return extended.ok() && *extended == offered;
+}
+
+std::string ReasonForServer(const std::string& reason, const SiteFolder& folder) {
+  const bool is_local =
+      absl::StartsWith(reason, kNotSent) || absl::StrContains(reason, (folder.root / "").string());
+  return is_local ? "films or files of the site itself do not permit it; its own status says why"
+                  : reason;
 }
 
 absl::StatusOr<SignedUpdate> TakePart(const RoundContext& context, const RoundNotice& notice) {

@@ -47,11 +47,21 @@ absl::StatusOr<proto::RoundPlan> CheckPlan(const std::string& plan, const SiteOp
 // `rounds`, which may have grown.
 bool Covers(const std::string& approved, const std::string& offered);
 
+// How the reason of a refusal starts when it speaks of this site's films, patients or their
+// numbers: `hilum site status` shows it, the server never hears it.
+inline constexpr char kNotSent[] = "(not told to the server) ";
+
+// What the server may hear of `reason`: the sentence itself, or, when it starts with kNotSent or
+// names a path of the site's folder, only that the site's own films or files stand in the way.
+std::string ReasonForServer(const std::string& reason, const SiteFolder& folder);
+
 // Checks the notice against approval, ledger and policy, trains, and returns the stored update; if
 // an update of this round is stored already, that one, byte for byte. Its record is in the state.
-// PermissionDenied: not approved, or below a floor of the site. DataLoss: a proof, hash or plan
-// does not verify, or training gave NaN. FailedPrecondition: no films, or too few. InvalidArgument:
-// the notice is malformed. Unavailable: the server went away. Cancelled: the flag was set.
+// PermissionDenied: not approved, below a floor of the site, or a round beyond the plan's or before
+// one that this site took part in. DataLoss: a proof, hash or plan does not verify, a second
+// attempt in open mode, or training gave NaN. FailedPrecondition: no films, or too few.
+// InvalidArgument: the notice is malformed. Unavailable: the server went away. Cancelled: the flag
+// was set.
 absl::StatusOr<SignedUpdate> TakePart(const RoundContext& context, const RoundNotice& notice);
 
 }  // namespace hilum::client

@@ -276,6 +276,39 @@ TEST(TakePart, ABrokenNoticeIsInvalid) {
   EXPECT_THAT(site.Take(notice), StatusIs(StatusCode::kDataLoss, "of another round"));
 }
 
+TEST(TakePart, ASecondAttemptOfAnOpenRoundGetsNoSecondUpdate) {
+  RoundSite site(2);
+  site.OpenRound();
+  HILUM_ASSERT_OK(site.Take());
+  const int n_steps = site.n_steps;
+  RoundNotice notice = site.Notice();
+  notice.attempt = 1;
+  EXPECT_THAT(site.Take(notice), StatusIs(StatusCode::kDataLoss, "one attempt only"));
+  EXPECT_EQ(site.n_steps, n_steps);
+}
+
+TEST(TakePart, ARoundBeyondThePlansIsRefused) {
+  RoundSite site(2);
+  site.plan.rounds = 1;
+  site.plan_bytes = proto::EncodeRoundPlan(site.plan).value();
+  site.Approve(site.plan_bytes);
+  site.OpenRound();
+  HILUM_ASSERT_OK(site.Take());
+  site.CloseRound();
+  site.OpenRound();
+  EXPECT_THAT(site.Take(), StatusIs(StatusCode::kPermissionDenied, "beyond the 1 rounds"));
+}
+
+TEST(TakePart, ARoundBeforeOneThatTheSiteTookPartInIsRefused) {
+  RoundSite site(2);
+  site.OpenRound();
+  const RoundNotice first = site.Notice();  // the site is away
+  site.CloseRound();
+  site.OpenRound();
+  HILUM_ASSERT_OK(site.Take());
+  EXPECT_THAT(site.Take(first), StatusIs(StatusCode::kPermissionDenied, "comes after round 2"));
+}
+
 TEST(TakePart, ARosterWithoutThisSiteIsRefused) {
   RoundSite site(2);
   privacy::RoundConfig config = site.Config();
@@ -343,6 +376,31 @@ TEST(TakePart, ADamagedImageStopsTheRound) {
     WriteText(file.path(), text);
   }
   EXPECT_THAT(site.Take(), StatusIs(StatusCode::kDataLoss, "is damaged"));
+}
+
+TEST(TakePart, WhatAReasonSaysOfFilmsIsNotForTheServer) {
+  RoundSite site;
+  site.OpenRound();
+  site.options.min_films = 7;
+  std::vector<std::string> reasons = {std::string(site.Take().status().message())};
+  HILUM_ASSERT_OK_AND_ASSIGN(std::vector<FilmRecord> films, site.state->Films());
+  films[0].profile_digest[0] ^= 1;
+  HILUM_ASSERT_OK(site.state->PutFilm(films[0]));
+  reasons.emplace_back(site.Take().status().message());
+  EXPECT_NE(reasons.back().find(films[0].file.path), std::string::npos);
+  films[0].profile_digest[0] ^= 1;
+  HILUM_ASSERT_OK(site.state->PutFilm(films[0]));
+  fs::remove_all(site.folder.cache());
+  reasons.emplace_back(site.Take().status().message());
+  EXPECT_NE(reasons.back().find(films[0].sop), std::string::npos);
+  reasons.push_back("cannot write " + site.folder.outbox().string() + "/x");
+  for (const std::string& reason : reasons) {
+    EXPECT_EQ(ReasonForServer(reason, site.folder),
+              "films or files of the site itself do not permit it; its own status says why")
+        << reason;
+  }
+  const std::string of_the_round = "the round's roster does not hold this site's key.";
+  EXPECT_EQ(ReasonForServer(of_the_round, site.folder), of_the_round);
 }
 
 TEST(CheckPlan, RefusesAnotherNetworkOrProfile) {
