@@ -35,6 +35,17 @@ class App : public CLI::App {
   }
 };
 
+// For options of an unsigned type: CLI11 reads "-1" as the largest number of the type.
+inline CLI::Validator WholeNumber() {
+  return CLI::Validator(
+      [](std::string& text) {
+        const bool whole =
+            !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+        return whole ? std::string() : absl::StrCat("\"", text, "\" is not a whole number from 0");
+      },
+      "");
+}
+
 enum class Parsed { kRun, kAnswered };
 
 // kAnswered: --help or --version, which is now on standard output; end with exit code 0.

@@ -33,7 +33,7 @@ std::map<CLI::App*, Run> AddVerbs(App& app, JobFlags& flags) {
   plan->add_option("--sites", flags.n_sites, "Sites in each round (default: [cohort] target)")
       ->check(CLI::Range(1, 500));
   plan->add_option("--films", flags.films, "Training films of the largest site")
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber());
   plan->add_option("--films-per-second", flags.films_per_second,
                    "What the slowest site trains in a second")
       ->check(CLI::PositiveNumber);

@@ -24,7 +24,8 @@ constexpr absl::string_view kHead = R"(<!doctype html>
 <style>
 body{font:15px/1.5 system-ui,sans-serif;max-width:60em;margin:2em auto;padding:0 1em;color:#1b2733}
 table{border-collapse:collapse;margin:.5em 0}
-td,th{padding:.25em .8em;overflow-wrap:anywhere;text-align:left;border-bottom:1px solid #d5dde5}
+td,th{padding:.25em .6em;text-align:left;border-bottom:1px solid #d5dde5}
+th{white-space:nowrap}td{overflow-wrap:anywhere}
 svg{max-width:100%;height:auto}svg text{font-size:12px;fill:#44546a}
 svg rect,svg circle{fill:#1f6f8b}svg .dropped{fill:#c8553d}svg .absent{fill:#e4e9ee}
 svg polyline{fill:none;stroke:#1f6f8b;stroke-width:2}svg .rule{stroke:#e4e9ee}

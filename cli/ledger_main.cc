@@ -59,23 +59,25 @@ int main(int argc, char** argv) {
   verbs.verify->add_flag("--hashes", hashes_only, "Tree, tiles and encoding only");
   verbs.show = AddVerb(app, flags, "show", "Prints the entries of a verified log");
   verbs.show->add_option("ROUND", show.round, "Only entries of this round")
-      ->check(CLI::NonNegativeNumber);
+      ->check(hilum::cli::WholeNumber());
   verbs.show->add_option("--type", show.type, "Only this type, for example round-close");
   verbs.show->add_option("--site", show.site, "Only entries by, about or with this member");
   verbs.show->add_option("--since", show.since, "Only from 2026-11-24, or seconds since 1970");
   verbs.prove = AddVerb(app, flags, "prove", "Emits the .tlog-proof of one entry");
   verbs.prove->add_option("ROUND", prove.round, "The round whose round-close is proven")
-      ->check(CLI::NonNegativeNumber);
+      ->check(hilum::cli::WholeNumber());
   verbs.prove->add_option("--index", prove.index, "The entry with this index instead")
-      ->check(CLI::NonNegativeNumber);
+      ->check(hilum::cli::WholeNumber());
   verbs.prove->add_flag("--open", prove.open, "The round-open of ROUND instead");
   verbs.prove->add_option("--out", prove.out, "File to write instead of standard output");
   verbs.audit = AddVerb(app, flags, "audit", "Computes a round again and compares it, bit for bit");
-  verbs.audit->add_option("ROUND", round, "The round")->check(CLI::NonNegativeNumber)->required();
+  verbs.audit->add_option("ROUND", round, "The round")
+      ->check(hilum::cli::WholeNumber())
+      ->required();
   verbs.export_verb =
       AddVerb(app, flags, "export", "Writes all that `audit` needs of a round into one folder");
   verbs.export_verb->add_option("ROUND", round, "The round")
-      ->check(CLI::NonNegativeNumber)
+      ->check(hilum::cli::WholeNumber())
       ->required();
   verbs.export_verb->add_option("--out", out, "New folder")->required();
   AddVerb(app, flags, "fsck", "Compares every served file and stored object; lists all damage");

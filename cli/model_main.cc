@@ -14,7 +14,7 @@ CLI::App* AddInit(CLI::App& app, ModelInitFlags& flags) {
       ->required();
   init->add_option("--seed", flags.seed, "Seed of the random weights")
       ->required()
-      ->check(CLI::NonNegativeNumber);
+      ->check(WholeNumber());
   init->add_option("--out", flags.out, "Folder for model.safetensors and model.json")->required();
   init->add_option("--classes", flags.classes, "Names of the classes, in the order of the outputs")
       ->delimiter(',')
