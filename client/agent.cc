@@ -58,6 +58,7 @@ uint32_t RandomWord() {
 struct Agent::Impl {
   SiteFolder folder;
   SiteOptions options;
+  std::mutex emit_mutex;
   std::function<void(const AgentEvent&)> on_event;
   std::optional<FileLock> lock;
   std::unique_ptr<State> state;
@@ -254,24 +255,25 @@ absl::Status Agent::Impl::ReconcileRounds(bool fresh) {
 }
 
 // Brings the records in step with the snapshot: rounds that are no longer open, and updates that
-// the server has although its receipt never arrived.
+// the server has although its receipt never arrived. The words of a round that is over are removed.
 absl::Status Agent::Impl::CloseRounds() {
+  if (worker->busy()) return absl::OkStatus();
   HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRecord> records, state->Rounds());
+  std::map<RoundKey, bool> open;  // -> the server has the update
+  for (const RoundNotice& notice : current->rounds) open[KeyOf(notice)] = notice.update_accepted;
   for (RoundRecord record : records) {
-    if (record.phase == "accepted" || record.phase == "refused" || record.phase == "dropped") {
-      continue;
+    const auto found = open.find({record.job, record.round, record.attempt});
+    const bool is_open = found != open.end();
+    const bool settled =
+        record.phase == "accepted" || record.phase == "refused" || record.phase == "dropped";
+    if (!settled && (!is_open || found->second)) {
+      record.phase = is_open ? "accepted" : "dropped";
+      if (!is_open) record.reason = "the round ended without this site's update";
+      HILUM_RETURN_IF_ERROR(state->PutRound(record));
     }
-    bool open = false, accepted = false;
-    for (const RoundNotice& notice : current->rounds) {
-      if (KeyOf(notice) != RoundKey(record.job, record.round, record.attempt)) continue;
-      open = true;
-      accepted = notice.update_accepted;
+    if (!is_open && record.n_bytes > 0) {
+      DiscardUpdate(folder.outbox(), record.job, record.round, record.attempt);
     }
-    if ((open && !accepted) || worker->busy()) continue;
-    record.phase = accepted ? "accepted" : "dropped";
-    if (!accepted) record.reason = "the round ended without this site's update";
-    HILUM_RETURN_IF_ERROR(state->PutRound(record));
-    if (!accepted) DiscardUpdate(folder.outbox(), record.job, record.round, record.attempt);
   }
   return absl::OkStatus();
 }

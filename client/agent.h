@@ -16,7 +16,8 @@
 namespace hilum::client {
 
 // Something a person or program may want to hear of: ready, connected, disconnected, job_offered,
-// job_answered, round_started, round_ended. The fields are names and text values.
+// job_answered, round_started, round_ended. The fields are names and text values. One at a time,
+// from any thread of the agent.
 struct AgentEvent {
   std::string event;
   std::vector<std::pair<std::string, std::string>> fields;

@@ -2,7 +2,6 @@
 #ifndef HILUM_CLIENT_FILM_FOLDER_H_
 #define HILUM_CLIENT_FILM_FOLDER_H_
 
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,33 +11,13 @@
 #include "absl/strings/string_view.h"
 #include "client/consent.h"
 #include "client/film_cache.h"
+#include "client/labels.h"
 #include "client/pseudonym.h"
 #include "client/state.h"
 #include "dicom/profile.h"
 #include "dicom/volume.h"
 
 namespace hilum::client {
-
-struct Label {
-  std::string label;
-  std::string source;  // third column; may be empty
-};
-
-// labels.csv: a header line `file,label` or `file,label,source`, then one line a film. `file` is
-// the path below the folder or below its films/, or the name of a film; it may hold commas.
-class Labels {
- public:
-  // InvalidArgument: longer than 64 MiB, another header, a line with other columns, a file named
-  // twice; the sentence names the line. An absent file: no labels.
-  static absl::StatusOr<Labels> Read(const fs::path& file);
-  static absl::StatusOr<Labels> Parse(absl::string_view text);
-  // Null: the film has no label. `by_name` also takes a line that gives the file's name alone;
-  // right only where no other film of the folder has that name.
-  const Label* Find(const std::string& path, bool by_name) const;
-
- private:
-  std::map<std::string, Label> by_file_;
-};
 
 struct FolderListing {
   std::vector<SourceFile> films;     // by path; everything that is not one of the others

@@ -1,6 +1,7 @@
 #include "client/ledger_gate.h"
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
@@ -62,6 +63,21 @@ absl::StatusOr<uint64_t> ClaimedSize(absl::string_view proof) {
   return checkpoint.size;
 }
 
+// Two signed notes that contradict each other are kept: anybody can check them. Returns the error,
+// with the file's name.
+absl::Status KeepEvidence(const fs::path& folder, const absl::Status& error) {
+  const absl::optional<absl::Cord> notes =
+      error.GetPayload(std::string(ledger_anchor::kForkPayload));
+  if (!notes.has_value()) return error;
+  const std::string text(*notes);
+  const fs::path file =
+      folder / absl::StrCat("fork-", ToHex(crypto::Sha256(text)).substr(0, 16), ".txt");
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(file, AsBytes(text)));
+  return absl::Status(
+      error.code(),
+      absl::StrCat(error.message(), "; both signed notes are kept in ", file.string()));
+}
+
 }  // namespace
 
 absl::StatusOr<LedgerGate> LedgerGate::Open(const fs::path& folder, const Options& options) {
@@ -97,18 +113,20 @@ absl::StatusOr<ProvenEntry> LedgerGate::CheckEntry(absl::string_view proof,
   if (last_.has_value() && size > last_->size) {
     HILUM_ASSIGN_OR_RETURN(consistency, prove(last_->size, size));
   }
-  HILUM_ASSIGN_OR_RETURN(ProvenEntry entry,
-                         ledger_anchor::CheckProof(pins_, {.proof = proof,
-                                                           .consistency = consistency,
-                                                           .last = last_,
-                                                           .now_s = static_cast<uint64_t>(now_s),
-                                                           .expected = expected}));
+  absl::StatusOr<ProvenEntry> checked =
+      ledger_anchor::CheckProof(pins_, {.proof = proof,
+                                        .consistency = consistency,
+                                        .last = last_,
+                                        .now_s = static_cast<uint64_t>(now_s),
+                                        .expected = expected});
+  if (!checked.ok()) return KeepEvidence(folder_, checked.status());
+  const ProvenEntry& entry = *checked;
   if (!last_.has_value() || entry.accepted().size > last_->size) {
     HILUM_RETURN_IF_ERROR(
         WriteFileDurably(CheckpointFile(folder_), AsBytes(entry.accepted().note)));
     last_ = entry.accepted();
   }
-  return entry;
+  return checked;
 }
 
 absl::StatusOr<ProvenRound> LedgerGate::CheckRound(const RoundProofs& proofs,

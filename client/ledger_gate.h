@@ -106,7 +106,8 @@ class LedgerGate {
                           const crypto::PublicKey& entry_key);
 
   // An entry outside rounds: the genesis and the site's own join.
-  // DataLoss: the proof. PermissionDenied: quorum or age. Remembers the checkpoint.
+  // DataLoss: the proof; of a rollback or fork both signed notes stay in a file fork-*.txt.
+  // PermissionDenied: quorum or age. Remembers the checkpoint.
   absl::StatusOr<ledger_anchor::ProvenEntry> CheckEntry(
       absl::string_view proof, const ledger_anchor::GateExpectation& expected,
       const ProveConsistency& prove, int64_t now_s);

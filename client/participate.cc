@@ -181,6 +181,18 @@ absl::StatusOr<CheckedRound> CheckNotice(const RoundContext& context, const Roun
   return round;
 }
 
+// Models of earlier rounds are of no use any more; the last one is kept, since an aborted round is
+// opened again on it.
+void DropOldModels(const fs::path& folder, const fs::path& newest) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> others;
+  std::error_code error;
+  for (const auto& file : fs::directory_iterator(folder, error)) {
+    if (file.path() != newest) others.emplace_back(file.last_write_time(error), file.path());
+  }
+  std::sort(others.begin(), others.end());
+  for (size_t i = 0; i + 1 < others.size(); ++i) fs::remove(others[i].second, error);
+}
+
 // The base model's file: from the site's disk, else from the server, and then kept.
 absl::StatusOr<VerifiedModel> BaseModel(const RoundContext& context, const CheckedRound& round) {
   const Digest& sha256 = round.proven.open().base_model;
@@ -196,6 +208,7 @@ absl::StatusOr<VerifiedModel> BaseModel(const RoundContext& context, const Check
                          LedgerGate::AdmitBase(round.proven, file, round.plan));
   HILUM_RETURN_IF_ERROR(MakeFolder(context.folder.models()));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(path, file));
+  DropOldModels(context.folder.models(), path);
   return model;
 }
 

@@ -16,6 +16,7 @@ namespace hilum::client {
 namespace {
 
 constexpr int kCallSeconds = 20;
+constexpr int kShortCallSeconds = 3;  // of answers and reports, which are sent again anyway
 // A line slower than this cannot take part: 100 kB/s.
 constexpr uint64_t kSlowestBytesPerSecond = 100'000;
 constexpr int64_t kConnectMs = 2000;  // how long a call waits for a connection before it fails
@@ -196,7 +197,7 @@ absl::Status Connection::Answer(const std::string& job, bool approve, const std:
   request.set_approve(approve);
   request.set_reason(reason.substr(0, 200));
   grpc::ClientContext context;
-  SetDeadline(context, kCallSeconds);
+  SetDeadline(context, kShortCallSeconds);
   v1::JobAnswerReply reply;
   return proto::FromGrpcStatus(impl_->stub->Answer(&context, request, &reply), impl_->peer);
 }
@@ -209,7 +210,7 @@ absl::Status Connection::Report(const ProgressReport& report) {
   request.set_percent(report.percent);
   request.set_reason(report.reason);
   grpc::ClientContext context;
-  SetDeadline(context, kCallSeconds);
+  SetDeadline(context, kShortCallSeconds);
   v1::ProgressReply reply;
   return proto::FromGrpcStatus(impl_->stub->Report(&context, request, &reply), impl_->peer);
 }

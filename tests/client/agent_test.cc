@@ -20,9 +20,9 @@ constexpr char kJob[] = "cxr-test";
 
 int64_t Now() { return SystemClock().NowSeconds(); }
 
-// Two hospitals with six films each.
-class AgentTest : public ::testing::Test {
- protected:
+// A federation of two hospitals with six films each.
+class TwoHospitals {
+ public:
   struct Site {
     SiteFolder folder;
     SiteOptions options;
@@ -30,7 +30,7 @@ class AgentTest : public ::testing::Test {
     std::unique_ptr<TestAgent> agent;
   };
 
-  void SetUp() override {
+  TwoHospitals() {
     for (const char* name : {"hospital-a", "hospital-b"}) AddSite(name);
   }
 
@@ -75,9 +75,20 @@ class AgentTest : public ::testing::Test {
     return *sites_[site].state->Rounds();
   }
 
+  // Runs SmallPlan without disturbance; returns the last model.
+  Digest RunJob() {
+    StartAgents();
+    server_.Launch(SmallPlan(kJob), VersionZero(SmallPlan(kJob)));
+    Approve();
+    EXPECT_TRUE(WaitUntil([&] { return Finished(2); })) << server_.Job(kJob).message;
+    return server_.Job(kJob).history.back().model;
+  }
+
   TestServer server_;
   std::map<std::string, Site> sites_;
 };
+
+class AgentTest : public ::testing::Test, public TwoHospitals {};
 
 TEST_F(AgentTest, TwoSitesTakePartInTwoRounds) {
   StartAgents();
@@ -101,6 +112,8 @@ TEST_F(AgentTest, TwoSitesTakePartInTwoRounds) {
   EXPECT_GT(record.sent_at_s, 0);
   EXPECT_NE(record.sha256, Digest{});
   EXPECT_GT(record.loss, 0);
+  EXPECT_TRUE(WaitUntil([&] { return fs::is_empty(sites_["hospital-a"].folder.outbox()); }, 20))
+      << "the words of rounds that are over stay on the disk";
 }
 
 TEST_F(AgentTest, NothingLeavesWithoutApproval) {
@@ -145,6 +158,9 @@ TEST_F(AgentTest, TheServerIsRestartedAtEachStepAndTheModelIsTheSame) {
   ASSERT_TRUE(WaitUntil([&] { return Finished(2); })) << server_.Job(kJob).message;
   const aggregator::JobView job = server_.Job(kJob);
   for (const aggregator::RoundView& round : job.history) EXPECT_EQ(round.cohort.size(), 2u);
+  // The job's seed fixes training and rounding; keys and times of the two federations differ.
+  TwoHospitals undisturbed;
+  EXPECT_EQ(job.history.back().model, undisturbed.RunJob());
 }
 
 TEST_F(AgentTest, ASiteThatIsRestartedInARoundGoesOnAndSendsTheSameBytes) {
@@ -159,6 +175,8 @@ TEST_F(AgentTest, ASiteThatIsRestartedInARoundGoesOnAndSendsTheSameBytes) {
   for (const aggregator::RoundView& round : server_.Job(kJob).history) {
     EXPECT_EQ(round.cohort.size(), 2u) << round.round;
   }
+  TwoHospitals undisturbed;
+  EXPECT_EQ(server_.Job(kJob).history.back().model, undisturbed.RunJob());
 }
 
 TEST_F(AgentTest, ARevocationBetweenTwoRoundsIsRecorded) {

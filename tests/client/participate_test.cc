@@ -113,6 +113,24 @@ TEST(TakePart, TheSecondRoundFollowsTheFirst) {
   EXPECT_THAT(site.Take(notice), StatusIs(StatusCode::kDataLoss, ""));
 }
 
+TEST(TakePart, OldModelsDoNotPileUp) {
+  RoundSite site(2);
+  site.plan.rounds = 4;
+  site.plan_bytes = proto::EncodeRoundPlan(site.plan).value();
+  site.Approve(site.plan_bytes);
+  for (int round = 1; round <= 4; ++round) {
+    site.OpenRound();
+    HILUM_ASSERT_OK(site.Take());
+    site.base.back() ^= 1;  // another model comes out of each round
+    site.CloseRound();
+  }
+  size_t n_files = 0;
+  for (const auto& file : fs::directory_iterator(site.folder.models())) {
+    n_files += file.is_regular_file() ? 1 : 0;
+  }
+  EXPECT_EQ(n_files, 2u);
+}
+
 TEST(TakePart, ADamagedModelOnDiskIsFetchedAgain) {
   RoundSite site;
   site.OpenRound();

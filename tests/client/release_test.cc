@@ -176,7 +176,17 @@ TEST_F(RollbackTest, AForkIsRefused) {
   config.audit_days += 1;
   other.OpenRoundWith(config);
   EXPECT_THAT(Check(other.Proof(other.open_index), "round-open", 1),
-              StatusIs(StatusCode::kDataLoss, ""));
+              StatusIs(StatusCode::kDataLoss, "both signed notes are kept"));
+  std::string evidence;
+  for (const auto& file : fs::directory_iterator(site_.folder.ledger())) {
+    if (file.path().extension() == ".txt") evidence = ReadText(file.path());
+  }
+  const std::string ours = site_.Proof(site_.open_index), theirs = other.Proof(other.open_index);
+  const auto note_of = [](const std::string& proof) {
+    return proof.substr(proof.find(ledger_anchor::Federation::kOrigin));
+  };
+  EXPECT_NE(evidence.find(note_of(ours)), std::string::npos);
+  EXPECT_NE(evidence.find(note_of(theirs)), std::string::npos);
   // And one that is larger.
   other.CloseRound();
   EXPECT_THAT(Check(other.Proof(other.close_index), "round-close", 1),

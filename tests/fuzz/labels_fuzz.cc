@@ -1,7 +1,7 @@
 // labels.csv is written by people and spreadsheets.
 #include <cstdint>
 
-#include "client/film_folder.h"
+#include "client/labels.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view text(reinterpret_cast<const char*>(data), size);
