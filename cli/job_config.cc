@@ -114,6 +114,10 @@ absl::Status CheckAgrees(const proto::ModelPlan& plan, const proto::ModelDescrip
   }
   if (plan.profile != model.profile) return Disagree("profile", plan.profile, model.profile);
   if (plan.norm != model.norm) return Disagree("norm", plan.norm, model.norm);
+  if (plan.min_age_years != model.min_age_years) {
+    return Disagree("min_age_years", absl::StrCat(plan.min_age_years),
+                    absl::StrCat(model.min_age_years));
+  }
   if (model.round != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("the model folder holds the model of round ", model.round,

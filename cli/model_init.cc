@@ -81,7 +81,9 @@ absl::Status RunModelInit(const ModelInitFlags& flags) {
   model.n_params = spec.n_params();
   model.min_age_years = flags.min_age_years;
   const proto::SafetensorsMetadata metadata{{"architecture", flags.architecture},
+                                            {"norm", flags.norm},
                                             {"classes", absl::StrJoin(flags.classes, ",")},
+                                            {"min_age_years", absl::StrCat(flags.min_age_years)},
                                             {"profile", profile.name},
                                             {"profile_digest", ToHex(model.profile_digest)},
                                             {"round", "0"},

@@ -89,12 +89,14 @@ absl::Status CheckNames(const Entry& entry, const Digest& model, uint64_t round)
 }
 
 // What the proven file says of itself must be what model.json says: only then can the class names
-// be believed.
+// and the age limit be believed.
 absl::Status CheckDescription(const proto::SafetensorsFile& file,
                               const proto::ModelDescription& description) {
   const std::pair<const char*, std::string> fields[] = {
       {"architecture", description.architecture},
+      {"norm", description.norm},
       {"classes", absl::StrJoin(description.classes, ",")},
+      {"min_age_years", absl::StrCat(description.min_age_years)},
       {"profile", description.profile},
       {"profile_digest", ToHex(description.profile_digest)},
       {"round", absl::StrCat(description.round)},

@@ -122,7 +122,7 @@ class Demo:
         self.federation.start_sites()
         self.programs.run("model", "init", "covidnet-nano", "--seed", self.options.seed, "--out",
                           self.folder / "model0", "--classes", "normal,pneumonia",
-                          "--profile", "cxr128")
+                          "--profile", "cxr128", "--min-age", 1)
         self.programs.run("job", "launch", self.folder / "job.toml",
                           *self.federation.credentials())
         self.federation.approve(JOB)

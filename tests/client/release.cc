@@ -1,5 +1,6 @@
 #include "tests/client/release.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "models/architecture.h"
 #include "models/initial_weights.h"
@@ -11,11 +12,13 @@
 namespace hilum::client {
 namespace {
 
-Bytes ModelOfRoundOne(const proto::RoundPlan& plan) {
+Bytes ModelOfRoundOne(const proto::RoundPlan& plan, int min_age_years) {
   const auto weights = models::InitialWeights(
       {.name = "covidnet-nano", .n_classes = 2, .norm = "group", .input_size = 96}, 11);
   return proto::EncodeSafetensors(plan.spec, *weights,
                                   {{"architecture", "covidnet-nano"},
+                                   {"norm", plan.model.norm},
+                                   {"min_age_years", absl::StrCat(min_age_years)},
                                    {"classes", absl::StrJoin(plan.model.classes, ",")},
                                    {"profile", plan.model.profile},
                                    {"profile_digest", ToHex(plan.model.profile_digest)},
@@ -30,7 +33,7 @@ Bytes ModelOfRoundOne(const proto::RoundPlan& plan) {
 void MakeRelease(Release& release, bool by_release, int min_age_years) {
   RoundSite& site = release.site;
   site.OpenRound();
-  site.base = ModelOfRoundOne(site.plan);
+  site.base = ModelOfRoundOne(site.plan, min_age_years);
   site.CloseRound();
   size_t index = site.close_index;
   const Digest sha256 = crypto::Sha256(site.base);

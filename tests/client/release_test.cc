@@ -67,6 +67,11 @@ TEST_F(ReleaseTest, SwappedClassNamesAreDataLoss) {
   EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "classes"));
 }
 
+TEST_F(ReleaseTest, ALoweredAgeLimitIsDataLoss) {
+  Replace("model.json", "\"min_age_years\": ", "\"min_age_years\": 1");
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "min_age_years"));
+}
+
 TEST_F(ReleaseTest, AnotherRoundOrJobInTheDescriptionIsDataLoss) {
   Replace("model.json", "\"round\": 1", "\"round\": 2");
   EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "round"));

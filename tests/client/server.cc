@@ -95,12 +95,15 @@ aggregator::JobView TestServer::Job(const std::string& job) {
 Bytes VersionZero(const proto::RoundPlan& plan) {
   const auto weights = models::InitialWeights(NanoOptions(plan), 7);
   HILUM_CHECK(weights.ok());
-  const auto file = proto::EncodeSafetensors(plan.spec, *weights,
-                                             {{"architecture", "covidnet-nano"},
-                                              {"classes", absl::StrJoin(plan.model.classes, ",")},
-                                              {"profile", plan.model.profile},
-                                              {"profile_digest", ToHex(plan.model.profile_digest)},
-                                              {"round", "0"}});
+  const auto file =
+      proto::EncodeSafetensors(plan.spec, *weights,
+                               {{"architecture", "covidnet-nano"},
+                                {"norm", plan.model.norm},
+                                {"min_age_years", absl::StrCat(plan.model.min_age_years)},
+                                {"classes", absl::StrJoin(plan.model.classes, ",")},
+                                {"profile", plan.model.profile},
+                                {"profile_digest", ToHex(plan.model.profile_digest)},
+                                {"round", "0"}});
   HILUM_CHECK(file.ok());
   return *file;
 }
