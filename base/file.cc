@@ -67,7 +67,8 @@ absl::Status ReadAll(int descriptor, uint64_t offset, std::span<uint8_t> bytes,
 }  // namespace
 
 absl::StatusOr<Bytes> ReadFile(const fs::path& path, uint64_t limit_bytes) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  // Without O_NONBLOCK a named pipe in the place of a file would hang the program for ever.
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (file.value < 0) return SystemError("open", path);
   struct stat info {};
   if (fstat(file.value, &info) != 0) return SystemError("stat", path);

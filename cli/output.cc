@@ -131,8 +131,12 @@ std::string FormatSeconds(double seconds) {
 
 std::string Printable(absl::string_view text) {
   std::string out(text);
-  for (char& c : out) {
-    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) c = '?';
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(out[i]))) out[i] = '?';
+    // U+0080 to U+009F: U+009B begins an escape sequence as ESC [ does.
+    if (i + 1 < out.size() && out[i] == '\xC2' && static_cast<unsigned char>(out[i + 1]) < 0xA0) {
+      out.replace(i, 2, "?");
+    }
   }
   return out;
 }

@@ -9,6 +9,7 @@
 #include "aggregator/rpc.h"
 #include "aggregator/server.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "cli/output.h"
@@ -136,6 +137,8 @@ absl::Status RunServer(const ServerFlags& flags) {
     return absl::OkStatus();
   }
   const sigset_t signals = BlockSignals();
+  // gRPC never accepts again once it has run out of descriptors.
+  RaiseOpenFileLimit();
   HILUM_RETURN_IF_ERROR(StartLog(flags, config));
   return Serve(flags, config, signals);
 }

@@ -9,6 +9,9 @@ namespace hilum::proto {
 namespace {
 
 constexpr size_t kSentenceLimitBytes = 2000;
+// A connection that does not finish its TLS handshake by then is closed. gRPC's two minutes would
+// let a stranger hold every file descriptor of the server.
+constexpr int kHandshakeTimeoutMs = 15'000;
 
 // gRPC writes lines of its own to standard error, where people read our one sentence: they go to
 // the log, at the debug level. Once for the process, before its first channel or server.
@@ -36,6 +39,7 @@ void SetServerLimits(grpc::ServerBuilder& builder) {
   builder.SetMaxReceiveMessageSize(kMessageLimitBytes);
   builder.SetMaxSendMessageSize(kMessageLimitBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, kHandshakeTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,

@@ -1,6 +1,9 @@
 // hilum-server as a program: what an operator sees.
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
@@ -160,6 +163,24 @@ TEST_F(Program, AKilledServerHasItsPortsBackAtOnce) {
   }
   const Running again(dir_, "", addresses);
   EXPECT_TRUE(again.listening());
+}
+
+TEST_F(Program, StrangersWhoHoldConnectionsDoNotKeepSitesOut) {
+  const Running server(dir_, "ulimit -Sn 64; ");
+  ASSERT_TRUE(server.listening());
+  const std::string address = server.grpc();
+  sockaddr_in to{.sin_family = AF_INET,
+                 .sin_port = htons(std::atoi(address.c_str() + address.rfind(':') + 1)),
+                 .sin_addr = {htonl(INADDR_LOOPBACK)},
+                 .sin_zero = {}};
+  std::vector<int> held;
+  for (int i = 0; i < 100; ++i) {
+    held.push_back(socket(AF_INET, SOCK_STREAM, 0));
+    connect(held.back(), reinterpret_cast<sockaddr*>(&to), sizeof(to));
+  }
+  const auto site = Join(server, "hospital-a");
+  ASSERT_NE(site, nullptr);
+  for (const int one : held) close(one);
 }
 
 TEST_F(Program, APortInUseEndsWithOneSentenceAndExitCode1) {

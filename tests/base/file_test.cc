@@ -36,6 +36,9 @@ TEST_F(FileTest, ReadsNoMoreThanTheLimit) {
               StatusIs(absl::StatusCode::kResourceExhausted, "5 bytes, the limit is 4"));
   EXPECT_THAT(ReadFile(folder_ / "b", 4), StatusIs(absl::StatusCode::kNotFound, "b"));
   EXPECT_THAT(ReadFile(folder_, 4), StatusIs(absl::StatusCode::kInvalidArgument, "regular"));
+  ASSERT_EQ(mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  EXPECT_THAT(ReadFile(folder_ / "pipe", 4),
+              StatusIs(absl::StatusCode::kInvalidArgument, "regular"));
 }
 
 TEST_F(FileTest, KeepsSecretsPrivate) {

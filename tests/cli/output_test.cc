@@ -56,6 +56,11 @@ TEST(Table, LetsNoPeerMoveTheCursor) {
   EXPECT_EQ(table.ToString(), "reason\n?[2Jgone\n");
 }
 
+TEST(Printable, LeavesNoControlCharacterOfEitherKind) {
+  EXPECT_EQ(Printable("a\x1b[2J\x7f\n"), "a?[2J??");
+  EXPECT_EQ(Printable("a\u009b2J\u0080\u00a0\u00e9"), "a?2J?\u00a0\u00e9");
+}
+
 TEST(Formats, UseThreeDigits) {
   EXPECT_EQ(FormatBytes(0), "0 B");
   EXPECT_EQ(FormatBytes(812), "812 B");

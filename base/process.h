@@ -1,0 +1,16 @@
+// This process as the system sees it.
+#ifndef HILUM_BASE_PROCESS_H_
+#define HILUM_BASE_PROCESS_H_
+
+#include <cstdint>
+
+namespace hilum {
+
+// Lets the process open as many files and connections as the system permits it; usual is a soft
+// limit of 1,024 far below the hard one. Returns the limit that now holds. Call before threads
+// start.
+uint64_t RaiseOpenFileLimit();
+
+}  // namespace hilum
+
+#endif  // HILUM_BASE_PROCESS_H_
