@@ -1,5 +1,6 @@
 #include "aggregator/http.h"
 
+#include <chrono>
 #include <thread>
 #include <utility>
 
@@ -21,6 +22,7 @@ namespace {
 constexpr size_t kThreads = 4;
 constexpr size_t kRequestLimitBytes = 4096;  // no request has a body
 constexpr time_t kTimeoutS = 10;
+constexpr int kStartLimitMs = 5000;
 
 struct HostPort {
   std::string host;
@@ -165,6 +167,10 @@ absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(Server* server
         "this computer; choose another with --http or [listen] http in server.toml"));
   }
   impl->thread = std::thread([listener = &http] { listener->listen_after_bind(); });
+  // The library forgets a stop that comes before its loop runs, and Stop would wait for ever.
+  for (int i = 0; i < kStartLimitMs && !http.is_running(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   const std::string host = address.substr(0, address.rfind(':'));
   return std::unique_ptr<HttpListener>(
       new HttpListener(std::move(impl), absl::StrCat(host, ":", port)));
