@@ -21,7 +21,8 @@ constexpr char kPlan[] =
     R"("return_wait_s":60,"target":0},"job":"cxr-1","model":{"architecture":"test-net",)"
     R"("classes":["normal","pneumonia"],"min_age_years":18,"norm":"group","profile":"cxr128",)"
     R"("profile_digest":"abababababababababababababababababababababababababababababababab"},)"
-    R"("rounds":1,"seed":7,"spec":{"architecture":"test-net","tensors":[{"name":"a","shape":[2,3]},)"
+    R"("rounds":1,"seed":7,"spec":{"architecture":"test-net",)"
+    R"("tensors":[{"name":"a","shape":[2,3]},)"
     R"({"name":"b","shape":[]}]},"strategy":{"name":"fedavg","server_learning_rate":"1"},)"
     R"("training":{"augment":"1","balance_classes":true,"batch_size":8,"learning_rate":"0.001",)"
     R"("local_epochs":1,"max_gradient_norm":"0","momentum":"0.9","optimizer":"adamw",)"
@@ -45,6 +46,37 @@ class Example {
  private:
   std::string text_;
 };
+
+// y: seven parameters, then weight, count and loss.
+std::vector<uint32_t> WordsOf(uint16_t site) {
+  std::vector<uint32_t> words;
+  for (int j = 1; j <= 7; ++j) {
+    words.push_back(static_cast<uint32_t>((site == 0 ? 1 : -2) * j * 1'000'000));
+  }
+  words.insert(words.end(), {10U + 20U * site, 1U, 0x8000U});
+  return words;
+}
+
+CountedUpdate Sign(Example& example, const privacy::RoundConfig& config,
+                   const crypto::SigningKey& key, uint16_t site,
+                   const std::vector<uint32_t>& words) {
+  const std::string who = site == 0 ? "a" : "b";
+  example.Hex("y of site-" + who,
+              {reinterpret_cast<const uint8_t*>(words.data()), words.size() * 4});
+  CountedUpdate update{.site_index = site};
+  update.root = privacy::UpdateRoot(words, config.chunk_coords);
+  const Bytes fields = privacy::UpdateMessage({.root = update.root, .n_coords = config.n_coords()});
+  const crypto::LabelledFields signed_fields{.label = crypto::kLabelR2Root,
+                                             .rid = privacy::RidOf(config, 0),
+                                             .sender = site,
+                                             .cfg_hash = privacy::HashConfig(config),
+                                             .message = fields};
+  update.signature = crypto::SignLabelled(key, signed_fields);
+  example.Hex("R of site-" + who, update.root);
+  if (site == 0) example.Hex("signed by site-a", crypto::LabelledMessage(signed_fields));
+  example.Hex("signature of site-" + who, update.signature.bytes);
+  return update;
+}
 
 absl::StatusOr<std::string> ComputeExample() {
   Example example;
@@ -82,36 +114,16 @@ absl::StatusOr<std::string> ComputeExample() {
   example.Hex("H(model)", config.model_hash);
   example.Hex("optimiser parameters", config.optimiser_parameters);
   example.Hex("cfg", privacy::EncodeRoundConfig(config));
-  const Digest cfg_hash = privacy::HashConfig(config);
-  example.Hex("H(cfg)", cfg_hash);
-  const crypto::Rid rid = privacy::RidOf(config, 0);
-  example.Hex("rid", rid);
+  example.Hex("H(cfg)", privacy::HashConfig(config));
+  example.Hex("rid", privacy::RidOf(config, 0));
 
   Accumulator sum(nullptr, {.n_coords = config.n_coords(), .max_weight = config.max_weight});
   std::vector<CountedUpdate> counted;
   std::vector<ledger_anchor::UpdateLeaf> leaves;
   for (uint16_t site = 0; site < 2; ++site) {
-    const std::string who = site == 0 ? "a" : "b";
-    std::vector<uint32_t> words;
-    for (int j = 1; j <= 7; ++j) {
-      words.push_back(static_cast<uint32_t>((site == 0 ? 1 : -2) * j * 1'000'000));
-    }
-    words.insert(words.end(), {10U + 20U * site, 1U, 0x8000U});
+    const std::vector<uint32_t> words = WordsOf(site);
+    const CountedUpdate update = Sign(example, config, keys[site], site, words);
     const ByteView bytes(reinterpret_cast<const uint8_t*>(words.data()), words.size() * 4);
-    example.Hex("y of site-" + who, bytes);
-    CountedUpdate update{.site_index = site};
-    update.root = privacy::UpdateRoot(words, config.chunk_coords);
-    const Bytes fields =
-        privacy::UpdateMessage({.root = update.root, .n_coords = config.n_coords()});
-    const crypto::LabelledFields signed_fields{.label = crypto::kLabelR2Root,
-                                               .rid = rid,
-                                               .sender = site,
-                                               .cfg_hash = cfg_hash,
-                                               .message = fields};
-    update.signature = crypto::SignLabelled(keys[site], signed_fields);
-    example.Hex("R of site-" + who, update.root);
-    if (site == 0) example.Hex("signed by site-a", crypto::LabelledMessage(signed_fields));
-    example.Hex("signature of site-" + who, update.signature.bytes);
     HILUM_RETURN_IF_ERROR(sum.AddVector(bytes, update.root));
     counted.push_back(update);
     leaves.push_back({.site_index = site, .root = update.root, .signature = update.signature});
