@@ -168,7 +168,7 @@ class Federation(unittest.TestCase):
     def test_2_rounds_survive_the_kill_of_a_site_and_of_the_server(self):
         sites = {name: self.run_site(name) for name in ("hospital-a", "hospital-b")}
         hilum("model", "init", "covidnet-nano", "--seed", 3, "--out", self.folder / "model0",
-              "--classes", "normal,pneumonia", "--profile", "cxr96")
+              "--min-age", 1, "--classes", "normal,pneumonia", "--profile", "cxr96")
         (self.folder / "job.toml").write_text(JOB.format(epochs=20), encoding="utf-8")
         hilum("site", "approve", "cxr-test", "--dir", self.folder / "hospital-a", expect=2)
         hilum("job", "launch", self.folder / "job.toml", *self.lead())
