@@ -136,6 +136,8 @@ TEST_F(ImportTest, ADeletedConsentFileRevokes) {
   EXPECT_EQ(report.accepted, 3u);
   EXPECT_EQ(report.patients_revoked, 1u);
   EXPECT_EQ(CachedFiles(), 3u);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<ConsentRecord> consents, state_->Consents());
+  EXPECT_EQ(consents.size(), 45u) << "the next round would still find the Consent";
 }
 
 TEST_F(ImportTest, AConsentGivenAgainBringsTheFilmBack) {

@@ -60,6 +60,14 @@ TEST_F(ReleaseTest, OneChangedByteOfTheProofIsDataLoss) {
   }
 }
 
+TEST_F(ReleaseTest, AChangedHashOfThePathIsDataLoss) {
+  std::string text = ReadText(release_.folder / "round.tlog-proof");
+  const size_t hash = text.find('\n', text.find("index ")) + 1;
+  text[hash] = text[hash] == 'A' ? 'B' : 'A';
+  WriteText(release_.folder / "round.tlog-proof", text);
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, ""));
+}
+
 TEST_F(ReleaseTest, SwappedClassNamesAreDataLoss) {
   std::string text = ReadText(release_.folder / "model.json");
   text = absl::StrReplaceAll(text, {{"normal", "@"}, {"pneumonia", "normal"}});
