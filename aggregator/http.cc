@@ -23,6 +23,7 @@ constexpr size_t kThreads = 4;
 constexpr size_t kRequestLimitBytes = 4096;  // no request has a body
 constexpr time_t kTimeoutS = 10;
 constexpr int kStartLimitMs = 5000;
+constexpr int kStartLimitMs = 5000;
 
 struct HostPort {
   std::string host;
@@ -167,8 +168,8 @@ absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(Server* server
         "this computer; choose another with --http or [listen] http in server.toml"));
   }
   impl->thread = std::thread([listener = &http] { listener->listen_after_bind(); });
-  // The library forgets a stop that comes before its loop runs, and Stop would wait for ever.
-  for (int i = 0; i < kStartLimitMs && !http.is_running(); ++i) {
+  // The library's stop() does nothing before its loop runs: a Stop right now would wait for ever.
+  for (int waited_ms = 0; !http.is_running() && waited_ms < kStartLimitMs; ++waited_ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   const std::string host = address.substr(0, address.rfind(':'));

@@ -185,13 +185,17 @@ absl::StatusOr<Caller> Authenticate(Federation& federation, absl::string_view ce
   return Caller{.name = member->name, .role = member->role};
 }
 
-absl::StatusOr<std::vector<SiteId>> FinishMembership(Federation& federation, int64_t now_s) {
+absl::Status FinishJoins(Federation& federation) {
   HILUM_ASSIGN_OR_RETURN(const std::vector<MemberRow> members, federation.state->Members());
   const ledger_anchor::Admission logged = federation.log->State();
   for (const MemberRow& member : members) {
     if (member.join_entry.empty() || logged.members().Find(member.name) != nullptr) continue;
     HILUM_RETURN_IF_ERROR(federation.Append(member.join_entry));
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<SiteId>> FinishRemovals(Federation& federation, int64_t now_s) {
   HILUM_ASSIGN_OR_RETURN(const std::vector<SiteId> leaving, federation.state->RequestedRemovals());
   for (const SiteId& site : leaving) {
     HILUM_RETURN_IF_ERROR(LogLeave(federation, site, now_s));

@@ -58,9 +58,12 @@ struct Caller {
 absl::StatusOr<Caller> Authenticate(Federation& federation, absl::string_view certificate_pem,
                                     int64_t now_s);
 
-// Logs what a crash or `hilum server remove` left to be done: joins that are stored but not logged,
-// and leaves that were asked for. Returns the sites that have left. Idempotent.
-absl::StatusOr<std::vector<SiteId>> FinishMembership(Federation& federation, int64_t now_s);
+// Logs joins that are stored but, after a crash or on a full disk, not logged. Idempotent.
+absl::Status FinishJoins(Federation& federation);
+
+// Logs the leaves that `hilum server remove` asked for and refuses their certificates from now on.
+// Returns the sites that have left. Idempotent.
+absl::StatusOr<std::vector<SiteId>> FinishRemovals(Federation& federation, int64_t now_s);
 
 }  // namespace hilum::aggregator
 

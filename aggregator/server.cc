@@ -82,7 +82,8 @@ LiveJob* ServerCore::ActiveJob() {
 }
 
 absl::Status ServerCore::Load() {
-  HILUM_RETURN_IF_ERROR(FinishMembership(*federation, NowS()));
+  HILUM_RETURN_IF_ERROR(FinishJoins(*federation));
+  HILUM_RETURN_IF_ERROR(FinishRemovals(*federation, NowS()));
   const absl::MutexLock lock(&mutex);
   HILUM_RETURN_IF_ERROR(RefreshMembers());
   HILUM_ASSIGN_OR_RETURN(std::vector<JobRow> rows, federation->state->Jobs());

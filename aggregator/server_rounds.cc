@@ -43,7 +43,7 @@ absl::Status ServerCore::Step() {
 }
 
 absl::Status ServerCore::StepMembership() {
-  const absl::StatusOr<std::vector<SiteId>> left = FinishMembership(*federation, NowS());
+  const absl::StatusOr<std::vector<SiteId>> left = FinishRemovals(*federation, NowS());
   if (federation->IsBroken()) return left.status();
   if (!left.ok()) {
     Log(LogLevel::kWarning, "membership waits", {{"reason", left.status()}});
@@ -246,11 +246,11 @@ absl::Status ServerCore::StepRestore(LiveJob& job) {
 absl::StatusOr<RoundRow> ServerCore::MakeClose(const RoundRow& row, const Round& round,
                                                std::shared_ptr<Accumulator> sum) {
   const Publisher publisher = MakePublisher();
+  sum->Close();  // uploads in flight end now
   if (const auto* failed = std::get_if<Failed>(&round)) {
     return PrepareAbort(publisher, row, failed->reason, NowS());
   }
   const Closing& closing = std::get<Closing>(round);
-  sum->Close();
   absl::StatusOr<privacy::MaskedTotal> total = std::move(*sum).Total();
   if (!total.ok() || total->n_members() != closing.counted.size() || total->sums().empty()) {
     // An earlier attempt used the sum up, or a broken upload could not be taken out of it.

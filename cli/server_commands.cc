@@ -125,7 +125,7 @@ absl::Status RemoveSite(const ServerFlags& flags) {
       aggregator::OpenFederation(flags.dir);
   if (federation.ok()) {
     HILUM_RETURN_IF_ERROR(
-        aggregator::FinishMembership(**federation, SystemClock().NowSeconds()).status());
+        aggregator::FinishRemovals(**federation, SystemClock().NowSeconds()).status());
     logged = true;
   } else if (!absl::IsFailedPrecondition(federation.status())) {
     return federation.status();

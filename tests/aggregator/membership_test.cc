@@ -97,8 +97,7 @@ TEST_F(Membership, AJoinThatWasStoredButNotLoggedIsLoggedAtTheNextStart) {
   // A second federation folder with the state of the first, but without the entry.
   HILUM_ASSERT_OK_AND_ASSIGN(const MemberRow member, federation_->state->FindMember("hospital-a"));
   EXPECT_EQ(member.join_entry, entry);
-  HILUM_ASSERT_OK_AND_ASSIGN(const auto left, FinishMembership(*federation_, kNow));
-  EXPECT_TRUE(left.empty());
+  HILUM_ASSERT_OK(FinishJoins(*federation_));
   EXPECT_EQ(federation_->log->LastCheckpoint().size, 2u);
   MemberRow other = member;
   other.name = "hospital-b";
@@ -106,7 +105,7 @@ TEST_F(Membership, AJoinThatWasStoredButNotLoggedIsLoggedAtTheNextStart) {
   other.join_entry.replace(other.join_entry.find("hospital-a"), 10, "hospital-b");
   HILUM_ASSERT_OK(federation_->state->PutMember(other));
   // Its signature does not fit: what is stored is checked again before it is logged.
-  EXPECT_THAT(FinishMembership(*federation_, kNow), StatusIs(StatusCode::kDataLoss, ""));
+  EXPECT_THAT(FinishJoins(*federation_), StatusIs(StatusCode::kDataLoss, ""));
 }
 
 TEST_F(Membership, AnExpiredInvitationIsRefused) {
@@ -150,10 +149,10 @@ TEST_F(Membership, ARemovedMemberIsRefusedAndTheLeaveIsLoggedOnce) {
   HILUM_ASSERT_OK_AND_ASSIGN(const JoinAnswer answer,
                              Join(*federation_, Apply(InviteToken("hospital-a")).fields, kNow));
   HILUM_ASSERT_OK(federation_->state->RequestRemoval({"hospital-a"}));
-  HILUM_ASSERT_OK_AND_ASSIGN(const auto left, FinishMembership(*federation_, kNow));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto left, FinishRemovals(*federation_, kNow));
   EXPECT_EQ(left, std::vector<SiteId>{{"hospital-a"}});
   EXPECT_EQ(federation_->log->LastCheckpoint().size, 3u);
-  HILUM_ASSERT_OK(FinishMembership(*federation_, kNow).status());
+  HILUM_ASSERT_OK(FinishRemovals(*federation_, kNow).status());
   EXPECT_EQ(federation_->log->LastCheckpoint().size, 3u);
   EXPECT_THAT(Authenticate(*federation_, answer.certificate, kNow),
               StatusIs(StatusCode::kPermissionDenied, "not the one of a member"));
