@@ -23,7 +23,6 @@ constexpr size_t kThreads = 4;
 constexpr size_t kRequestLimitBytes = 4096;  // no request has a body
 constexpr time_t kTimeoutS = 10;
 constexpr int kStartLimitMs = 5000;
-constexpr int kStartLimitMs = 5000;
 
 struct HostPort {
   std::string host;
