@@ -4,6 +4,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "aggregator/advance.h"
 #include "aggregator/server_core.h"
@@ -17,6 +18,50 @@ namespace {
 
 // The conductor looks at its clocks this often, and at once when an event comes.
 constexpr absl::Duration kTick = absl::Milliseconds(200);
+
+// A damaged row may hold anything; a message of gRPC and a log line hold text only.
+std::string Showable(absl::string_view text) {
+  std::string shown(text);
+  for (char& c : shown) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+  }
+  return shown;
+}
+
+absl::StatusOr<proto::RoundPlan> ReadPlan(const JobRow& row) {
+  absl::StatusOr<proto::RoundPlan> plan = proto::ParseRoundPlan(row.plan);
+  if (!plan.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("the stored plan: ", plan.status().message()));
+  }
+  if (plan->job == row.job.name) return plan;
+  return absl::InvalidArgumentError(absl::StrCat("the stored plan is of job ", plan->job));
+}
+
+absl::StatusOr<privacy::RoundConfig> ReadConfig(const RoundRow& row) {
+  absl::StatusOr<privacy::RoundConfig> config = privacy::DecodeRoundConfig(row.config);
+  if (!config.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("round ", row.round.number, ": ", config.status().message()));
+  }
+  const bool same =
+      std::equal(row.roster.begin(), row.roster.end(), config->roster.begin(), config->roster.end(),
+                 [](const auto& site, const auto& entry) { return site.entry_key == entry.key; });
+  if (same) return config;
+  return absl::InvalidArgumentError(
+      absl::StrCat("round ", row.round.number, ": its roster is not its configuration's"));
+}
+
+// In memory only: the program that wrote the rows may read them again.
+void SetAside(LiveJob& job, const absl::Status& fault) {
+  job.row.fault = Showable(fault.message());
+  job.row.state = JobState::kFailed;
+  job.row.message = absl::StrCat("set aside: ", job.row.fault,
+                                 "; its rows in state.sqlite stay as they are, and the program ",
+                                 "that wrote them may go on with it: launch another job");
+  job.row.plan.clear();
+  job.active.reset();
+  Log(LogLevel::kError, "job set aside", {{"job", job.row.job.name}, {"reason", job.row.fault}});
+}
 
 }  // namespace
 
@@ -92,32 +137,49 @@ absl::Status ServerCore::Load() {
 }
 
 absl::Status ServerCore::LoadJob(JobRow row) {
-  LiveJob job;
-  const absl::StatusOr<proto::RoundPlan> plan = proto::ParseRoundPlan(row.plan);
-  if (!plan.ok()) {
-    return absl::DataLossError(
-        absl::StrCat("the stored plan of job ", row.job.name, ": ", plan.status().message()));
+  if (const absl::Status name = CheckName("the stored job", row.job.name); !name.ok()) {
+    Log(LogLevel::kError, "stored job left out", {{"reason", Showable(name.message())}});
+    return absl::OkStatus();
   }
-  job.plan = *plan;
+  LiveJob job;
   job.row = std::move(row);
-  job.recruit_deadline_ms = NowMs() + int64_t{job.plan.cohort.recruit_s} * 1000;
-  HILUM_ASSIGN_OR_RETURN(const std::vector<AnswerRow> answers,
-                         federation->state->Answers(job.row.job));
-  for (const AnswerRow& answer : answers) job.answers[answer.site] = answer;
-  HILUM_ASSIGN_OR_RETURN(std::vector<RoundRow> rounds, federation->state->Rounds(job.row.job));
-  for (RoundRow& round : rounds) HILUM_RETURN_IF_ERROR(LoadRound(job, std::move(round)));
+  job.recruit_deadline_ms = NowMs();
+  const absl::Status filled = FillJob(job);
+  if (absl::IsInvalidArgument(filled)) {
+    SetAside(job, filled);
+  } else if (!filled.ok()) {
+    return filled;
+  }
   jobs.emplace(job.row.job, std::move(job));
   return absl::OkStatus();
 }
 
-absl::Status ServerCore::LoadRound(LiveJob& job, RoundRow row) {
-  if (row.close_index.has_value()) {
-    row.config.clear();
-    row.open_entry.clear();
-    row.close_entry.clear();
-    job.history.push_back(std::move(row));
-    return absl::OkStatus();
+// InvalidArgument: a stored row is not what this program writes.
+absl::Status ServerCore::FillJob(LiveJob& job) {
+  HILUM_ASSIGN_OR_RETURN(const std::vector<AnswerRow> answers,
+                         federation->state->Answers(job.row.job));
+  for (const AnswerRow& answer : answers) job.answers[answer.site] = answer;
+  HILUM_ASSIGN_OR_RETURN(std::vector<RoundRow> rounds, federation->state->Rounds(job.row.job));
+  std::vector<RoundRow> open;
+  for (RoundRow& round : rounds) {
+    if (!round.fault.empty() && job.row.fault.empty()) {
+      job.row.fault = absl::StrCat("round ", round.round.number, ": ", round.fault);
+    }
+    (round.close_index.has_value() ? job.history : open).push_back(std::move(round));
   }
+  for (RoundRow& closed : job.history) {
+    closed.config.clear();
+    closed.open_entry.clear();
+    closed.close_entry.clear();
+  }
+  if (!job.row.fault.empty()) return absl::InvalidArgumentError(job.row.fault);
+  HILUM_ASSIGN_OR_RETURN(job.plan, ReadPlan(job.row));
+  job.recruit_deadline_ms += int64_t{job.plan.cohort.recruit_s} * 1000;
+  for (RoundRow& round : open) HILUM_RETURN_IF_ERROR(LoadRound(job, std::move(round)));
+  return absl::OkStatus();
+}
+
+absl::Status ServerCore::LoadRound(LiveJob& job, RoundRow row) {
   if (!row.open_index.has_value()) {
     // The crash came between state and ledger. Not logged: the round never was.
     row.open_leaf = crypto::LeafHash(AsBytes(row.open_entry));
@@ -126,7 +188,7 @@ absl::Status ServerCore::LoadRound(LiveJob& job, RoundRow row) {
     HILUM_ASSIGN_OR_RETURN(row.open_index, index);
   }
   ActiveRound& active = job.active.emplace();
-  HILUM_ASSIGN_OR_RETURN(active.config, privacy::DecodeRoundConfig(row.config));
+  HILUM_ASSIGN_OR_RETURN(active.config, ReadConfig(row));
   Collecting stored{
       .facts = {.job = row.job, .round = row.round, .minimum = job.plan.cohort.minimum},
       .cfg_hash = privacy::HashConfig(active.config),
@@ -138,7 +200,8 @@ absl::Status ServerCore::LoadRound(LiveJob& job, RoundRow row) {
   row.received_bytes = 0;
   for (const StoredUpdate& update : updates) {
     if (update.update.site_index >= row.roster.size()) {
-      return absl::DataLossError("a stored update is of no site of its round");
+      return absl::InvalidArgumentError(
+          absl::StrCat("round ", row.round.number, ": an update is of no site of its roster"));
     }
     stored.accepted.emplace(update.update.site_index, update.update);
     active.to_restore.push_back(update.update);

@@ -77,7 +77,8 @@ class UpdateSession {
 // Thread-safe.
 class Server {
  public:
-  // Reads the state; an open round goes on. DataLoss: state, store and ledger contradict.
+  // Reads the state; an open round goes on. A job whose stored rows cannot be read is set aside:
+  // failed, with the reason. DataLoss: state, store and ledger contradict.
   static absl::StatusOr<std::unique_ptr<Server>> Create(std::unique_ptr<Federation> federation,
                                                         const ServerOptions& options);
   ~Server();

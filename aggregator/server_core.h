@@ -75,7 +75,9 @@ class ServerCore {
   bool IsMember(const SiteId& site) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   LiveJob* FindJob(const JobId& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   LiveJob* ActiveJob() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);  // null: none
+  // A job whose rows cannot be used is set aside: failed, with the reason, its rows untouched.
   absl::Status LoadJob(JobRow row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status FillJob(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status LoadRound(LiveJob& job, RoundRow row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // server_rounds.cc: what the conductor does. Each step leaves state, store and ledger so that it

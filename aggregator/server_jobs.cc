@@ -104,6 +104,9 @@ absl::StatusOr<JobView> Server::Resume(const JobId& id, uint64_t rounds) {
   LiveJob* job = core.FindJob(id);
   if (job == nullptr) return NoJob(id);
   const JobState state = job->row.state;
+  if (!job->row.fault.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat("job ", id.name, " is ", job->row.message));
+  }
   if (state == JobState::kFailed || state == JobState::kCancelled) {
     return absl::FailedPreconditionError(
         absl::StrCat("job ", id.name, " is ", std::string(ToText(state)), ": launch a new one"));

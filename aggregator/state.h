@@ -63,6 +63,7 @@ struct JobRow {
   uint64_t launch_order = 0;  // ascending in order of launch; given by PutJob
   std::string release_entry;  // canonical model-release; fixed before it is logged
   std::optional<uint64_t> release_index;
+  std::string fault;  // why the stored row cannot be used; set by Jobs(), never stored
 };
 
 struct AnswerRow {
@@ -95,6 +96,7 @@ struct RoundRow {
   double mean_loss = 0.0;
   uint64_t received_bytes = 0;
   std::string reason;  // why aborted
+  std::string fault;   // why the stored row cannot be used; set by Rounds(), never stored
 };
 
 struct DropRow {
@@ -130,14 +132,16 @@ class State {
   absl::Status FinishRemoval(const SiteId& site);
 
   absl::Status PutJob(JobRow job);
-  absl::StatusOr<std::vector<JobRow>> Jobs();  // in order of launch
+  // In order of launch. A row with an unknown state comes with its `fault`, as failed.
+  absl::StatusOr<std::vector<JobRow>> Jobs();
   absl::Status PutAnswer(const JobId& job, const AnswerRow& answer);
   absl::StatusOr<std::vector<AnswerRow>> Answers(const JobId& job);
 
   absl::Status PutRound(const RoundRow& round);
   // The round and its job together: a close is never half known.
   absl::Status PutRoundAndJob(const RoundRow& round, const JobRow& job);
-  absl::StatusOr<std::vector<RoundRow>> Rounds(const JobId& job);  // ascending
+  // Ascending. A row whose roster is damaged comes with its `fault`.
+  absl::StatusOr<std::vector<RoundRow>> Rounds(const JobId& job);
   absl::Status PutUpdate(const JobId& job, RoundId round, const StoredUpdate& update);
   absl::StatusOr<std::vector<StoredUpdate>> Updates(const JobId& job, RoundId round);
   absl::Status PutDrop(const JobId& job, RoundId round, const DropRow& drop);

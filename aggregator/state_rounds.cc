@@ -26,7 +26,7 @@ absl::StatusOr<std::vector<RosterSite>> DecodeRoster(ByteView bytes) {
   std::vector<RosterSite> roster;
   while (!bytes.empty()) {
     if (bytes.size() < 33 || bytes.size() - 33 < bytes[32]) {
-      return absl::DataLossError("the state database is damaged: a roster is cut");
+      return absl::DataLossError("its roster is cut");
     }
     RosterSite member;
     std::copy_n(bytes.begin(), 32, member.entry_key.bytes.begin());
@@ -91,12 +91,10 @@ absl::StatusOr<std::vector<JobRow>> State::Jobs() {
   std::vector<JobRow> jobs;
   while (select.Step()) {
     const int64_t state = select.Integer(2);
-    if (state < 0 || state > static_cast<int64_t>(JobState::kCancelled)) {
-      return absl::DataLossError("the state database is damaged: a job has an unknown state");
-    }
+    const bool known = state >= 0 && state <= static_cast<int64_t>(JobState::kCancelled);
     jobs.push_back({.job = {select.Text(0)},
                     .plan = select.Text(1),
-                    .state = static_cast<JobState>(state),
+                    .state = known ? static_cast<JobState>(state) : JobState::kFailed,
                     .message = select.Text(3),
                     .initial_model = select.Fixed<32>(4),
                     .model = select.Fixed<32>(5),
@@ -106,7 +104,8 @@ absl::StatusOr<std::vector<JobRow>> State::Jobs() {
                     .launched_s = select.Integer(9),
                     .launch_order = static_cast<uint64_t>(select.Integer(10)),
                     .release_entry = select.Text(11),
-                    .release_index = IndexOf(select, 12)});
+                    .release_index = IndexOf(select, 12),
+                    .fault = known ? "" : absl::StrCat("the job's state ", state, " is unknown")});
   }
   HILUM_RETURN_IF_ERROR(select.status());
   return jobs;
@@ -187,13 +186,13 @@ absl::StatusOr<std::vector<RoundRow>> State::Rounds(const JobId& job) {
   select.Bind(absl::string_view(job.name));
   std::vector<RoundRow> rounds;
   while (select.Step()) {
-    HILUM_ASSIGN_OR_RETURN(std::vector<RosterSite> roster, DecodeRoster(select.Blob(4)));
+    const absl::StatusOr<std::vector<RosterSite>> roster = DecodeRoster(select.Blob(4));
     rounds.push_back({.job = job,
                       .round = {static_cast<uint64_t>(select.Integer(0))},
                       .attempt = static_cast<uint8_t>(select.Integer(1)),
                       .status = select.Text(2),
                       .config = select.Blob(3),
-                      .roster = std::move(roster),
+                      .roster = roster.value_or(std::vector<RosterSite>()),
                       .dropped = absl::StrSplit(select.Text(5), ',', absl::SkipEmpty()),
                       .base_model = select.Fixed<32>(6),
                       .opened_s = select.Integer(7),
@@ -208,7 +207,8 @@ absl::StatusOr<std::vector<RoundRow>> State::Rounds(const JobId& job) {
                       .total_weight = static_cast<uint64_t>(select.Integer(16)),
                       .mean_loss = select.Real(17),
                       .received_bytes = static_cast<uint64_t>(select.Integer(18)),
-                      .reason = select.Text(19)});
+                      .reason = select.Text(19),
+                      .fault = std::string(roster.status().message())});
   }
   HILUM_RETURN_IF_ERROR(select.status());
   return rounds;
