@@ -106,7 +106,7 @@ setup_oracles() { # what tests compare with, never needed to run Hilum
 }
 
 doctor() { # changes nothing; 1 when something is missing
-  local kind packages missing=0
+  local kind packages missing=0 else=""
   for kind in build test check; do
     packages=$(missing_packages "$kind" | tr '\n' ' ')
     if [ -n "$packages" ]; then
@@ -123,11 +123,13 @@ doctor() { # changes nothing; 1 when something is missing
     echo "missing: LibTorch in .deps/libtorch"
     echo "  get it with: ./dev setup (530 MB), or set LIBTORCH to a folder with include/ and lib/"
   fi
-  [ "$(cat "$DEPS/venv/oracles" 2>/dev/null)" = "$(python_oracles)" ] ||
-    echo "missing test oracles in .deps/venv: ./dev test gets them"
+  if [ "$(cat "$DEPS/venv/oracles" 2>/dev/null)" != "$(python_oracles)" ]; then
+    else="else "
+    echo "missing until ./dev test gets them: what tests compare with, in .deps/venv"
+  fi
   echo "cores $(nproc), jobs of a build $(jobs_of_a_build), memory $(memory_mb) MB free, disk" \
     "$(df -BG --output=avail "$ROOT" | tail -1 | tr -d ' ') free"
   command -v nvcc >/dev/null || echo "no nvcc: the cuda preset cannot be built here"
-  [ $missing = 0 ] && echo "nothing is missing"
+  [ $missing = 0 ] && echo "nothing ${else}is missing"
   return $missing
 }

@@ -24,11 +24,33 @@ class DevTest(unittest.TestCase):
         self.assertEqual(dev().stdout, printed)
 
     def test_refuses_what_it_does_not_know_with_exit_2(self):
-        for arguments in (["no-such-verb"], ["check", "no-such-check"], ["setup", "nothing"],
-                          ["bench", "--nothing"]):
+        for arguments in (["no-such-verb"], ["no-such-verb", "--help"], ["help", "no-such-verb"]):
             found = dev(*arguments)
-            self.assertEqual(found.returncode, 2, arguments)
-            self.assertIn("./dev help", found.stderr)
+            self.assertEqual((found.returncode, found.stdout), (2, ""), arguments)
+            self.assertIn("there is no verb no-such-verb; see ./dev help\n", found.stderr)
+        for arguments in (["check", "no-such-check"], ["setup", "nothing"], ["bench", "--nothing"],
+                          ["bench", "--json"], ["build", "no-such-preset"], ["doctor", "now"]):
+            found = dev(*arguments)
+            self.assertEqual((found.returncode, found.stdout), (2, ""), arguments)
+            self.assertIn(f"see ./dev help {arguments[0]}\n", found.stderr)
+            self.assertNotIn("==", found.stderr, "nothing was set up or built before")
+        found = dev("demo", "--no-such-flag")
+        self.assertEqual((found.returncode, found.stdout), (2, ""))
+        self.assertIn("--no-such-flag", found.stderr)
+        self.assertNotIn("==", found.stderr)
+
+    def test_every_verb_says_what_it_takes_and_does_nothing_else(self):
+        verbs = re.findall(r"^  (\w+)", dev("help").stdout, re.MULTILINE)
+        self.assertIn("bench", verbs)
+        for verb in verbs:
+            if verb == "help":
+                continue
+            found = dev(verb, "--help")
+            self.assertEqual((found.returncode, found.stderr), (0, ""), verb)
+            self.assertRegex(found.stdout.lower(), rf"usage: \./dev {verb}\b")
+            self.assertEqual(dev(verb, "-h").stdout, found.stdout)
+            self.assertEqual(dev("help", verb).stdout, found.stdout)
+            self.assertEqual(dev(verb, "word", "--help").stdout, found.stdout)
 
     def test_doctor_changes_nothing_and_says_what_is_missing(self):
         found = dev("doctor")

@@ -1,0 +1,116 @@
+# shellcheck shell=bash
+# Part of ./dev: what `./dev help` and `./dev VERB --help` print.
+
+help() {
+  cat <<'TEXT'
+Usage: ./dev VERB [ARGUMENTS...]
+
+  demo [--rounds N] [--seed N] [--dir D] [--keep] [--kill-server ROUND] [--json]
+                     runs a whole federation on real chest X-rays on this computer
+  test [-R REGEX]    runs every test; `-R cuda` builds and runs the GPU kernels' tests alone
+  check [asan|tsan|fuzz|soak|kill|mutants]
+                     the long checks; all of them without an argument
+  setup [test|check|cuda]
+                     installs what a build needs (and what tests, checks, CUDA need)
+  build [PRESET]     release (default), dev, asan, tsan, fuzz or cuda, into build/PRESET
+  bench [FILTER] [--peers] [--json FILE]
+                     measures; `bench demo` runs the demo with three seeds
+  doctor             says what is missing here and how to get it
+  help [VERB]        prints this, or what a verb takes, as `./dev VERB --help` does
+
+Research use only. Not a medical device; not for diagnosis.
+TEXT
+}
+
+no_verb() { # WORD
+  VERB="" usage_error "there is no verb $1"
+}
+
+help_of() { # [VERB]
+  case $1 in
+    "" | help | -h | --help) help ;;
+    demo) exec python3 "$ROOT/demo/run.py" --help ;;
+    test | check | setup | build | bench | doctor) "help_$1" ;;
+    *) no_verb "$1" ;;
+  esac
+}
+
+help_test() {
+  cat <<'TEXT'
+Usage: ./dev test [-R REGEX] [CTEST OPTIONS...]
+
+Sets up what is missing, builds the preset release, runs every test with ctest, the fuzz corpora
+among them, and lists every test that was skipped. Results: build/release/tests.xml.
+
+  -R REGEX   only tests whose name fits, for example `-R cli/`
+  -R cuda    builds the kernels with CUDA in build/cuda-kernels and runs their tests: for a bare GPU
+             computer, without set-up
+  others     go to ctest, for example -LE system
+TEXT
+}
+
+help_check() {
+  cat <<'TEXT'
+Usage: ./dev check [asan|tsan|fuzz|soak|kill|mutants [REGEX]]
+
+The long checks; without an argument all of them, one after the other.
+
+  asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
+  tsan      the tests under ThreadSanitizer
+  fuzz      each fuzz target for 60 s, or HILUM_FUZZ_SECONDS
+  soak      many rounds: memory and files of server and sites must not grow with them
+  kill      kills the server in each round; the model must be the same as without
+  mutants   takes each countermeasure of tests/mutants.d away; its test must fail then.
+            REGEX: only those whose test's name fits
+TEXT
+}
+
+help_setup() {
+  cat <<'TEXT'
+Usage: ./dev setup [test] [check] [cuda]
+
+Installs what a build needs: packages by apt (as root, or with sudo) and LibTorch into .deps/. What
+is there is not touched; set LIBTORCH to a folder with include/ and lib/ to use your own LibTorch.
+
+  test    also what tests compare with, in .deps/venv
+  check   also what sanitizers and fuzzing need
+  cuda    LibTorch with CUDA
+TEXT
+}
+
+help_build() {
+  cat <<'TEXT'
+Usage: ./dev build [PRESET [TARGET...]]
+
+Sets up what is missing and builds; programs lie in build/PRESET/bin then.
+
+  release   (default) what people run
+  dev       with debug information and all assertions
+  asan, tsan, fuzz
+            for ./dev check
+  cuda      release with CUDA kernels; needs nvcc
+TEXT
+}
+
+help_bench() {
+  cat <<'TEXT'
+Usage: ./dev bench [FILTER] [--peers] [--json FILE]
+       ./dev bench demo
+
+Builds and measures. Each program's figures: build/bench/NAME.json.
+
+  FILTER        a regular expression; only measurements whose name fits
+  --peers       then compares with other software (bench/peers), on the same inputs
+  --json FILE   gathers the comparisons of --peers in one file
+  demo          runs the demo under three seeds and says what the federation gains
+TEXT
+}
+
+help_doctor() {
+  cat <<'TEXT'
+Usage: ./dev doctor
+
+Says what is missing on this computer and how to get it, and changes nothing. Exit code 1 when
+something that a build, a test or a check needs is missing.
+TEXT
+}
