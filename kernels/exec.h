@@ -29,6 +29,18 @@ namespace hilum::kernels {
 // Blocks of `tile` values that cover n values.
 inline int64_t BlocksFor(int64_t n, int64_t tile) { return (n + tile - 1) / tile; }
 
+// Asks for the first min(n, most) values ahead of their use. The CPU's own prefetcher starts anew
+// with each site's values; a GPU hides the wait behind other threads.
+template <class T>
+HILUM_KERNEL void Prefetch(const T* values, int64_t n, int64_t most) {
+#if defined(__CUDACC__)
+  (void)values, (void)n, (void)most;
+#else
+  constexpr int64_t kLine = 64 / sizeof(T);  // bytes of a cache line
+  for (int64_t k = 0; k < std::min(n, most); k += kLine) __builtin_prefetch(values + k);
+#endif
+}
+
 #if defined(__CUDACC__)
 
 // One CUDA thread block. Each call of f is one real thread.
