@@ -11,7 +11,9 @@
 
 #include "absl/status/status.h"
 #include "kernels/dequantize.h"
+#include "kernels/keystream.h"
 #include "kernels/quantize.h"
+#include "kernels/updates.h"
 
 namespace hilum::kernels {
 
@@ -40,6 +42,15 @@ absl::Status Dequantize(std::span<const uint32_t> ring, const DequantizeOptions&
                         std::span<double> mean, int device_index);
 absl::Status AddMean(std::span<const uint32_t> ring, const DequantizeOptions& options, double rate,
                      std::span<float> model, int device_index);
+// marks: one a tile, see WeightedSumProgram; 0 before.
+absl::Status WeightedSum(Updates updates, std::span<const double> weights, double gain,
+                         std::span<float> sum, std::span<int32_t> marks, int device_index);
+// partial: see GramProgram; 0 before.
+absl::Status Gram(Updates updates, std::span<double> partial, int device_index);
+
+// mask: 2^ring_bits - 1. The keys are wiped on the GPU afterwards.
+absl::Status ChaCha20Add(std::span<uint32_t> tile, const MaskKeys& keys, uint64_t first_coord,
+                         uint32_t mask, int device_index);
 
 }  // namespace cuda
 }  // namespace hilum::kernels

@@ -1,9 +1,12 @@
 // Instantiates every program for CUDA, so that its cost can be read without a GPU (budgets.tsv).
+#include "kernels/chacha20_program.h"
 #include "kernels/clip_program.h"
 #include "kernels/dequantize_program.h"
+#include "kernels/gram_program.h"
 #include "kernels/integer_sum_program.h"
 #include "kernels/quantize_program.h"
 #include "kernels/sum_of_squares_program.h"
+#include "kernels/weighted_mean_program.h"
 
 namespace hilum::kernels {
 
@@ -15,5 +18,8 @@ template __global__ void Run(ScaleProgram);
 template __global__ void Run(QuantizeProgram);
 template __global__ void Run(DequantizeProgram);
 template __global__ void Run(AddMeanProgram);
+template __global__ void Run(WeightedSumProgram);
+template __global__ void Run(GramProgram);
+template __global__ void Run(ChaCha20Program<uint32_t>);
 
 }  // namespace hilum::kernels

@@ -4,8 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
+#include <utility>
 
 namespace hilum::kernels {
 
@@ -17,16 +17,21 @@ class SecretBytes {
  public:
   SecretBytes() = default;
   explicit SecretBytes(size_t size);
+  SecretBytes(SecretBytes&& other) noexcept
+      : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+  SecretBytes& operator=(SecretBytes&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+  }
+  ~SecretBytes();
 
-  uint8_t* data() const { return bytes_.get(); }
-  size_t size() const { return bytes_ == nullptr ? 0 : bytes_.get_deleter().size; }
+  uint8_t* data() const { return data_; }
+  size_t size() const { return size_; }
 
  private:
-  struct WipeAndFree {
-    size_t size = 0;
-    void operator()(uint8_t* bytes) const;
-  };
-  std::unique_ptr<uint8_t[], WipeAndFree> bytes_;
+  uint8_t* data_ = nullptr;
+  size_t size_ = 0;
 };
 
 }  // namespace hilum::kernels
