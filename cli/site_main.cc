@@ -1,4 +1,5 @@
 // hilum-site: what a hospital's IT types.
+#include <csignal>
 #include <functional>
 #include <map>
 
@@ -47,6 +48,8 @@ std::map<CLI::App*, Run> AddVerbs(App& app, SiteFlags& flags) {
 }
 
 int Main(int argc, char** argv) {
+  // A write beyond a file size limit then fails like a full disk, instead of ending the process.
+  std::signal(SIGXFSZ, SIG_IGN);
   App app("hilum-site", "A hospital's side of a federation: films never leave it");
   app.require_subcommand(1);
   SiteFlags flags;

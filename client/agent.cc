@@ -33,6 +33,7 @@ constexpr int64_t kTickMs = 100;    // answers of `hilum site approve` are notic
 constexpr int64_t kReportMs = 500;  // between two progress reports
 constexpr int64_t kAnswerAgainMs = 2000;  // an answer that the server does not show yet
 constexpr int64_t kRetryRoundMs = 2000;   // a round that failed for a reason that may mend
+constexpr int64_t kHoldMs = 2000;         // a tick that failed for a reason that may mend
 constexpr int64_t kClockSkewS = 300;
 
 using RoundKey = std::tuple<std::string, uint64_t, uint32_t>;
@@ -76,6 +77,10 @@ struct Agent::Impl {
 
   // Of the main thread.
   std::optional<Snapshot> current;
+  bool fresh = false;          // `current` has parts that no tick has dealt with to the end
+  int64_t held_until_ms = 0;   // no tick before this time
+  bool holding = false;        // said so
+  std::set<RoundKey> waiting;  // rounds that wait for a reason that may mend; said so
   std::map<std::string, int64_t> answered_ms;  // job -> when the answer was last sent
   std::set<std::string> offered;
   std::set<RoundKey> started;
@@ -96,9 +101,10 @@ struct Agent::Impl {
   void WatchLoop();
   void TakeSnapshot(Snapshot snapshot);
   absl::Status Tick();
-  absl::Status ReconcileJobs(bool fresh);
+  absl::Status TickOrHold();
+  absl::Status ReconcileJobs();
   void SendAnswer(const JobOffer& offer, const JobRecord& job);
-  absl::Status ReconcileRounds(bool fresh);
+  absl::Status ReconcileRounds();
   absl::Status StartRound(const RoundNotice& notice);
   absl::Status CloseRounds();
   void AfterWork();
@@ -199,7 +205,7 @@ void Agent::Impl::SendAnswer(const JobOffer& offer, const JobRecord& job) {
 }
 
 // On every tick: an answer may have been given by `hilum site approve`, in another process.
-absl::Status Agent::Impl::ReconcileJobs(bool fresh) {
+absl::Status Agent::Impl::ReconcileJobs() {
   for (const JobOffer& offer : current->jobs) {
     if (fresh) HILUM_RETURN_IF_ERROR(RecordOffer(*state, options, offer));
     HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, state->Job(offer.job));
@@ -238,7 +244,7 @@ absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
   return absl::OkStatus();
 }
 
-absl::Status Agent::Impl::ReconcileRounds(bool fresh) {
+absl::Status Agent::Impl::ReconcileRounds() {
   for (const RoundNotice& notice : current->rounds) {
     if (!notice.update_accepted && !worker->busy()) HILUM_RETURN_IF_ERROR(StartRound(notice));
   }
@@ -286,9 +292,14 @@ void Agent::Impl::AfterWork() {
   const RoundKey key(work->job, work->round, work->attempt);
   if (work->phase == "failed") {
     retry_ms[key] = NowMs() + kRetryRoundMs;
+    if (waiting.insert(key).second) {
+      Emit("waiting",
+           {{"job", work->job}, {"round", absl::StrCat(work->round)}, {"reason", work->reason}});
+    }
     return;
   }
   started.erase(key);
+  waiting.erase(key);
   Emit("round_ended", {{"job", work->job},
                        {"round", absl::StrCat(work->round)},
                        {"phase", work->phase},
@@ -316,11 +327,10 @@ void Agent::Impl::ReportProgress() {
 }
 
 absl::Status Agent::Impl::Tick() {
-  bool fresh = false;
   {
     const std::lock_guard guard(mutex);
-    fresh = arrived.has_value();
-    if (fresh) current = std::exchange(arrived, std::nullopt);
+    fresh = fresh || arrived.has_value();
+    if (arrived.has_value()) current = std::exchange(arrived, std::nullopt);
   }
   AfterWork();
   if (current.has_value()) {
@@ -328,10 +338,28 @@ absl::Status Agent::Impl::Tick() {
     if (std::llabs(skew) > kClockSkewS && !std::exchange(clock_warned, true)) {
       Log(LogLevel::kWarning, "clocks differ", {{"seconds", skew}});
     }
-    HILUM_RETURN_IF_ERROR(ReconcileJobs(fresh));
-    HILUM_RETURN_IF_ERROR(ReconcileRounds(fresh));
+    HILUM_RETURN_IF_ERROR(ReconcileJobs());
+    HILUM_RETURN_IF_ERROR(ReconcileRounds());
+    fresh = false;
   }
   ReportProgress();
+  return absl::OkStatus();
+}
+
+// A tick. What may mend, a full disk above all, is waited out: the site stays connected, takes no
+// step that it could not record, and goes on by itself.
+absl::Status Agent::Impl::TickOrHold() {
+  if (NowMs() < held_until_ms) return absl::OkStatus();
+  const absl::Status status = Tick();
+  if (status.ok()) {
+    if (std::exchange(holding, false)) Log(LogLevel::kInfo, "agent goes on");
+    return status;
+  }
+  if (!MayMend(status)) return status;
+  held_until_ms = NowMs() + kHoldMs;
+  if (std::exchange(holding, true)) return absl::OkStatus();
+  Log(LogLevel::kError, "agent waits", {{"reason", status}});
+  Emit("waiting", {{"job", ""}, {"round", ""}, {"reason", std::string(status.message())}});
   return absl::OkStatus();
 }
 
@@ -341,12 +369,14 @@ absl::Status Agent::Run(const std::atomic<bool>& stop) {
   impl.Emit("ready", {{"site", impl.options.site}});
   absl::Status ended;
   while (!stop && ended.ok()) {
-    ended = impl.Tick();
+    ended = impl.TickOrHold();
     std::unique_lock guard(impl.mutex);
     if (ended.ok() && !impl.final_error.ok()) ended = impl.final_error;
     if (!ended.ok()) break;
-    impl.wake.wait_for(guard, std::chrono::milliseconds(kTickMs),
-                       [&] { return stop || impl.arrived.has_value() || !impl.final_error.ok(); });
+    impl.wake.wait_for(guard, std::chrono::milliseconds(kTickMs), [&] {
+      const bool held = impl.NowMs() < impl.held_until_ms;
+      return stop || (impl.arrived.has_value() && !held) || !impl.final_error.ok();
+    });
   }
   {
     const std::lock_guard guard(impl.mutex);

@@ -16,7 +16,8 @@
 namespace hilum::client {
 
 // Something a person or program may want to hear of: ready, connected, disconnected, job_offered,
-// job_answered, round_started, round_ended. The fields are names and text values. One at a time,
+// job_answered, round_started, round_ended, and waiting: for something that may mend, such as a
+// full disk, once until it has mended. The fields are names and text values. One at a time,
 // from any thread of the agent.
 struct AgentEvent {
   std::string event;
@@ -35,7 +36,8 @@ class Agent {
 
   // Runs until `stop` is set (OK), or until the server says that this program or member will never
   // be served: FailedPrecondition (another protocol version), PermissionDenied (no member, or no
-  // longer). An unreachable server is no end: the agent tries again, after 5 s at the latest.
+  // longer). An unreachable server is no end: the agent tries again, after 5 s at the latest; nor
+  // is a full disk: what could not be written is tried again every 2 s.
   absl::Status Run(const std::atomic<bool>& stop);
 
  private:

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "absl/status/status.h"
+
 namespace hilum::client {
 
 class Backoff {
@@ -25,6 +27,12 @@ class Backoff {
  private:
   int64_t next_ms_ = kFirstMs;
 };
+
+// Errors that another try may mend: the other side is away, the disk is full, a lock is held.
+inline bool MayMend(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
+         absl::IsInternal(status) || absl::IsUnknown(status);
+}
 
 }  // namespace hilum::client
 

@@ -17,12 +17,6 @@
 namespace hilum::client {
 namespace {
 
-// Errors that another try may mend; all others are final for the round.
-bool MayMend(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status) ||
-         absl::IsInternal(status) || absl::IsUnknown(status);
-}
-
 uint32_t RandomWord() {
   const auto bytes = crypto::RandomArray<4>();
   return uint32_t{bytes[0]} | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16;
@@ -58,7 +52,7 @@ struct RoundWorker::Impl {
   absl::StatusOr<SignedUpdate> Train(const RoundNotice& notice);
   absl::Status Send(const SignedUpdate& update);
   absl::Status Record(const SignedUpdate& update, const std::string& phase);
-  void RecordEnd(const RoundNotice& notice, const absl::Status& why);
+  absl::Status RecordEnd(const RoundNotice& notice, const absl::Status& why);
   void Run(const RoundNotice& notice);
 };
 
@@ -120,18 +114,17 @@ absl::Status RoundWorker::Impl::Send(const SignedUpdate& update) {
   }
 }
 
-void RoundWorker::Impl::RecordEnd(const RoundNotice& notice, const absl::Status& why) {
-  const absl::StatusOr<std::optional<RoundRecord>> known =
-      site.state.Round(notice.job, notice.round, notice.attempt);
-  if (!known.ok()) return;
-  RoundRecord record = known->value_or(RoundRecord{});
+absl::Status RoundWorker::Impl::RecordEnd(const RoundNotice& notice, const absl::Status& why) {
+  HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> known,
+                         site.state.Round(notice.job, notice.round, notice.attempt));
+  RoundRecord record = known.value_or(RoundRecord{});
   record.job = notice.job;
   record.round = notice.round;
   record.attempt = notice.attempt;
   if (record.started_at_s == 0) record.started_at_s = SystemClock().NowSeconds();
   record.phase = "refused";
   record.reason = std::string(why.message());
-  site.state.PutRound(record).IgnoreError();
+  return site.state.PutRound(record);
 }
 
 void RoundWorker::Impl::Run(const RoundNotice& notice) {
@@ -140,6 +133,11 @@ void RoundWorker::Impl::Run(const RoundNotice& notice) {
     absl::StatusOr<SignedUpdate> update = Train(notice);
     ended = update.status();
     if (update.ok()) ended = Send(*update);
+  }
+  // A refusal counts once it is on record: without that, the round would be begun again at once.
+  if (!ended.ok() && !absl::IsCancelled(ended) && !MayMend(ended)) {
+    const absl::Status recorded = RecordEnd(notice, ended);
+    if (!recorded.ok()) ended = recorded;
   }
   if (ended.ok()) {
     SetPhase("accepted", 100);
@@ -151,7 +149,6 @@ void RoundWorker::Impl::Run(const RoundNotice& notice) {
   } else {
     Log(LogLevel::kError, "round refused",
         {{"job", notice.job}, {"round", notice.round}, {"reason", ended}});
-    RecordEnd(notice, ended);
     SetPhase("refused", 0, std::string(ended.message()));
   }
   busy = false;

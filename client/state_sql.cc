@@ -8,9 +8,12 @@
 namespace hilum::client {
 namespace {
 
-absl::Status FromSqlite(int code, const char* reason) {
-  const std::string sentence = absl::StrCat("the site's database failed: ", reason);
-  switch (code & 0xff) {
+absl::Status FromSqlite(int code, sqlite3* database) {
+  const std::string sentence =
+      absl::StrCat("the site's database failed: ", sqlite3_errmsg(database));
+  // A write beyond a quota or a file size limit is an I/O error to SQLite.
+  const bool full = sqlite3_extended_errcode(database) == SQLITE_IOERR_WRITE;
+  switch (full ? SQLITE_FULL : code & 0xff) {
     case SQLITE_FULL:
       return absl::ResourceExhaustedError(absl::StrCat(sentence, "; free some disk space."));
     case SQLITE_BUSY:
@@ -36,9 +39,7 @@ Statement::Statement(sqlite3* database, absl::string_view sql) : database_(datab
   statement_.reset(statement);
 }
 
-absl::Status Statement::Error(int code) const {
-  return FromSqlite(code, sqlite3_errmsg(database_));
-}
+absl::Status Statement::Error(int code) const { return FromSqlite(code, database_); }
 
 Statement& Statement::Bind(int64_t value) {
   if (code_ == SQLITE_OK) code_ = sqlite3_bind_int64(statement_.get(), next_parameter_++, value);
@@ -135,7 +136,7 @@ absl::StatusOr<Database> Database::Open(const fs::path& path) {
 
 absl::Status Database::Script(const std::string& sql) {
   const int code = sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr);
-  return code == SQLITE_OK ? absl::OkStatus() : FromSqlite(code, sqlite3_errmsg(handle_.get()));
+  return code == SQLITE_OK ? absl::OkStatus() : FromSqlite(code, handle_.get());
 }
 
 absl::StatusOr<Transaction> Transaction::Begin(Database& database) {

@@ -5,6 +5,7 @@ Usage: programs_test.py --bin FOLDER
 import argparse
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -58,13 +59,15 @@ class Process:
             command = [str(OPTIONS.bin / "hilum"), *[str(a) for a in arguments]]
             self.child = subprocess.Popen(command, stdout=stream, stderr=subprocess.DEVNULL)
 
-    def event(self, name, limit_s=60):
-        """The first line of the process with this event."""
+    def event(self, name, limit_s=60, number=1):
+        """The first line of the process with this event, or a later one."""
         end = time.monotonic() + limit_s
         while time.monotonic() < end:
-            for line in self.out.read_text(encoding="utf-8").splitlines(keepends=True):
-                if line.endswith("\n") and json.loads(line).get("event") == name:
-                    return json.loads(line)
+            lines = self.out.read_text(encoding="utf-8").splitlines(keepends=True)
+            events = [json.loads(line) for line in lines if line.endswith("\n")]
+            found = [event for event in events if event.get("event") == name]
+            if len(found) >= number:
+                return found[number - 1]
             time.sleep(0.02)
         raise AssertionError(f"no event {name} in {self.out.read_text(encoding='utf-8')}")
 
@@ -131,8 +134,8 @@ class Federation(unittest.TestCase):
         shutil.copytree(DEMO / "sites" / site / "consent", source / "consent")
         return source
 
-    def status(self):
-        return hilum_json("job", "status", "cxr-test", *self.lead())
+    def status(self, job="cxr-test"):
+        return hilum_json("job", "status", job, *self.lead())
 
     def lead(self):
         return ["--as", self.server_dir / "operator", "--server", self.grpc]
@@ -167,9 +170,7 @@ class Federation(unittest.TestCase):
 
     def test_2_rounds_survive_the_kill_of_a_site_and_of_the_server(self):
         sites = {name: self.run_site(name) for name in ("hospital-a", "hospital-b")}
-        hilum("model", "init", "covidnet-nano", "--seed", 3, "--out", self.folder / "model0",
-              "--min-age", 1, "--classes", "normal,pneumonia", "--profile", "cxr96")
-        (self.folder / "job.toml").write_text(JOB.format(epochs=20), encoding="utf-8")
+        self.write_job("cxr-test", epochs=20)
         hilum("site", "approve", "cxr-test", "--dir", self.folder / "hospital-a", expect=2)
         hilum("job", "launch", self.folder / "job.toml", *self.lead())
         for name, site in sites.items():
@@ -188,6 +189,14 @@ class Federation(unittest.TestCase):
         self.judge_the_model()
         for site in sites.values():
             self.assertEqual(site.stop(), 0)
+
+    def write_job(self, job, epochs):
+        model = self.folder / "model0"
+        if not model.exists():
+            hilum("model", "init", "covidnet-nano", "--seed", 3, "--out", model, "--min-age", 1,
+                  "--classes", "normal,pneumonia", "--profile", "cxr96")
+        text = JOB.replace("cxr-test", job).format(epochs=epochs)
+        (self.folder / "job.toml").write_text(text, encoding="utf-8")
 
     def run_site(self, name):
         started = time.monotonic()
@@ -271,6 +280,31 @@ class Federation(unittest.TestCase):
         self.assertIn("colour", hilum("site", "status", "--dir", site, expect=2).stderr)
         config.write_text(text, encoding="utf-8")
         self.assertIn("allow_open", hilum("site", "run", "--dir", site, "--print-config").stdout)
+
+    def test_6_a_full_disk_is_waited_out(self):
+        # A limit on the size of files, as a full disk: what the agent prints is smaller.
+        def limit(site, limit_bytes):
+            resource.prlimit(site.child.pid, resource.RLIMIT_FSIZE, (limit_bytes, -1))
+
+        sites = {name: self.run_site(name) for name in ("hospital-a", "hospital-b")}
+        full = sites["hospital-a"]
+        full.event("connected")
+        limit(full, 4096)
+        self.write_job("cxr-full", epochs=1)
+        hilum("job", "launch", self.folder / "job.toml", *self.lead())
+        self.assertIn("disk", full.event("waiting")["reason"])
+        hilum("site", "approve", "cxr-full", "--dir", self.folder / "hospital-b")
+        limit(full, -1)
+        hilum("site", "approve", "cxr-full", "--dir", self.folder / "hospital-a")
+        full.event("round_started")
+        limit(full, 4096)
+        full.event("waiting", number=2)
+        limit(full, -1)
+        self.wait_for("the job", lambda: self.status("cxr-full")["state"] == "done")
+        for summary in self.status("cxr-full")["history"]:
+            self.assertEqual(sorted(summary["cohort"]), ["hospital-a", "hospital-b"], summary)
+        for site in sites.values():
+            self.assertEqual(site.stop(), 0)
 
     def test_5_joining_needs_a_reachable_server_and_a_good_token(self):
         token = hilum_json("server", "invite", "--dir", self.server_dir,
