@@ -187,9 +187,9 @@ HILUM_AVX512_OP void AddBlocks(uint32_t* words, Lanes16 (&x)[kChaChaWords], uint
 }
 HILUM_AVX512_OP void AddBlocks(uint32_t* words, Lanes32 (&x)[kChaChaWords], uint32_t mask) {
   Lanes16 half[kChaChaWords];
-  EachWord([&](auto i) { half[i] = x[i].low; });
+  HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) half[i] = x[i].low;
   AddBlocks(words, half, mask);
-  EachWord([&](auto i) { half[i] = x[i].high; });
+  HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) half[i] = x[i].high;
   AddBlocks(words + 256, half, mask);
 }
 

@@ -4,9 +4,15 @@
 #define HILUM_KERNELS_CHACHA20_PROGRAM_H_
 
 #include <cstdint>
-#include <utility>
 
 #include "kernels/exec.h"
+
+// Unrolls the loop after it, so that no array of registers is indexed by a variable.
+#if defined(__CUDACC__) || defined(__clang__)
+#define HILUM_UNROLL _Pragma("unroll")
+#else
+#define HILUM_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 namespace hilum::kernels {
 
@@ -52,20 +58,6 @@ HILUM_KERNEL void DoubleRound(Lanes (&x)[kChaChaWords]) {
   QuarterRound(x[3], x[4], x[9], x[14]);
 }
 
-// Calls f with the constants 0..15, so that no array of registers is indexed by a variable.
-template <int kValue>
-struct WordIndex {
-  HILUM_KERNEL constexpr operator int() const { return kValue; }  // NOLINT: implicit
-};
-template <class F, int... kI>
-HILUM_KERNEL void EachOf(F f, std::integer_sequence<int, kI...>) {
-  (f(WordIndex<kI>()), ...);
-}
-template <class F>
-HILUM_KERNEL void EachWord(F f) {
-  EachOf(f, std::make_integer_sequence<int, kChaChaWords>());
-}
-
 // One thread computes kLanesOf<Lanes> neighbouring ChaCha20 blocks of every key and adds them to
 // the same words.
 //   tile   [n] coordinates 16 * first_block + lead.. of a vector; lead  0..15
@@ -100,7 +92,7 @@ struct ChaCha20Program {
 
   HILUM_KERNEL void AddMasks(int64_t thread) const {
     Lanes sum[kChaChaWords];
-    EachWord([&](auto i) { SetAll(sum[i], 0); });
+    HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) SetAll(sum[i], 0);
     const uint32_t counter = first_block + static_cast<uint32_t>(thread * kLanesOf<Lanes>);
     for (int64_t k = 0; k < n_keys; ++k) AddOne(sum, keys + 8 * k, signs[k], counter);
     const int64_t at = thread * kCoords - lead;
@@ -114,44 +106,37 @@ struct ChaCha20Program {
   HILUM_KERNEL void AddOne(Lanes (&sum)[kChaChaWords], const uint32_t* key, int sign,
                            uint32_t counter) const {
     Lanes x[kChaChaWords];
-    EachWord([&](auto i) { SetInitial(x[i], i, key, counter); });
+    HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) SetInitial(x[i], i, key, counter);
     for (int round = 0; round < 10; ++round) DoubleRound(x);
-    EachWord([&](auto i) {
+    HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) {
       Lanes initial;
       SetInitial(initial, i, key, counter);
       Add(x[i], initial);
-    });
+    }
     if (sign > 0) {
-      EachWord([&](auto i) { Add(sum[i], x[i]); });
+      HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) Add(sum[i], x[i]);
     } else {
-      EachWord([&](auto i) { Subtract(sum[i], x[i]); });
+      HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) Subtract(sum[i], x[i]);
     }
   }
 
   // Word i of the first state: the constants, the key, the counter, the nonce (section 2.3).
   HILUM_KERNEL void SetInitial(Lanes& x, int i, const uint32_t* key, uint32_t counter) const {
-    switch (i) {
-      case 0:
-        return SetAll(x, 0x61707865);
-      case 1:
-        return SetAll(x, 0x3320646e);
-      case 2:
-        return SetAll(x, 0x79622d32);
-      case 3:
-        return SetAll(x, 0x6b206574);
-      case 12:
-        return SetCounters(x, counter);
-      default:
-        return SetAll(x, i < 12 ? key[i - 4] : nonce[i - 13]);
-    }
+    if (i == 12) return SetCounters(x, counter);
+    SetAll(x, i == 0   ? 0x61707865
+              : i == 1 ? 0x3320646e
+              : i == 2 ? 0x79622d32
+              : i == 3 ? 0x6b206574
+              : i < 12 ? key[i - 4]
+                       : nonce[i - 13]);
   }
 
   // The tile begins or ends within the group: only the words inside are touched.
   HILUM_KERNEL void AddEdge(Lanes (&sum)[kChaChaWords], int64_t at) const {
     if constexpr (kLanesOf<Lanes> == 1) {
-      EachWord([&](auto i) {
+      HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) {
         if (at + i >= 0 && at + i < n) tile[at + i] = (tile[at + i] + sum[i]) & mask;
-      });
+      }
     } else {
       alignas(64) uint32_t group[kCoords] = {};
       for (int i = 0; i < kCoords; ++i) {

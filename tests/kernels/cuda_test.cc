@@ -1,7 +1,10 @@
 // The GPU gives the CPU's bits. Skipped where there is no GPU; built only with HILUM_CUDA.
+#include <array>
+
 #include "kernels/clip.h"
 #include "kernels/dequantize.h"
 #include "kernels/integer_sum.h"
+#include "kernels/keystream.h"
 #include "kernels/quantize.h"
 #include "kernels/sum_of_squares.h"
 #include "tests/kernels/parity.h"
@@ -33,6 +36,22 @@ TEST_F(Cuda, IntegerSumGivesTheSameBits) {
     HILUM_ASSERT_OK(ReduceToRing(cpu, 25, cpu_ring, Device::kCpu));
     HILUM_ASSERT_OK(ReduceToRing(cpu, 25, gpu_ring, cuda));
     EXPECT_EQ(gpu_ring, cpu_ring) << n;
+  }
+}
+
+TEST_F(Cuda, KeystreamsGiveTheSameBits) {
+  const std::array<uint8_t, kMaskKeyBytes> a = {1, 2, 3}, b = {4, 5, 6};
+  const std::array<MaskKey, 2> keys = {MaskKey{.bytes = a}, MaskKey{.bytes = b, .sign = -1}};
+  HILUM_ASSERT_OK_AND_ASSIGN(
+      const MaskKeys prepared,
+      MaskKeys::Create(keys, {.suite = MaskSuite::kChaCha20, .ring_bits = 27}));
+  for (const uint64_t first : {uint64_t{0}, uint64_t{5}, (uint64_t{1} << 36) - 70'000}) {
+    for (const int64_t n : SizesAround(kTile)) {
+      std::vector<uint32_t> cpu = RandomWords(n), gpu = cpu;
+      HILUM_ASSERT_OK(KeystreamAdd(cpu, prepared, first, Device::kCpu));
+      HILUM_ASSERT_OK(KeystreamAdd(gpu, prepared, first, cuda));
+      EXPECT_EQ(gpu, cpu) << n << " from " << first;
+    }
   }
 }
 

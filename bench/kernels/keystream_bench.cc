@@ -1,0 +1,172 @@
+// Mask expansion: bytes of keystream a second, as a share of what the same instructions do when
+// nothing but registers is touched, and next to OpenSSL's AES-256-CTR, all in the same run on one
+// thread.
+#include <benchmark/benchmark.h>
+#include <openssl/evp.h>
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "bench/kernels/sizes.h"
+#include "kernels/aes256_ctr.h"
+#include "kernels/chacha20_lanes.h"
+#include "kernels/intrinsics.h"
+#include "kernels/keystream.h"
+
+namespace hilum::kernels {
+namespace {
+
+constexpr int kPasses = 20;
+
+// Best bytes a second of several passes.
+double BestRate(double bytes, const std::function<void()>& pass) {
+  double best = 1e9;
+  for (int i = 0; i < kPasses; ++i) {
+    const auto start = std::chrono::steady_clock::now();
+    pass();
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    best = std::min(best, took.count());
+  }
+  return bytes / best;
+}
+
+constexpr int64_t kSteps = 20'000;
+
+#if defined(__x86_64__)
+
+// 14 rounds on eight vectors, again and again. The vectors' type and the round are given.
+#define HILUM_AES_LOOP(name, isa, vector, set, round)                                 \
+  __attribute__((target(isa), noinline)) void name() {                                \
+    vector key = set(0x1234567), x[8];                                                \
+    for (int b = 0; b < 8; ++b) x[b] = set(b);                                        \
+    for (int64_t step = 0; step < kSteps; ++step) {                                   \
+      _Pragma("GCC unroll 16") for (int r = 0; r < 14; ++r) {                         \
+        _Pragma("GCC unroll 16") for (int b = 0; b < 8; ++b) x[b] = round(x[b], key); \
+      }                                                                               \
+    }                                                                                 \
+    for (int b = 0; b < 8; ++b) benchmark::DoNotOptimize(x[b]);                       \
+  }
+HILUM_AES_LOOP(LoopAesNi, "aes", __m128i, _mm_set1_epi32, _mm_aesenc_si128)
+HILUM_AES_LOOP(LoopVaes256, "vaes,avx2", __m256i, _mm256_set1_epi32, _mm256_aesenc_epi128)
+HILUM_AES_LOOP(LoopVaes512, "vaes,avx512f", __m512i, _mm512_set1_epi32, _mm512_aesenc_epi128)
+
+double AesRegisterRate(AesPath path) {
+  constexpr double kBytes = 8.0 * 16 * kSteps;
+  if (path == AesPath::kVaes512) return BestRate(4 * kBytes, LoopVaes512);
+  if (path == AesPath::kVaes256) return BestRate(2 * kBytes, LoopVaes256);
+  return BestRate(kBytes, LoopAesNi);
+}
+
+// The ten double rounds on 16 vectors that nothing is loaded into.
+template <class Lanes>
+struct ChaChaLoop {
+  static constexpr int kThreads = 1;
+  struct Shared {};
+  template <class Block>
+  HILUM_KERNEL void operator()(const Block&) const {
+    Lanes x[kChaChaWords];
+    HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) SetAll(x[i], static_cast<uint32_t>(i));
+    for (int64_t step = 0; step < 10 * kSteps; ++step) DoubleRound(x);
+    HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) benchmark::DoNotOptimize(x[i]);
+  }
+};
+
+template <class Lanes, class Run>
+double ChaChaRate(Run run) {
+  return BestRate(4.0 * kChaChaWords * kLanesOf<Lanes> * kSteps,
+                  [run] { run(ChaChaLoop<Lanes>(), 0, 1); });
+}
+
+double ChaChaRegisterRate() {
+  constexpr Order kOrder = Order::kForward;
+  switch (DefaultIsa()) {
+    case Isa::kAvx512:
+      return ChaChaRate<Lanes32>(&RunAvx512<kOrder, ChaChaLoop<Lanes32>>);
+    case Isa::kAvx2:
+      return ChaChaRate<Lanes8>(&RunAvx2<kOrder, ChaChaLoop<Lanes8>>);
+    case Isa::kScalar:
+      break;
+  }
+  return ChaChaRate<Lanes4>(&RunScalar<kOrder, ChaChaLoop<Lanes4>>);
+}
+
+#else
+double AesRegisterRate(AesPath) { return 0.0; }
+double ChaChaRegisterRate() { return 0.0; }
+#endif
+
+double RegisterRate(MaskSuite suite) {
+  static const double aes =
+      DefaultAesPath() == AesPath::kNone ? 0.0 : AesRegisterRate(DefaultAesPath());
+  static const double chacha = ChaChaRegisterRate();
+  return suite == MaskSuite::kAes256Ctr ? aes : chacha;
+}
+
+// OpenSSL into one buffer of 16 KiB that stays in the cache: nothing is added to a vector.
+double OpensslRate(MaskSuite suite) {
+  const auto measure = [](const EVP_CIPHER* cipher) {
+    const std::unique_ptr<EVP_CIPHER_CTX, decltype(&EVP_CIPHER_CTX_free)> context(
+        EVP_CIPHER_CTX_new(), &EVP_CIPHER_CTX_free);
+    const std::array<uint8_t, 32> key = {1, 2, 3};
+    const std::array<uint8_t, 16> iv{};
+    EVP_EncryptInit_ex(context.get(), cipher, nullptr, key.data(), iv.data());
+    std::vector<uint8_t> buffer(16384);
+    constexpr int kTimes = 256;
+    return BestRate(1.0 * kTimes * static_cast<double>(buffer.size()), [&] {
+      for (int i = 0; i < kTimes; ++i) {
+        int written = 0;
+        EVP_EncryptUpdate(context.get(), buffer.data(), &written, buffer.data(),
+                          static_cast<int>(buffer.size()));
+      }
+    });
+  };
+  static const double aes = measure(EVP_aes_256_ctr()), chacha = measure(EVP_chacha20());
+  return suite == MaskSuite::kAes256Ctr ? aes : chacha;
+}
+
+// Arguments: words, keys. Counters of one thread are compared with rates of one thread.
+void KeystreamBench(benchmark::State& state, MaskSuite suite) {
+  if (suite == MaskSuite::kAes256Ctr && DefaultAesPath() == AesPath::kNone) {
+    return state.SkipWithError("no AES instructions in use here");
+  }
+  const std::array<uint8_t, kMaskKeyBytes> bytes = {1, 2, 3};
+  std::vector<MaskKey> keys;
+  for (int64_t i = 0; i < state.range(1); ++i) {
+    keys.push_back({.bytes = bytes, .sign = i % 2 == 0 ? 1 : -1});
+  }
+  const auto prepared = MaskKeys::Create(keys, {.suite = suite}).value();
+  std::vector<uint32_t> tile(static_cast<size_t>(state.range(0)), 1);
+  const int n_threads = CpuThreads();
+  SetCpuThreads(1);
+  const double in_registers = RegisterRate(suite), openssl = OpensslRate(suite);
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(KeystreamAdd(tile, prepared, 0, Device::kCpu));
+    benchmark::ClobberMemory();
+  }
+  SetCpuThreads(n_threads == 1 ? 1 : 0);
+  using benchmark::Counter;
+  constexpr auto kRate = Counter::kIsIterationInvariantRate;
+  const double keystream = 4.0 * static_cast<double>(state.range(0) * state.range(1));
+  state.counters["keystream_GB/s"] = Counter(keystream * 1e-9, kRate);
+  state.counters["registers_GB/s"] = Counter(in_registers * 1e-9);
+  state.counters["percent_of_registers"] = Counter(100.0 * keystream / in_registers, kRate);
+  state.counters["openssl_GB/s"] = Counter(openssl * 1e-9);
+  state.counters["ratio_to_openssl"] = Counter(keystream / openssl, kRate);
+}
+
+void Shapes(benchmark::internal::Benchmark* bench) {
+  bench->Args({1 << 18, 1})->Args({1 << 18, 9})->Args({1 << 18, 98})->Args({25'000'000, 9});
+  bench->UseRealTime();
+}
+BENCHMARK_CAPTURE(KeystreamBench, aes256ctr, MaskSuite::kAes256Ctr)
+    ->Name("KeystreamAdd/aes256ctr")
+    ->Apply(Shapes);
+BENCHMARK_CAPTURE(KeystreamBench, chacha20, MaskSuite::kChaCha20)
+    ->Name("KeystreamAdd/chacha20")
+    ->Apply(Shapes);
+
+}  // namespace
+}  // namespace hilum::kernels
