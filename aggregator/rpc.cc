@@ -18,7 +18,8 @@ constexpr int kThreadLimit = 2048;
 }  // namespace
 
 struct RpcListener::Impl {
-  explicit Impl(Server* server) : federation(server), jobs(server) {}
+  Impl(Server* server, absl::Duration stream_idle)
+      : federation(server, stream_idle), jobs(server) {}
   FederationService federation;
   JobsService jobs;
   std::unique_ptr<grpc::Server> listener;
@@ -38,7 +39,7 @@ void RpcListener::Stop() {
 
 absl::StatusOr<std::unique_ptr<RpcListener>> RpcListener::Start(Server* server,
                                                                 const RpcOptions& options) {
-  auto impl = std::make_unique<Impl>(server);
+  auto impl = std::make_unique<Impl>(server, options.stream_idle);
   grpc::ServerBuilder builder;
   proto::SetServerLimits(builder);
   grpc::ResourceQuota quota;
@@ -106,7 +107,8 @@ absl::Status CheckProtocolVersion(uint32_t peer_version) {
 }
 
 absl::Status SendModel(Server& server, const wire::ModelRequest& request,
-                       grpc::ServerWriter<wire::ModelChunk>* writer) {
+                       grpc::ServerWriter<wire::ModelChunk>* writer,
+                       const std::function<void()>& on_moved) {
   Digest digest{};
   if (request.sha256().size() != digest.size()) {
     return absl::InvalidArgumentError(
@@ -121,6 +123,7 @@ absl::Status SendModel(Server& server, const wire::ModelRequest& request,
     wire::ModelChunk chunk;
     chunk.set_data(buffer.data(), n_read);
     if (!writer->Write(chunk)) return absl::CancelledError("the caller went away");
+    on_moved();
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "aggregator/server.h"
 
 namespace hilum::aggregator {
@@ -16,6 +17,8 @@ struct RpcOptions {
   std::string ca_pem;
   std::string certificate_pem;
   std::string key_pem;
+  // An upload or a model on its way in which nothing moves for so long is ended.
+  absl::Duration stream_idle = absl::Seconds(60);
 };
 
 // The listener. Stops when destroyed.

@@ -80,16 +80,23 @@ absl::StatusOr<UpdateSeal> ReadClose(const wire::UpdateClose& close) {
 
 // header, chunks in order, close; anything else ends the call.
 absl::StatusOr<Receipt> ReceiveUpdate(Server& server, const SiteId& site,
+                                      StreamWatch::Stream& stream,
                                       grpc::ServerReader<wire::UpdateMessage>* reader) {
   wire::UpdateMessage message;
-  if (!reader->Read(&message) || !message.has_header()) {
+  const auto read = [&] {
+    const bool more = reader->Read(&message);
+    stream.Moved();
+    return more;
+  };
+  if (!read() || !message.has_header()) {
     return absl::InvalidArgumentError(
         absl::StrCat("site ", site.name, ": an update starts with its header"));
   }
   HILUM_ASSIGN_OR_RETURN(const UpdateClaim claim, ReadHeader(message.header()));
   HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<UpdateSession> session,
                          server.BeginUpdate(site, claim));
-  while (reader->Read(&message)) {
+  stream.EndWhen([&server, claim] { return !server.IsCollecting(claim.job, claim.round); });
+  while (read()) {
     if (message.has_chunk()) {
       HILUM_RETURN_IF_ERROR(
           session->AddChunk(message.chunk().index(), AsBytes(message.chunk().data())));
@@ -97,6 +104,7 @@ absl::StatusOr<Receipt> ReceiveUpdate(Server& server, const SiteId& site,
     }
     if (!message.has_close()) break;
     HILUM_ASSIGN_OR_RETURN(const UpdateSeal seal, ReadClose(message.close()));
+    stream.Leave();  // this update may be the one that ends the round
     return session->Finish(seal);
   }
   return absl::InvalidArgumentError(
@@ -167,6 +175,7 @@ grpc::Status FederationService::Answer(grpc::ServerContext* context, const wire:
                                        wire::JobAnswerReply*) {
   const auto answer = [&]() -> absl::Status {
     HILUM_ASSIGN_OR_RETURN(const Caller caller, RequireRole(server_, *context, "site"));
+    HILUM_RETURN_IF_ERROR(answers_.Take("answers", caller.name));
     return server_.Answer(
         {caller.name}, {request->job()},
         {.site = {caller.name}, .approved = request->approve(), .reason = request->reason()});
@@ -178,6 +187,7 @@ grpc::Status FederationService::Report(grpc::ServerContext* context, const wire:
                                        wire::ProgressReply*) {
   const auto report = [&]() -> absl::Status {
     HILUM_ASSIGN_OR_RETURN(const Caller caller, RequireRole(server_, *context, "site"));
+    HILUM_RETURN_IF_ERROR(reports_.Take("reports", caller.name));
     return server_.Report({caller.name}, {.job = {request->job()},
                                           .round = {request->round()},
                                           .phase = request->phase(),
@@ -190,9 +200,13 @@ grpc::Status FederationService::Report(grpc::ServerContext* context, const wire:
 grpc::Status FederationService::FetchModel(grpc::ServerContext* context,
                                            const wire::ModelRequest* request,
                                            grpc::ServerWriter<wire::ModelChunk>* writer) {
-  const absl::StatusOr<Caller> caller = RequireRole(server_, *context, "site");
-  if (!caller.ok()) return proto::ToGrpcStatus(caller.status());
-  return proto::ToGrpcStatus(SendModel(server_, *request, writer));
+  const auto fetch = [&]() -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(const Caller caller, RequireRole(server_, *context, "site"));
+    HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot, fetches_.Take("models", caller.name));
+    StreamWatch::Stream stream(&streams_, context);
+    return SendModel(server_, *request, writer, [&stream] { stream.Moved(); });
+  };
+  return proto::ToGrpcStatus(fetch());
 }
 
 grpc::Status FederationService::SubmitUpdate(grpc::ServerContext* context,
@@ -201,11 +215,12 @@ grpc::Status FederationService::SubmitUpdate(grpc::ServerContext* context,
   const auto submit = [&]() -> absl::Status {
     HILUM_ASSIGN_OR_RETURN(const Caller caller, RequireRole(server_, *context, "site"));
     HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot, uploads_.Take("updates", caller.name));
-    const absl::StatusOr<Receipt> receipt = ReceiveUpdate(server_, {caller.name}, reader);
+    StreamWatch::Stream stream(&streams_, context);
+    const absl::StatusOr<Receipt> receipt = ReceiveUpdate(server_, {caller.name}, stream, reader);
     if (!receipt.ok()) {
-      Log(LogLevel::kWarning, "update refused",
-          {{"site", caller.name}, {"reason", receipt.status()}});
-      return receipt.status();
+      const absl::Status why = stream.ended().ok() ? receipt.status() : stream.ended();
+      Log(LogLevel::kWarning, "update refused", {{"site", caller.name}, {"reason", why}});
+      return why;
     }
     reply->set_root(receipt->root.data(), receipt->root.size());
     reply->set_repeated_send(receipt->repeated);

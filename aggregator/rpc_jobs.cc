@@ -210,7 +210,7 @@ grpc::Status JobsService::ProveConsistency(grpc::ServerContext* context,
 grpc::Status JobsService::FetchModel(grpc::ServerContext* context,
                                      const wire::ModelRequest* request,
                                      grpc::ServerWriter<wire::ModelChunk>* writer) {
-  return AsLead(server_, context, [&] { return SendModel(server_, *request, writer); });
+  return AsLead(server_, context, [&] { return SendModel(server_, *request, writer, [] {}); });
 }
 
 }  // namespace hilum::aggregator

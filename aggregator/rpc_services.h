@@ -2,12 +2,15 @@
 #ifndef HILUM_AGGREGATOR_RPC_SERVICES_H_
 #define HILUM_AGGREGATOR_RPC_SERVICES_H_
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
+#include "aggregator/rate_limit.h"
+#include "aggregator/rpc_streams.h"
 #include "aggregator/server.h"
 #include "grpcpp/grpcpp.h"
 #include "proto/hilum/v1/services.grpc.pb.h"
@@ -55,7 +58,8 @@ absl::StatusOr<Caller> RequireRole(Server& server, const grpc::ServerContext& co
 absl::Status CheckProtocolVersion(uint32_t peer_version);
 // Sends the object in pieces of 1 MiB.
 absl::Status SendModel(Server& server, const wire::ModelRequest& request,
-                       grpc::ServerWriter<wire::ModelChunk>* writer);
+                       grpc::ServerWriter<wire::ModelChunk>* writer,
+                       const std::function<void()>& on_moved);
 absl::Status AnswerProof(Server& server, const wire::ProofRequest& request,
                          wire::ProofReply* reply);
 absl::Status AnswerConsistency(Server& server, const wire::ConsistencyRequest& request,
@@ -63,7 +67,8 @@ absl::Status AnswerConsistency(Server& server, const wire::ConsistencyRequest& r
 
 class FederationService final : public wire::Federation::Service {
  public:
-  explicit FederationService(Server* server) : server_(*server) {}
+  FederationService(Server* server, absl::Duration stream_idle)
+      : server_(*server), streams_(stream_idle) {}
   grpc::Status Join(grpc::ServerContext*, const wire::JoinRequest*, wire::JoinReply*) override;
   grpc::Status Watch(grpc::ServerContext*, const wire::WatchRequest*,
                      grpc::ServerWriter<wire::SiteSnapshot>*) override;
@@ -83,6 +88,11 @@ class FederationService final : public wire::Federation::Service {
   // A site needs one of each; broken connections of it may not be noticed yet.
   StreamLimit watches_{1024, 8};
   StreamLimit uploads_{256, 8};
+  StreamLimit fetches_{256, 8};
+  StreamWatch streams_;
+  // The agent reports twice a second and repeats an answer after 2 s.
+  RateLimit reports_{{.per_second = 5, .burst = 20}, &SystemClock()};
+  RateLimit answers_{{.per_second = 1, .burst = 10}, &SystemClock()};
 };
 
 class JobsService final : public wire::Jobs::Service {

@@ -106,6 +106,8 @@ class Server {
   };
   // InvalidArgument: another phase. Reports on other rounds than the open one change nothing.
   absl::Status Report(const SiteId& site, const Progress& progress);
+  // Whether the round takes updates now.
+  bool IsCollecting(const JobId& job, RoundId round);
   // As CheckClaim; also ResourceExhausted: the site has two updates on their way already.
   absl::StatusOr<std::unique_ptr<UpdateSession>> BeginUpdate(const SiteId& site,
                                                              const UpdateClaim& claim);

@@ -104,6 +104,11 @@ absl::Status Server::Answer(const SiteId& site, const JobId& id, const AnswerRow
   AnswerRow row = answer;
   row.site = site;
   row.reason = CutReason(row.reason);
+  const auto known = job->answers.find(site);
+  if (known != job->answers.end() && known->second.approved == row.approved &&
+      known->second.reason == row.reason) {
+    return absl::OkStatus();  // said again
+  }
   HILUM_RETURN_IF_ERROR(core.federation->state->PutAnswer(id, row));
   job->answers[site] = row;
   Log(LogLevel::kInfo, row.approved ? "job approved" : "job denied",
@@ -222,6 +227,14 @@ absl::StatusOr<Receipt> UpdateSession::Finish(const UpdateSeal& seal) {
   }
   impl_->accepted = receipt.ok();
   return receipt;
+}
+
+bool Server::IsCollecting(const JobId& id, RoundId round) {
+  const absl::MutexLock lock(&core_->mutex);
+  const LiveJob* job = core_->FindJob(id);
+  if (job == nullptr || !job->active.has_value()) return false;
+  const auto* collecting = std::get_if<Collecting>(&job->active->round);
+  return collecting != nullptr && collecting->facts.round == round;
 }
 
 absl::StatusOr<std::unique_ptr<UpdateSession>> Server::BeginUpdate(const SiteId& site,

@@ -316,7 +316,8 @@ absl::StatusOr<wire::UpdateReceipt> TestSite::Submit(const OpenRound& round,
 
 // ---- TestFederation
 
-TestFederation::TestFederation(const ServerOptions& options) : options_(options) {
+TestFederation::TestFederation(const ServerOptions& options, const RpcOptions& rpc)
+    : options_(options), rpc_options_(rpc) {
   folder_ = temporary_.path() / "server";
   Must(InitFederation({.folder = folder_,
                        .federation = "test.example",
@@ -334,7 +335,8 @@ void TestFederation::Start() {
   const RpcOptions tls{.address = last_address_.empty() ? "127.0.0.1:0" : last_address_,
                        .ca_pem = federation->ca.certificate_pem,
                        .certificate_pem = federation->tls.certificate_pem,
-                       .key_pem = federation->tls.key_pem};
+                       .key_pem = federation->tls.key_pem,
+                       .stream_idle = rpc_options_.stream_idle};
   server_ = Must(Server::Create(std::move(federation), options_));
   rpc_ = Must(RpcListener::Start(server_.get(), tls));
   server_->Start();

@@ -111,7 +111,7 @@ absl::StatusOr<wire::JobStatus> SendLaunch(wire::Jobs::Stub& lead, const proto::
 class TestFederation {
  public:
   // Init, then start. Fails the test when that fails.
-  explicit TestFederation(const ServerOptions& options = {});
+  explicit TestFederation(const ServerOptions& options = {}, const RpcOptions& rpc = {});
   ~TestFederation();
 
   void Start();
@@ -138,6 +138,7 @@ class TestFederation {
   TempFolder temporary_;
   fs::path folder_;
   ServerOptions options_;
+  RpcOptions rpc_options_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<RpcListener> rpc_;
   std::unique_ptr<wire::Jobs::Stub> lead_;
