@@ -13,6 +13,7 @@
 #include "kernels/dequantize.h"
 #include "kernels/keystream.h"
 #include "kernels/quantize.h"
+#include "kernels/tag_polynomial.h"
 #include "kernels/updates.h"
 
 namespace hilum::kernels {
@@ -51,6 +52,9 @@ absl::Status Gram(Updates updates, std::span<double> partial, int device_index);
 // mask: 2^ring_bits - 1. The keys are wiped on the GPU afterwards.
 absl::Status ChaCha20Add(std::span<uint32_t> tile, const MaskKeys& keys, uint64_t first_coord,
                          uint32_t mask, int device_index);
+// words_per_coord: 1, or 2 for 64-bit sums.
+absl::StatusOr<TagValues> EvaluateTags(std::span<const uint32_t> words, const TagValues& points,
+                                       int words_per_coord, int device_index);
 
 }  // namespace cuda
 }  // namespace hilum::kernels

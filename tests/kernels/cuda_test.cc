@@ -7,6 +7,7 @@
 #include "kernels/keystream.h"
 #include "kernels/quantize.h"
 #include "kernels/sum_of_squares.h"
+#include "kernels/tag_polynomial.h"
 #include "tests/kernels/parity.h"
 #include "tests/status_matchers.h"
 
@@ -52,6 +53,18 @@ TEST_F(Cuda, KeystreamsGiveTheSameBits) {
       HILUM_ASSERT_OK(KeystreamAdd(gpu, prepared, first, cuda));
       EXPECT_EQ(gpu, cpu) << n << " from " << first;
     }
+  }
+}
+
+TEST_F(Cuda, TagsGiveTheSameBits) {
+  constexpr TagValues kPoints = {0x123456789abcdefull, kTagPrime - 1, 77};
+  for (const int64_t n : SizesAround(8192)) {
+    const std::vector<uint32_t> words = RandomWords(n);
+    const std::vector<uint64_t> sums = RandomTotals(n);
+    HILUM_ASSERT_OK_AND_ASSIGN(const TagValues of_words, EvaluateTags(words, kPoints, cuda));
+    HILUM_ASSERT_OK_AND_ASSIGN(const TagValues of_sums, EvaluateTags(sums, kPoints, cuda));
+    EXPECT_EQ(of_words, EvaluateTagsReference(words, kPoints)) << n;
+    EXPECT_EQ(of_sums, EvaluateTagsReference(sums, kPoints)) << n;
   }
 }
 
