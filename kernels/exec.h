@@ -3,6 +3,8 @@
 // A block program is a plain struct with one call operator made of phases:
 //   block.Local(n, f)  calls f(t) for each thread t < n; f may touch only what belongs to t.
 //   block.Phase(n, f)  calls f(t, shared) for each thread t < n; then all threads wait.
+//   block.PhaseOfLanes(width, n, f)  calls f(group, lane, shared) for n groups of `width` threads;
+//                          on the CPU once a group, with lane 0: f takes all lanes as a vector.
 // Without n: all Program::kThreads threads. n may exceed kThreads or be negative (then no thread
 // runs), so a ragged last tile is n_params - first and needs no padding.
 // Inside a phase the threads run in any order. Shared memory reaches a program only through Phase,
@@ -74,6 +76,10 @@ class Block {
   HILUM_KERNEL void Phase(F f) const {
     Phase(Program::kThreads, f);
   }
+  template <class F>
+  HILUM_KERNEL void PhaseOfLanes(int width, int64_t n, F f) const {
+    Phase(n * width, [&](int t, auto& shared) { f(t / width, t % width, shared); });
+  }
 
   int64_t index;
 
@@ -102,9 +108,10 @@ cudaError_t Launch(cudaStream_t stream, const Program& program, int64_t blocks) 
 enum class Order { kForward, kReverse };
 
 // One thread block on the CPU. Each phase is a loop over the threads.
-template <class Program, Order kOrder>
+template <class Program, Order kOrder, Isa kTheIsa>
 class Block {
  public:
+  static constexpr Isa kIsa = kTheIsa;
   template <class T>
   struct PerThread {
     std::array<T, Program::kThreads> value{};
@@ -135,6 +142,11 @@ class Block {
   HILUM_KERNEL void Phase(F f) const {
     Phase(Program::kThreads, f);
   }
+  template <class F>
+  HILUM_KERNEL void PhaseOfLanes(int width, int64_t n, F f) const {
+    Local(std::min<int64_t>(n, Program::kThreads / width),
+          [&](int group) { f(group, 0, shared_); });
+  }
 
   int64_t index;
 
@@ -145,27 +157,27 @@ class Block {
 // Blocks first..last-1, compiled once for each Isa: release binaries run on any x86-64, and take
 // the widest instructions that they find. `flatten` pulls the program's lambdas in, so that their
 // loops are compiled for the same instructions.
-template <Order kOrder, class Program>
+template <Order kOrder, Isa kIsa, class Program>
 HILUM_KERNEL void RunBlocks(const Program& program, int64_t first, int64_t last) {
   typename Program::Shared shared;
   for (int64_t index = first; index < last; ++index) {
-    program(Block<Program, kOrder>(index, shared));
+    program(Block<Program, kOrder, kIsa>(index, shared));
   }
 }
 template <Order kOrder, class Program>
 __attribute__((flatten)) void RunScalar(const Program& program, int64_t first, int64_t last) {
-  RunBlocks<kOrder>(program, first, last);
+  RunBlocks<kOrder, Isa::kScalar>(program, first, last);
 }
 #if defined(__x86_64__)
 template <Order kOrder, class Program>
 __attribute__((flatten, target("avx2,fma"))) void RunAvx2(const Program& program, int64_t first,
                                                           int64_t last) {
-  RunBlocks<kOrder>(program, first, last);
+  RunBlocks<kOrder, Isa::kAvx2>(program, first, last);
 }
 template <Order kOrder, class Program>
 __attribute__((flatten, target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))) void RunAvx512(
     const Program& program, int64_t first, int64_t last) {
-  RunBlocks<kOrder>(program, first, last);
+  RunBlocks<kOrder, Isa::kAvx512>(program, first, last);
 }
 #endif
 
@@ -186,8 +198,11 @@ inline constexpr int64_t kMinBlocksPerThread = 16;
 template <Order kOrder = Order::kForward, class Program>
 void Launch(const Program& program, int64_t blocks, Isa isa = DefaultIsa()) {
   const auto run = RunFor<kOrder, Program>(isa);
-  ParallelFor(blocks, kMinBlocksPerThread,
-              [&](int64_t first, int64_t last) { run(program, first, last); });
+  int64_t min_blocks = kMinBlocksPerThread;
+  if constexpr (requires { Program::kMinBlocksPerThread; }) {  // a program of long blocks says less
+    min_blocks = Program::kMinBlocksPerThread;
+  }
+  ParallelFor(blocks, min_blocks, [&](int64_t first, int64_t last) { run(program, first, last); });
 }
 
 #endif

@@ -30,7 +30,7 @@ class SiteMatrix {
 };
 
 // |Gram - true| <= this * sum_k |x_ik * x_jk|, for up to 2^28 coordinates. A product of two floats
-// is exact in double; a term then passes at most 32 additions in its thread, 6 in the tree, 8 over
+// is exact in double; a term then passes at most 256 additions in its lane, 3 in the tree, 8 over
 // the tiles of a stretch and 2^14 over the stretches, each within 2^-53.
 inline constexpr double kGramRelativeError = 0x1p-38;
 
