@@ -1,12 +1,20 @@
 #include "crypto/tree.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
+#include <thread>
 
 #include "base/check.h"
 #include "crypto/hash.h"
 
 namespace hilum::crypto {
+namespace {
+
+// A thread costs about as much as hashing 100 KiB.
+constexpr size_t kMinBytesPerThread = size_t{1} << 20;
+
+}  // namespace
 
 Digest LeafHash(ByteView leaf) {
   const uint8_t prefix = 0x00;
@@ -65,13 +73,27 @@ Digest ChunkLeafHash(absl::string_view label, uint32_t chunk_index, ByteView chu
 
 void ChunkTree::Add(ByteView chunk) { tree_.AddLeafHash(ChunkLeafHash(label_, n_chunks(), chunk)); }
 
-Digest ChunkTreeRoot(absl::string_view label, ByteView bytes, size_t chunk_bytes) {
+Digest ChunkTreeRoot(absl::string_view label, ByteView bytes, size_t chunk_bytes, int n_threads) {
   HILUM_CHECK(chunk_bytes > 0);
-  ChunkTree tree(label);
-  for (size_t at = 0; at < bytes.size(); at += chunk_bytes) {
-    tree.Add(bytes.subspan(at, std::min(chunk_bytes, bytes.size() - at)));
-  }
-  return tree.Root();
+  const size_t n_chunks = bytes.size() / chunk_bytes + (bytes.size() % chunk_bytes != 0 ? 1 : 0);
+  HILUM_CHECK(n_chunks <= size_t{1} << 32);  // the index has 32 bits
+  std::vector<Digest> leaves(n_chunks);
+  std::atomic<size_t> next{0};
+  const auto take_chunks = [&] {
+    for (size_t i = next++; i < n_chunks; i = next++) {
+      const size_t at = i * chunk_bytes;
+      leaves[i] = ChunkLeafHash(label, static_cast<uint32_t>(i),
+                                bytes.subspan(at, std::min(chunk_bytes, bytes.size() - at)));
+    }
+  };
+  const size_t n_useful = std::min(n_chunks, bytes.size() / kMinBytesPerThread);
+  const size_t n_asked =
+      n_threads > 0 ? static_cast<size_t>(n_threads) : std::thread::hardware_concurrency();
+  std::vector<std::thread> threads;
+  for (size_t i = 1; i < std::min(n_useful, n_asked); ++i) threads.emplace_back(take_chunks);
+  take_chunks();
+  for (std::thread& thread : threads) thread.join();
+  return TreeRoot(leaves);
 }
 
 }  // namespace hilum::crypto

@@ -55,7 +55,10 @@ class ChunkTree {
 };
 
 // Tree(label, v) of bytes in memory, cut into chunks of `chunk_bytes` (> 0); the last may be short.
-Digest ChunkTreeRoot(absl::string_view label, ByteView bytes, size_t chunk_bytes);
+// The leaves are hashed on up to `n_threads` threads, the caller's among them; 0: one for each
+// core. The root does not depend on their number. Thread-safe.
+Digest ChunkTreeRoot(absl::string_view label, ByteView bytes, size_t chunk_bytes,
+                     int n_threads = 0);
 
 }  // namespace hilum::crypto
 

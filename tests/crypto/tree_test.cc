@@ -90,5 +90,23 @@ TEST(ChunkTree, OfChunksInOrderIsTheRootOfTheWhole) {
   EXPECT_EQ(ChunkTreeRoot("label", {}, 100), EmptyTreeHash());
 }
 
+TEST(ChunkTree, RootDoesNotDependOnTheThreads) {
+  Bytes bytes((7 << 20) + 13);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * 31 + (i >> 16));
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{1} << 20, size_t{2} << 20, bytes.size()}) {
+    for (const size_t chunk_bytes : {size_t{100'000}, size_t{1} << 20, size_t{1} << 30}) {
+      const ByteView part = ByteView(bytes).first(size);
+      ChunkTree tree("label");
+      for (size_t at = 0; at < size; at += chunk_bytes) {
+        tree.Add(part.subspan(at, std::min(chunk_bytes, size - at)));
+      }
+      for (const int n_threads : {0, 1, 2, 3, 64}) {
+        EXPECT_EQ(ChunkTreeRoot("label", part, chunk_bytes, n_threads), tree.Root())
+            << size << ", " << chunk_bytes << ", " << n_threads;
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace hilum::crypto
