@@ -17,12 +17,10 @@
 namespace hilum::aggregator {
 namespace {
 
-constexpr int64_t kMinTtlS = 60;
-constexpr int64_t kMaxTtlS = 90 * 86'400;
 constexpr int64_t kClockDifferenceS = 86'400;
 
 absl::Status CheckTtl(int64_t ttl_s) {
-  if (ttl_s >= kMinTtlS && ttl_s <= kMaxTtlS) return absl::OkStatus();
+  if (ttl_s >= kMinInvitationS && ttl_s <= kMaxInvitationS) return absl::OkStatus();
   return absl::InvalidArgumentError(
       absl::StrCat("an invitation for ", ttl_s, " s; the range is 1 minute to 90 days"));
 }

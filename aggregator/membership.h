@@ -21,6 +21,9 @@ struct Invitation {
   int64_t expires_s = 0;
 };
 
+inline constexpr int64_t kMinInvitationS = 60;
+inline constexpr int64_t kMaxInvitationS = 90 * 86'400;
+
 // Makes a one-time invitation. Only the hash of its secret is kept. Needs no lock on the log.
 // InvalidArgument: the site's name, or ttl_s outside 1 minute to 90 days. AlreadyExists: a member
 // has the name.

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/system_error.h"
 
 namespace hilum {
 namespace {
@@ -23,7 +24,7 @@ absl::Status SystemError(absl::string_view action, const fs::path& path) {
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) {
     return absl::ResourceExhaustedError(text);
   }
-  return absl::UnavailableError(text);
+  return SystemUnavailable(text);
 }
 
 // A descriptor that is closed at the end of its scope.

@@ -29,7 +29,8 @@ class App : public CLI::App {
   App(absl::string_view program, absl::string_view description)
       : CLI::App(std::string(description), std::string(program)) {
     set_version_flag("--version",
-                     absl::StrCat(program, " ", kVersion, " (protocol ", kProtocolVersion, ")"));
+                     absl::StrCat(program, " ", kVersion, " (protocol ", kProtocolVersion, ")"),
+                     "Prints the version");
     set_help_flag("--help,-h", "Prints this help");
     footer(std::string(kResearchUseOnly));
   }

@@ -111,7 +111,7 @@ absl::Status WritePicture(const Result& result, const std::filesystem::path& pat
 absl::Status Verdict(int n_refused, int n_without_picture, size_t n_files) {
   if (n_refused > 0) {
     return absl::AbortedError(
-        absl::StrCat(n_refused, " of ", n_files, " files were refused; the reasons are above"));
+        absl::StrCat(n_refused, " of ", n_files, " files refused; the reasons are above"));
   }
   if (n_without_picture > 0) {
     return absl::AbortedError(absl::StrCat(n_without_picture, " of ", n_files,

@@ -6,14 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/version.h"
+#include "cli/infer_trust.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "client/infer.h"
-#include "client/ledger_gate.h"
 
 namespace hilum::cli {
 namespace {
@@ -72,10 +71,7 @@ void AddRow(const client::Finding& finding, Table& table) {
 }  // namespace
 
 absl::Status RunInfer(const InferFlags& flags) {
-  HILUM_ASSIGN_OR_RETURN(const client::ReleasePins pins, client::ReadPins(flags.trust));
-  HILUM_ASSIGN_OR_RETURN(
-      const client::VerifiedModel model,
-      client::LedgerGate::AdmitRelease(flags.model, pins, SystemClock().NowSeconds()));
+  HILUM_ASSIGN_OR_RETURN(const client::VerifiedModel model, ReadRelease(flags.model, flags.trust));
   HILUM_ASSIGN_OR_RETURN(client::Clinic clinic, client::Clinic::Open(model));
   HILUM_ASSIGN_OR_RETURN(const std::vector<fs::path> films, FilmsOf(flags.paths));
   nlohmann::ordered_json results = nlohmann::ordered_json::array();

@@ -78,7 +78,7 @@ absl::Status RunLaunch(const JobFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const v1::JobStatus status,
                          client->Launch(job.plan_bytes, job.model_sha256));
   if (flags.wait) {
-    return Watch(*client, {.job = job.plan.job, .json = flags.json, .fail_unless_done = true});
+    return Watch(*client, {.job = job.plan.job, .json = flags.json});
   }
   PrintStatus(flags, status);
   return absl::OkStatus();
@@ -92,11 +92,12 @@ absl::Status RunPlan(const JobFlags& flags) {
                   : job.plan.cohort.target > 0 ? job.plan.cohort.target
                                                : job.plan.cohort.minimum;
   input.model_bytes = job.model.size();
+  if ((flags.films_per_second > 0) != (flags.films > 0)) {
+    return absl::InvalidArgumentError(
+        "--films N, the training films of the largest site, and --films-per-second R, what the "
+        "slowest site trains, say how long a job takes only together.");
+  }
   if (flags.films_per_second > 0) {
-    if (flags.films == 0) {
-      return absl::InvalidArgumentError(
-          "--films-per-second needs --films N, the training films of the largest site.");
-    }
     input.films_per_second = flags.films_per_second;
     input.films = flags.films;
   }

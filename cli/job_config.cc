@@ -43,6 +43,16 @@ void ReadModel(TomlReader& reader, JobFile& job, std::string& init) {
   }
   ReadName(reader, "profile", model.profile);
   reader.Integer("min_age_years", model.min_age_years, 0, 150);
+  for (const char* key : {"init", "architecture", "classes", "profile"}) {
+    job.places[key] = reader.Place(key);
+  }
+  const auto keep_optional = [&](const char* key, const std::string& value) {
+    job.places[key] = reader.Has(key)
+                          ? reader.Place(key)
+                          : absl::StrCat(reader.Place(key), " is ", value, " by default");
+  };
+  keep_optional("norm", model.norm);
+  keep_optional("min_age_years", absl::StrCat(model.min_age_years));
 }
 
 void ReadTraining(TomlReader& reader, proto::TrainingPlan& training) {
@@ -59,6 +69,15 @@ void ReadTraining(TomlReader& reader, proto::TrainingPlan& training) {
   reader.Real("augment", training.augment, {.min = 0, .max = 2});
   reader.Real("prox_mu", training.prox_mu, {.min = 0, .max = 10});
   reader.Real("max_gradient_norm", training.max_gradient_norm, {.min = 0, .max = 1e6});
+  if (training.optimizer != "sgd" && reader.Has("momentum")) {
+    reader.Refuse("momentum", absl::StrCat("only optimizer \"sgd\" has it, and this is \"",
+                                           training.optimizer, "\"; remove the line."));
+  }
+  if (training.schedule == "constant" && training.schedule_rounds != 0) {
+    reader.Refuse("schedule_rounds",
+                  "only schedules \"cosine\" and \"one-cycle\" have a length, and this is "
+                  "\"constant\"; remove the line.");
+  }
 }
 
 void ReadStrategy(TomlReader& reader, proto::RoundPlan& plan) {
@@ -70,6 +89,9 @@ void ReadStrategy(TomlReader& reader, proto::RoundPlan& plan) {
     reader.Section("training");
     reader.Refuse("prox_mu", "must be 0 unless [strategy] name is \"fedprox\".");
   }
+  if (plan.strategy.name == "fedprox" && plan.training.prox_mu == 0) {
+    reader.Refuse("name", "needs [training] prox_mu above 0; without the pull it is \"fedavg\".");
+  }
 }
 
 void ReadCohort(TomlReader& reader, proto::CohortPlan& cohort) {
@@ -77,8 +99,8 @@ void ReadCohort(TomlReader& reader, proto::CohortPlan& cohort) {
   reader.Integer("minimum", cohort.minimum, 2, 500);
   reader.Integer("target", cohort.target, 0, 500);
   if (cohort.target != 0 && cohort.target < cohort.minimum) {
-    reader.Refuse("target", absl::StrCat("is ", cohort.target, ", but 0 (every site) or at least ",
-                                         "minimum, ", cohort.minimum, ", is needed."));
+    reader.Refuse("target", absl::StrCat("must be 0 (every site) or at least minimum, ",
+                                         cohort.minimum, "."));
   }
   reader.Integer("recruit_s", cohort.recruit_s, 1, 30 * kDayS);
   reader.Integer("return_wait_s", cohort.return_wait_s, 0, 30 * kDayS);
@@ -94,34 +116,50 @@ void ReadAggregation(TomlReader& reader, proto::AggregationPlan& aggregation) {
   reader.Integer("ring_bits", aggregation.ring_bits, 16, 32);
   reader.Integer("value_bits", aggregation.value_bits, 0, aggregation.ring_bits - 1);
   if (aggregation.value_bits == 1) {
-    reader.Refuse("value_bits", absl::StrCat("is 1, but 0 (as many as fit) or from 2 to ",
-                                             aggregation.ring_bits - 1, " are needed."));
+    reader.Refuse("value_bits", absl::StrCat("must be 0 (as many as fit) or from 2 to ",
+                                             aggregation.ring_bits - 1, "."));
   }
   reader.Integer("max_weight", aggregation.max_weight, 1, 1'000'000);
 }
 
-absl::Status Disagree(absl::string_view field, absl::string_view job, absl::string_view model) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("JOB.toml's ", field, " is ", job, ", but the model folder says ", model, "."));
+absl::Status About(const fs::path& file, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(file.string(), ": ", status.message()));
 }
 
-absl::Status CheckAgrees(const proto::ModelPlan& plan, const proto::ModelDescription& model) {
-  if (plan.architecture != model.architecture) {
-    return Disagree("architecture", plan.architecture, model.architecture);
-  }
-  if (plan.classes != model.classes) {
-    return Disagree("classes", absl::StrJoin(plan.classes, ","), absl::StrJoin(model.classes, ","));
-  }
-  if (plan.profile != model.profile) return Disagree("profile", plan.profile, model.profile);
-  if (plan.norm != model.norm) return Disagree("norm", plan.norm, model.norm);
-  if (plan.min_age_years != model.min_age_years) {
-    return Disagree("min_age_years", absl::StrCat(plan.min_age_years),
-                    absl::StrCat(model.min_age_years));
+// The command that makes a version 0 for this job.
+std::string HowToMake(const JobFile& job) {
+  const proto::ModelPlan& model = job.plan.model;
+  return absl::StrCat("hilum model init ", model.architecture, " --seed N --out ",
+                      job.model_folder.string(), " --classes ", absl::StrJoin(model.classes, ","),
+                      " --profile ", model.profile, " --min-age ", model.min_age_years);
+}
+
+// What the job file says of a key of [model] against what the folder of version 0 says.
+struct Claim {
+  const char* key;
+  std::string job;
+  std::string model;
+};
+
+absl::Status CheckAgrees(const JobFile& job, const proto::ModelDescription& model) {
+  const proto::ModelPlan& plan = job.plan.model;
+  const Claim claims[] = {
+      {"architecture", plan.architecture, model.architecture},
+      {"classes", absl::StrJoin(plan.classes, ","), absl::StrJoin(model.classes, ",")},
+      {"profile", plan.profile, model.profile},
+      {"norm", plan.norm, model.norm},
+      {"min_age_years", absl::StrCat(plan.min_age_years), absl::StrCat(model.min_age_years)}};
+  const std::string file = (job.model_folder / "model.json").string();
+  for (const Claim& claim : claims) {
+    if (claim.job == claim.model) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(job.places.at(claim.key), ", but ", file, " says ", claim.model,
+                     "; correct the line, or make another version 0 with `", HowToMake(job), "`."));
   }
   if (model.round != 0) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the model folder holds the model of round ", model.round,
-                     "; a job starts from version 0, which `hilum model init` makes."));
+        absl::StrCat(job.places.at("init"), ": ", file, " is the model of round ", model.round,
+                     "; a job starts from version 0, which `", HowToMake(job), "` makes."));
   }
   return absl::OkStatus();
 }
@@ -130,10 +168,9 @@ absl::StatusOr<Bytes> ReadModelFile(const JobFile& job, absl::string_view name,
                                     uint64_t limit_bytes) {
   absl::StatusOr<Bytes> file = ReadFile(job.model_folder / std::string(name), limit_bytes);
   if (absl::IsNotFound(file.status())) {
-    return absl::NotFoundError(
-        absl::StrCat("[model] init: ", job.model_folder.string(), " holds no ", name,
-                     "; make version 0 with `hilum model init ", job.plan.model.architecture,
-                     " --seed N --out ", job.model_folder.string(), "`."));
+    return absl::NotFoundError(absl::StrCat(job.places.at("init"), ": ", job.model_folder.string(),
+                                            " holds no ", name, "; make version 0 with `",
+                                            HowToMake(job), "`."));
   }
   return file;
 }
@@ -172,9 +209,11 @@ absl::StatusOr<LaunchableJob> LoadVersionZero(const JobFile& job) {
   LaunchableJob launchable{.plan = job.plan};
   HILUM_ASSIGN_OR_RETURN(const Bytes json,
                          ReadModelFile(job, "model.json", proto::kModelJsonLimitBytes));
-  HILUM_ASSIGN_OR_RETURN(const proto::ModelDescription model,
-                         proto::ModelDescriptionFromJson(AsText(json)));
-  HILUM_RETURN_IF_ERROR(CheckAgrees(job.plan.model, model));
+  const absl::StatusOr<proto::ModelDescription> described =
+      proto::ModelDescriptionFromJson(AsText(json));
+  if (!described.ok()) return About(job.model_folder / "model.json", described.status());
+  const proto::ModelDescription& model = *described;
+  HILUM_RETURN_IF_ERROR(CheckAgrees(job, model));
   HILUM_ASSIGN_OR_RETURN(launchable.model,
                          ReadModelFile(job, "model.safetensors", kModelLimitBytes));
   launchable.model_sha256 = crypto::Sha256(launchable.model);
@@ -183,8 +222,9 @@ absl::StatusOr<LaunchableJob> LoadVersionZero(const JobFile& job) {
         "the SHA-256 of ", (job.model_folder / "model.safetensors").string(), " is ",
         ToHex(launchable.model_sha256), ", but model.json says ", ToHex(model.sha256), "."));
   }
-  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile file, proto::ParseSafetensors(launchable.model));
-  launchable.plan.spec = std::move(file.spec);
+  absl::StatusOr<proto::SafetensorsFile> file = proto::ParseSafetensors(launchable.model);
+  if (!file.ok()) return About(job.model_folder / "model.safetensors", file.status());
+  launchable.plan.spec = std::move(file->spec);
   launchable.plan.model.profile_digest = model.profile_digest;
   HILUM_ASSIGN_OR_RETURN(launchable.plan_bytes, proto::EncodeRoundPlan(launchable.plan));
   return launchable;

@@ -2,6 +2,7 @@
 #ifndef HILUM_CLI_JOB_CONFIG_H_
 #define HILUM_CLI_JOB_CONFIG_H_
 
+#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -16,10 +17,13 @@ namespace hilum::cli {
 struct JobFile {
   fs::path model_folder;  // [model] init, relative to the file's folder
   proto::RoundPlan plan;
+  // By key of [model]: file, line, key and value, for sentences about the folder of version 0.
+  std::map<std::string, std::string> places;
 };
 
-// NotFound: no such file. InvalidArgument: not TOML, an unknown or missing key, a wrong type or a
-// value out of its range; the sentence has file, line, key, value and what is allowed.
+// NotFound: no such file. InvalidArgument: not TOML, an unknown or missing key, a wrong type, a
+// value out of its range, or a key that the chosen optimizer, schedule or strategy would not read;
+// the sentence has file, line, key, value and what is allowed.
 absl::StatusOr<JobFile> ReadJobFile(const fs::path& path);
 // The same for text in memory; `file` is its name in messages.
 absl::StatusOr<JobFile> ParseJobFile(const fs::path& file, absl::string_view text);
@@ -33,9 +37,9 @@ struct LaunchableJob {
 };
 
 // Reads model.safetensors and model.json of the job's model folder and completes the plan.
-// NotFound: the folder or a file is missing. InvalidArgument: model and JOB.toml disagree (the
-// sentence names the field and both values), or the model is not version 0. DataLoss: the file
-// is damaged or its SHA-256 is not model.json's.
+// NotFound: the folder or a file is missing. InvalidArgument: model and job file disagree (the
+// sentence names both files, the line, the key and both values), or the model is not version 0.
+// DataLoss: the file is damaged or its SHA-256 is not model.json's.
 absl::StatusOr<LaunchableJob> LoadVersionZero(const JobFile& job);
 
 }  // namespace hilum::cli

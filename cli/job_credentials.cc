@@ -4,7 +4,9 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
+#include "crypto/certificate.h"
 
 namespace hilum::cli {
 namespace {
@@ -18,6 +20,20 @@ absl::StatusOr<std::string> ReadPart(const fs::path& folder, absl::string_view n
       "the credential folder ", folder.string(), " cannot be used: ", text.status().message(),
       "; --as or HILUM_CREDENTIALS names the folder that ",
       "`hilum server init` made (D/operator)."));
+}
+
+// What TLS would only answer with a connection that breaks.
+absl::Status CheckIdentity(const fs::path& folder, const LeadCredentials& credentials) {
+  absl::Status status = crypto::CheckKeyMatches(
+      {.certificate_pem = credentials.certificate_pem, .key_pem = credentials.key_pem});
+  if (status.ok()) {
+    status = crypto::VerifyIssuedBy(credentials.certificate_pem, credentials.ca_pem,
+                                    SystemClock().NowSeconds());
+  }
+  if (status.ok()) return status;
+  return absl::InvalidArgumentError(
+      absl::StrCat("ca.pem, cert.pem and key.pem of the credential folder ", folder.string(),
+                   " do not fit: ", status.message(), "; ask the operator for D/operator again."));
 }
 
 absl::Status CheckAddress(absl::string_view address) {
@@ -55,6 +71,7 @@ absl::StatusOr<LeadCredentials> ReadCredentials(const fs::path& folder, absl::st
                      " must be a JSON object with origin, log_vkey and entry_key."));
   }
   HILUM_RETURN_IF_ERROR(CheckAddress(credentials.address));
+  HILUM_RETURN_IF_ERROR(CheckIdentity(folder, credentials));
   return credentials;
 }
 

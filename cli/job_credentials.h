@@ -20,7 +20,8 @@ struct LeadCredentials {
 };
 
 // Reads ca.pem, cert.pem, key.pem and federation.json. `server`, if not empty, replaces the
-// address. InvalidArgument: a file is missing or damaged, or the address is not HOST:PORT.
+// address. InvalidArgument: a file is missing or damaged, the certificate is expired or another's
+// than the CA's or the key's, or the address is not HOST:PORT.
 absl::StatusOr<LeadCredentials> ReadCredentials(const fs::path& folder, absl::string_view server);
 
 }  // namespace hilum::cli

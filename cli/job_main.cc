@@ -41,7 +41,8 @@ std::map<CLI::App*, Run> AddVerbs(App& app, JobFlags& flags) {
 
   CLI::App* launch = AddCall(app, flags, "launch", "Sends version 0 and starts a job");
   launch->add_option("file", flags.file, "JOB.toml")->required();
-  launch->add_flag("--wait", flags.wait, "Watch until the job is done, paused or failed");
+  launch->add_flag("--wait", flags.wait,
+                   "Watch until the job is done, paused, failed or cancelled");
   verbs[launch] = RunLaunch;
 
   CLI::App* status = AddCall(app, flags, "status", "Shows a job, or all of them");

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -15,6 +16,8 @@
 
 namespace hilum::cli {
 namespace {
+
+using Clock = std::chrono::steady_clock;
 
 constexpr auto kCallTimeout = std::chrono::seconds(30);
 constexpr auto kTransferTimeout = std::chrono::hours(1);
@@ -52,8 +55,12 @@ struct JobClient::Impl {
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::Jobs::Stub> stub;
 
-  absl::Status ToStatus(const grpc::Status& status) const {
-    return proto::FromGrpcStatus(status, address);
+  // `started`: when the call was, unless it was answered first and failed then.
+  absl::Status ToStatus(const grpc::Status& status,
+                        std::optional<Clock::time_point> started) const {
+    std::optional<double> waited_s;
+    if (started) waited_s = std::chrono::duration<double>(Clock::now() - *started).count();
+    return proto::FromGrpcStatus(status, absl::StrCat("the server ", address), waited_s);
   }
 
   // A call with one request and one reply.
@@ -61,8 +68,9 @@ struct JobClient::Impl {
   absl::StatusOr<Reply> Call(Method method, const Request& request) const {
     grpc::ClientContext context;
     SetTimeout(context, kCallTimeout);
+    const Clock::time_point started = Clock::now();
     Reply reply;
-    HILUM_RETURN_IF_ERROR(ToStatus(((*stub).*method)(&context, request, &reply)));
+    HILUM_RETURN_IF_ERROR(ToStatus(((*stub).*method)(&context, request, &reply), started));
     return reply;
   }
 };
@@ -79,17 +87,14 @@ JobClient::JobClient(const LeadCredentials& credentials) : impl_(std::make_uniqu
 JobClient::~JobClient() = default;
 
 absl::StatusOr<v1::FederationStatus> JobClient::Federation() {
-  grpc::ClientContext context;
-  SetTimeout(context, kCallTimeout);
-  v1::FederationStatus reply;
-  HILUM_RETURN_IF_ERROR(impl_->ToStatus(impl_->stub->Status(&context, {}, &reply)));
-  return reply;
+  return impl_->Call<v1::FederationStatus>(&v1::Jobs::Stub::Status, google::protobuf::Empty());
 }
 
 absl::Status JobClient::PutModel(ByteView file, const Digest& sha256,
                                  const std::function<void(uint64_t)>& on_sent) {
   grpc::ClientContext context;
   SetTimeout(context, kTransferTimeout);
+  const Clock::time_point started = Clock::now();
   v1::PutModelReply reply;
   const auto writer = impl_->stub->PutModel(&context, &reply);
   v1::ModelChunk chunk;
@@ -101,10 +106,10 @@ absl::Status JobClient::PutModel(ByteView file, const Digest& sha256,
     on_sent(offset + size);
   }
   writer->WritesDone();
-  HILUM_RETURN_IF_ERROR(impl_->ToStatus(writer->Finish()));
+  HILUM_RETURN_IF_ERROR(impl_->ToStatus(writer->Finish(), started));
   if (reply.sha256() != AsString(sha256)) {
     return absl::DataLossError(
-        absl::StrCat(impl_->address, " stored another model than was sent."));
+        absl::StrCat("the server ", impl_->address, " stored another model than was sent."));
   }
   return absl::OkStatus();
 }
@@ -146,25 +151,29 @@ absl::StatusOr<v1::JobStatus> JobClient::Job(const std::string& job) {
   std::vector<std::string> names;
   for (const v1::JobStatus& status : list.jobs()) names.push_back(status.job());
   return absl::NotFoundError(
-      absl::StrCat(impl_->address, " has no job ", job, "; it has ",
+      absl::StrCat("the server ", impl_->address, " has no job ", job, "; it has ",
                    names.empty() ? std::string("none") : absl::StrJoin(names, ", "), "."));
 }
 
 absl::Status JobClient::Watch(const std::string& job, const std::atomic<bool>& stop,
                               const std::function<bool(const v1::JobStatus&)>& on_status) {
   grpc::ClientContext context;
+  std::optional<Clock::time_point> started = Clock::now();
   v1::JobRequest request;
   request.set_job(job);
   const Canceller canceller(context, stop);
   const auto reader = impl_->stub->WatchJob(&context, request);
   v1::JobStatus status;
   bool wanted = true;
-  while (wanted && reader->Read(&status)) wanted = on_status(status);
+  while (wanted && reader->Read(&status)) {
+    started.reset();
+    wanted = on_status(status);
+  }
   if (!wanted) context.TryCancel();
   const grpc::Status ended = reader->Finish();
   if (!wanted) return absl::OkStatus();
   if (stop) return absl::CancelledError("stopped.");
-  return impl_->ToStatus(ended);
+  return impl_->ToStatus(ended, started);
 }
 
 absl::StatusOr<v1::ProofReply> JobClient::FetchProof(const RoundEntry& entry) {
@@ -179,6 +188,7 @@ absl::StatusOr<Bytes> JobClient::FetchModel(const Digest& sha256, uint64_t limit
                                             const std::function<void(uint64_t)>& on_received) {
   grpc::ClientContext context;
   SetTimeout(context, kTransferTimeout);
+  const Clock::time_point started = Clock::now();
   v1::ModelRequest request;
   request.set_sha256(AsString(sha256));
   const auto reader = impl_->stub->FetchModel(&context, request);
@@ -188,18 +198,19 @@ absl::StatusOr<Bytes> JobClient::FetchModel(const Digest& sha256, uint64_t limit
     if (chunk.data().size() > limit_bytes - file.size()) {
       context.TryCancel();
       reader->Finish();
-      return absl::DataLossError(absl::StrCat(impl_->address, " sent a model of more than ",
-                                              limit_bytes, " bytes, which its layout allows."));
+      return absl::DataLossError(absl::StrCat("the server ", impl_->address,
+                                              " sent a model of more than ", limit_bytes,
+                                              " bytes, which its layout allows."));
     }
     AppendText(file, chunk.data());
     on_received(file.size());
   }
-  HILUM_RETURN_IF_ERROR(impl_->ToStatus(reader->Finish()));
+  HILUM_RETURN_IF_ERROR(impl_->ToStatus(reader->Finish(), started));
   const Digest found = crypto::Sha256(file);
   if (found != sha256) {
-    return absl::DataLossError(absl::StrCat(impl_->address, " sent a model with SHA-256 ",
-                                            ToHex(found), ", the ledger says ", ToHex(sha256),
-                                            "."));
+    return absl::DataLossError(absl::StrCat("the server ", impl_->address,
+                                            " sent a model with SHA-256 ", ToHex(found),
+                                            ", the ledger says ", ToHex(sha256), "."));
   }
   return file;
 }

@@ -1,6 +1,7 @@
 #include "cli/job_view.h"
 
 #include <map>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -11,6 +12,9 @@ namespace hilum::cli {
 namespace {
 
 using nlohmann::ordered_json;
+
+constexpr size_t kReasonCharacters = 38;  // of a sentence in a table
+constexpr size_t kPageColumns = 100;
 
 std::string Loss(double loss) { return absl::StrFormat("%.4f", loss); }
 
@@ -77,6 +81,30 @@ std::string SiteChange(const v1::SiteStatus* before, const v1::SiteStatus& now) 
   return parts.empty() ? "" : absl::StrCat(now.site(), ": ", absl::StrJoin(parts, ", "));
 }
 
+// A table whose last column is a sentence: a long one is cut, and stands whole below the table.
+class SentenceTable {
+ public:
+  explicit SentenceTable(std::vector<std::string> header) : table_(std::move(header)) {}
+
+  // `about` begins the sentence's line below the table.
+  void AddRow(std::vector<std::string> cells, absl::string_view about,
+              const std::string& sentence) {
+    const std::string shown = Shortened(Printable(sentence), kReasonCharacters);
+    if (shown != Printable(sentence)) {
+      absl::StrAppend(&below_, Wrapped(absl::StrCat(about, ": ", sentence), kPageColumns));
+    }
+    cells.push_back(shown);
+    table_.AddRow(std::move(cells));
+  }
+  std::string ToString() const {
+    return absl::StrCat(table_.ToString(), below_.empty() ? "" : "\n", below_);
+  }
+
+ private:
+  Table table_;
+  std::string below_;
+};
+
 }  // namespace
 
 bool IsSettled(const v1::JobStatus& status) {
@@ -84,26 +112,26 @@ bool IsSettled(const v1::JobStatus& status) {
 }
 
 std::string SiteTable(const v1::JobStatus& status) {
-  Table table({"site", "connected", "answer", "phase", "films", "loss", "reason"});
+  SentenceTable table({"site", "connected", "answer", "phase", "films", "loss", "reason"});
   for (const v1::SiteStatus& site : status.sites()) {
     const bool known = site.has_statistics();
     table.AddRow({site.site(), site.connected() ? "yes" : "no", site.answer(), Phase(site),
-                  known ? absl::StrCat(site.weight()) : "-", known ? Loss(site.loss()) : "-",
-                  site.reason()});
+                  known ? absl::StrCat(site.weight()) : "-", known ? Loss(site.loss()) : "-"},
+                 site.site(), site.reason());
   }
   return table.ToString();
 }
 
 std::string RoundTable(const v1::JobStatus& status) {
-  Table table(
+  SentenceTable table(
       {"round", "status", "sites", "films", "mean loss", "time", "received", "dropped", "reason"});
   for (const v1::RoundSummary& round : status.history()) {
     const bool ok = round.status() == "ok";
     table.AddRow({absl::StrCat(round.round()), round.status(), absl::StrCat(round.cohort_size()),
                   ok ? absl::StrCat(round.total_weight()) : "-", ok ? Loss(round.mean_loss()) : "-",
                   FormatSeconds(round.seconds()),
-                  FormatBytes(static_cast<double>(round.received_bytes())), Names(round.dropped()),
-                  round.reason()});
+                  FormatBytes(static_cast<double>(round.received_bytes())), Names(round.dropped())},
+                 absl::StrCat("round ", round.round()), round.reason());
   }
   return table.ToString();
 }
@@ -112,28 +140,31 @@ std::string StatusPage(const v1::JobStatus& status) {
   std::string page = absl::StrCat("job ", Printable(status.job()), ": ", Printable(status.state()),
                                   ", ", status.history_size(), " of ", status.rounds(),
                                   " rounds begun, ledger size ", status.ledger_size(), "\n");
-  if (!status.message().empty()) absl::StrAppend(&page, Printable(status.message()), "\n");
+  if (!status.message().empty()) absl::StrAppend(&page, Wrapped(status.message(), kPageColumns));
   absl::StrAppend(&page, "\n", SiteTable(status));
   if (status.history_size() > 0) absl::StrAppend(&page, "\n", RoundTable(status));
   return page;
 }
 
 std::string JobTable(const v1::JobList& jobs) {
-  Table table({"job", "state", "rounds", "sites", "message"});
+  SentenceTable table({"job", "state", "rounds", "sites", "message"});
   for (const v1::JobStatus& job : jobs.jobs()) {
     // A list comes without the rounds' history: only how many are planned is known.
-    table.AddRow({job.job(), job.state(), absl::StrCat(job.rounds()),
-                  absl::StrCat(job.sites_size()), job.message()});
+    table.AddRow(
+        {job.job(), job.state(), absl::StrCat(job.rounds()), absl::StrCat(job.sites_size())},
+        job.job(), job.message());
   }
   return table.ToString();
 }
 
 std::vector<std::string> Changes(const v1::JobStatus& before, const v1::JobStatus& now) {
   std::vector<std::string> lines;
+  std::string state;
   if (before.state() != now.state() || before.message() != now.message()) {
-    lines.push_back(absl::StrCat("job ", now.job(), " is ", now.state(),
-                                 now.message().empty() ? "" : ": ", now.message()));
+    state = absl::StrCat("job ", now.job(), " is ", now.state(), now.message().empty() ? "" : ": ",
+                         now.message());
   }
+  if (!state.empty() && !IsSettled(now)) lines.push_back(state);
   std::map<std::string, const v1::SiteStatus*> sites;
   for (const v1::SiteStatus& site : before.sites()) sites[site.site()] = &site;
   for (const v1::SiteStatus& site : now.sites()) {
@@ -146,6 +177,8 @@ std::vector<std::string> Changes(const v1::JobStatus& before, const v1::JobStatu
         i < before.history_size() && before.history(i).status() == now.history(i).status();
     if (!known) lines.push_back(RoundLine(now.history(i)));
   }
+  // How it ended stands last.
+  if (!state.empty() && IsSettled(now)) lines.push_back(state);
   for (std::string& line : lines) line = Printable(line);
   return lines;
 }

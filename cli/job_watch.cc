@@ -1,12 +1,14 @@
 #include "cli/job_watch.h"
 
-#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <iostream>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/terminal.h"
 #include "cli/job_view.h"
 #include "cli/output.h"
@@ -29,11 +31,19 @@ class LivePage {
   void Draw(const std::string& page) {
     if (lines_ > 0) Print(absl::StrCat("\x1b[", lines_, "A\x1b[J"));
     Print(page);
-    lines_ = std::count(page.begin(), page.end(), '\n');
+    lines_ = 0;
+    for (const absl::string_view line : absl::StrSplit(absl::StripSuffix(page, "\n"), '\n')) {
+      lines_ += RowsOf(line);
+    }
   }
 
  private:
-  int64_t lines_ = 0;
+  // What a line takes on the terminal, which breaks a long one.
+  static size_t RowsOf(absl::string_view line) {
+    const size_t columns = TerminalColumns(StandardStream::kOutput);
+    return 1 + (Characters(line) - (line.empty() ? 0 : 1)) / columns;
+  }
+  size_t lines_ = 0;
 };
 
 class Viewer {
@@ -66,10 +76,15 @@ void Pause() {
   }
 }
 
-absl::Status Outcome(const v1::JobStatus& status, bool fail_unless_done) {
-  if (!fail_unless_done || status.state() == "done") return absl::OkStatus();
-  return absl::AbortedError(
-      absl::StrCat("job ", status.job(), " is ", status.state(), ": ", status.message()));
+// Whether the job got what it was launched for.
+absl::Status Outcome(const v1::JobStatus& status) {
+  if (status.state() == "done") return absl::OkStatus();
+  std::string sentence = absl::StrCat("job ", status.job(), " is ", status.state());
+  if (!status.message().empty()) absl::StrAppend(&sentence, ": ", status.message());
+  if (status.state() == "paused" && !absl::StrContains(status.message(), "hilum job resume")) {
+    absl::StrAppend(&sentence, "; `hilum job resume ", status.job(), "` goes on");
+  }
+  return absl::AbortedError(sentence);
 }
 
 }  // namespace
@@ -88,7 +103,7 @@ absl::Status Watch(JobClient& client, const WatchOptions& options) {
           settled = IsSettled(status);
           return !settled;
         });
-    if (settled) return Outcome(viewer.last(), options.fail_unless_done);
+    if (settled) return Outcome(viewer.last());
     if (stop_requested) {
       std::cerr << "stopped watching; the job goes on: `hilum job watch " << options.job
                 << "` shows it again" << std::endl;

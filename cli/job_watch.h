@@ -11,13 +11,13 @@ namespace hilum::cli {
 
 struct WatchOptions {
   std::string job;
-  bool json = false;              // one line of JSON for each status
-  bool fail_unless_done = false;  // Aborted when the job ends paused, failed or cancelled
+  bool json = false;  // one line of JSON for each status
 };
 
 // A page that redraws itself on a terminal, else a line for each change. A server that goes away
 // is waited for, two minutes at most. Ctrl-C ends the watching, not the job: OK, and a line that
-// says so. Errors: as JobClient::Watch.
+// says so. Aborted: the job is paused, failed or cancelled; the sentence has the server's reason,
+// and for a paused job how to go on. Other errors: as JobClient::Watch.
 absl::Status Watch(JobClient& client, const WatchOptions& options);
 
 }  // namespace hilum::cli

@@ -18,8 +18,15 @@ CLI::App* AddVerb(CLI::App& app, LedgerFlags& flags, const char* name, const cha
                    "entry vouches for itself: trust on first use");
   verb->add_option("--entry-key", flags.entry_key,
                    "The aggregator's entry key as you know it, base64");
-  verb->add_option("--study", flags.study, "The study, where the log holds several");
   verb->add_flag("--json", flags.json, "One JSON document");
+  return verb;
+}
+
+// A verb about one study: a job.
+CLI::App* AddStudyVerb(CLI::App& app, LedgerFlags& flags, const char* name,
+                       const char* description) {
+  CLI::App* verb = AddVerb(app, flags, name, description);
+  verb->add_option("--study", flags.study, "The study (job), where the log holds several");
   return verb;
 }
 
@@ -57,25 +64,26 @@ int main(int argc, char** argv) {
   Verbs verbs{};
   verbs.verify = AddVerb(app, flags, "verify", "Checks the whole log; exit code 3 when it fails");
   verbs.verify->add_flag("--hashes", hashes_only, "Tree, tiles and encoding only");
-  verbs.show = AddVerb(app, flags, "show", "Prints the entries of a verified log");
+  verbs.show = AddStudyVerb(app, flags, "show", "Prints the entries of a verified log");
   verbs.show->add_option("ROUND", show.round, "Only entries of this round")
       ->check(hilum::cli::WholeNumber());
   verbs.show->add_option("--type", show.type, "Only this type, for example round-close");
   verbs.show->add_option("--site", show.site, "Only entries by, about or with this member");
   verbs.show->add_option("--since", show.since, "Only from 2026-11-24, or seconds since 1970");
-  verbs.prove = AddVerb(app, flags, "prove", "Emits the .tlog-proof of one entry");
+  verbs.prove = AddStudyVerb(app, flags, "prove", "Emits the .tlog-proof of one entry");
   verbs.prove->add_option("ROUND", prove.round, "The round whose round-close is proven")
       ->check(hilum::cli::WholeNumber());
   verbs.prove->add_option("--index", prove.index, "The entry with this index instead")
       ->check(hilum::cli::WholeNumber());
   verbs.prove->add_flag("--open", prove.open, "The round-open of ROUND instead");
   verbs.prove->add_option("--out", prove.out, "File to write instead of standard output");
-  verbs.audit = AddVerb(app, flags, "audit", "Computes a round again and compares it, bit for bit");
+  verbs.audit =
+      AddStudyVerb(app, flags, "audit", "Computes a round again and compares it, bit for bit");
   verbs.audit->add_option("ROUND", round, "The round")
       ->check(hilum::cli::WholeNumber())
       ->required();
-  verbs.export_verb =
-      AddVerb(app, flags, "export", "Writes all that `audit` needs of a round into one folder");
+  verbs.export_verb = AddStudyVerb(app, flags, "export",
+                                   "Writes all that `audit` needs of a round into one folder");
   verbs.export_verb->add_option("ROUND", round, "The round")
       ->check(hilum::cli::WholeNumber())
       ->required();

@@ -1,6 +1,7 @@
 #include "cli/ledger_show.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -86,6 +87,19 @@ bool Concerns(const Entry& entry, const std::string& site) {
   return incident != nullptr && incident->about == site;
 }
 
+// NotFound: `study` is set and no entry is of it. A mistyped name must not look like no entries.
+absl::Status CheckStudy(const std::string& study, const ledger_anchor::LogView& view) {
+  if (study.empty()) return absl::OkStatus();
+  std::set<std::string> studies;
+  for (const ViewEntry& one : view.entries) {
+    if (one.entry.study == study) return absl::OkStatus();
+    if (!one.entry.study.empty()) studies.insert(one.entry.study);
+  }
+  return absl::NotFoundError(
+      absl::StrCat("the log holds no study \"", study, "\"; it holds ",
+                   studies.empty() ? std::string("none") : absl::StrJoin(studies, ", ")));
+}
+
 absl::StatusOr<std::vector<const ViewEntry*>> Select(const ShowFlags& flags,
                                                      const ledger_anchor::LogView& view) {
   constexpr absl::string_view kTypes[] = {"genesis",     "join",          "leave",   "round-open",
@@ -94,6 +108,7 @@ absl::StatusOr<std::vector<const ViewEntry*>> Select(const ShowFlags& flags,
     return absl::InvalidArgumentError(absl::StrCat("no entry has the type \"", flags.type,
                                                    "\"; there are ", absl::StrJoin(kTypes, ", ")));
   }
+  HILUM_RETURN_IF_ERROR(CheckStudy(flags.ledger.study, view));
   uint64_t since = 0;
   if (!flags.since.empty()) {
     HILUM_ASSIGN_OR_RETURN(since, ParseTime(flags.since));

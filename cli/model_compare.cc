@@ -11,8 +11,8 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "cli/infer_trust.h"
 #include "cli/job_config.h"
-#include "cli/model_trust.h"
 #include "cli/model_verbs.h"
 #include "cli/output.h"
 #include "cli/progress.h"
@@ -37,13 +37,6 @@ struct CompareFlags {
 std::atomic<bool> stop_asked = false;
 void AskToStop(int) { stop_asked = true; }
 
-std::string Cell(const nlohmann::ordered_json& metrics) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.3f [%.3f, %.3f]", metrics["balanced_accuracy"].get<double>(),
-                metrics["ci95"][0].get<double>(), metrics["ci95"][1].get<double>());
-  return text;
-}
-
 std::string ToText(const nlohmann::ordered_json& json) {
   const nlohmann::ordered_json& metrics = json["metrics"];
   Table table({"trained on", "films", "balanced accuracy [95 %]", "federated is better by [95 %]"});
@@ -56,7 +49,7 @@ std::string ToText(const nlohmann::ordered_json& json) {
                     d["ci95"][1].get<double>());
     }
     table.AddRow({name, row.contains("n_train") ? absl::StrCat(row["n_train"].get<int64_t>()) : "",
-                  Cell(row), difference});
+                  FormatEstimate(row["balanced_accuracy"], row["ci95"]), difference});
   };
   for (const auto& [site, row] : metrics["local_only"].items()) add(site, row);
   add("pooled", metrics["pooled"]);
@@ -73,8 +66,18 @@ std::string ToText(const nlohmann::ordered_json& json) {
 }
 
 absl::StatusOr<std::string> RunComparison(const CompareFlags& flags) {
+  const client::PinSource& trust = flags.trust;
+  const bool trusts = !trust.site.empty() || !trust.policy.empty() || !trust.trust_log.empty();
+  if (flags.federated.empty() && trusts) {
+    return absl::InvalidArgumentError(
+        "--site, --policy and --trust-log say whom to believe about a released model: name it with "
+        "--federated DIR.");
+  }
   HILUM_ASSIGN_OR_RETURN(JobFile job, ReadJobFile(flags.job));
-  if (!flags.model0.empty()) job.model_folder = flags.model0;
+  if (!flags.model0.empty()) {
+    job.model_folder = flags.model0;
+    job.places["init"] = "--model0";
+  }
   HILUM_ASSIGN_OR_RETURN(const LaunchableJob launchable, LoadVersionZero(job));
   client::CompareOptions options;
   options.plan = launchable.plan;
@@ -128,11 +131,12 @@ void AddCompare(App& app, ModelVerbs& verbs) {
   verb->add_option("--test", flags->test, "The common test folder: films, labels.csv")->required();
   verb->add_option("--model0", flags->model0, "Folder of version 0 (default: [model] init)");
   verb->add_option("--federated", flags->federated, "Released model folder to compare with");
-  verb->add_option("--rounds", flags->rounds, "Rounds of the whole run (default: JOB.toml's)");
+  verb->add_option("--rounds", flags->rounds, "Rounds of the whole run (default: JOB.toml's)")
+      ->check(CLI::Range(1, 100'000));
   verb->add_option("--workers", flags->workers, "Models trained at the same time")
       ->check(CLI::Range(1, 64));
   verb->add_option("--out", flags->out, "Writes the JSON document here too");
-  AddTrust(verb, flags->trust);
+  AddTrust(verb, flags->trust, "With --federated. ");
   verb->add_flag("--json", flags->json, "One JSON document");
   verbs[verb] = [flags] { return Run(*flags); };
 }

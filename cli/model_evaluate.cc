@@ -3,10 +3,12 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/status_macros.h"
-#include "cli/model_trust.h"
+#include "cli/infer_trust.h"
 #include "cli/model_verbs.h"
 #include "cli/output.h"
 #include "client/evaluate.h"
@@ -21,35 +23,38 @@ struct EvaluateFlags {
   bool json = false;
 };
 
-std::string Number(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.3f", value);
-  return text;
+void AddRow(const std::string& films, const nlohmann::ordered_json& metrics, Table& table) {
+  table.AddRow({films, absl::StrCat(metrics["n"].get<int64_t>()),
+                FormatEstimate(metrics["balanced_accuracy"], metrics["ci95"])});
 }
 
-std::string ValueOf(const nlohmann::ordered_json& metrics) {
-  return absl::StrCat(Number(metrics["balanced_accuracy"]), " [", Number(metrics["ci95"][0]), ", ",
-                      Number(metrics["ci95"][1]), "]");
+// One row a true class, one column a class that the model named.
+std::string Confusion(const nlohmann::ordered_json& metrics) {
+  std::vector<std::string> header{"films that are"};
+  for (const auto& name : metrics["classes"]) {
+    header.push_back(absl::StrCat("called ", name.get<std::string>()));
+  }
+  Table table(header);
+  for (size_t k = 0; k < metrics["classes"].size(); ++k) {
+    std::vector<std::string> row{metrics["classes"][k].get<std::string>()};
+    for (const auto& n : metrics["confusion"][k]) row.push_back(absl::StrCat(n.get<int64_t>()));
+    table.AddRow(row);
+  }
+  return table.ToString();
 }
 
 std::string ToText(const nlohmann::ordered_json& json) {
   const nlohmann::ordered_json& metrics = json["metrics"];
   Table table({"films", "n", "balanced accuracy [95 %]"});
-  table.AddRow({"all", absl::StrCat(metrics["n"].get<int64_t>()), ValueOf(metrics)});
-  for (const auto& [source, part] : metrics["by_source"].items()) {
-    table.AddRow({source, absl::StrCat(part["n"].get<int64_t>()), ValueOf(part)});
-  }
+  AddRow("all", metrics, table);
+  for (const auto& [source, part] : metrics["by_source"].items()) AddRow(source, part, table);
   std::string text =
       absl::StrCat("model ", json["model"].get<std::string>(), ", round ",
                    json["round"].get<uint64_t>(), ", proven\n", table.ToString(), "AUROC");
   for (const auto& [name, value] : metrics["auroc"].items()) {
-    absl::StrAppend(&text, " ", name, " ", Number(value));
+    absl::StrAppend(&text, " ", name, " ", absl::StrFormat("%.3f", value.get<double>()));
   }
-  absl::StrAppend(&text, "\nconfusion, one row a true class:\n");
-  for (size_t k = 0; k < metrics["classes"].size(); ++k) {
-    absl::StrAppend(&text, "  ", metrics["classes"][k].get<std::string>(), " ",
-                    metrics["confusion"][k].dump(), "\n");
-  }
+  absl::StrAppend(&text, "\n", Confusion(metrics));
   absl::StrAppend(&text, json["refused"].get<uint64_t>(), " films refused, ",
                   json["unlabelled"].get<uint64_t>(), " without label, ",
                   json["outside_age"].get<uint64_t>(), " below the model's age range\n",

@@ -1,5 +1,4 @@
 // hilum model verify, hilum model card.
-#include <cstdio>
 #include <memory>
 #include <string>
 
@@ -8,7 +7,7 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/version.h"
-#include "cli/model_trust.h"
+#include "cli/infer_trust.h"
 #include "cli/model_verbs.h"
 #include "cli/output.h"
 
@@ -49,12 +48,8 @@ std::string Cell(const nlohmann::ordered_json& estimate) {
   if (!estimate.is_object()) return "not available";
   const int64_t n = estimate["n"];
   if (n < 30) return absl::StrCat("insufficient (n=", n, ")");
-  char text[96];
-  std::snprintf(text, sizeof text, "%.3f [%.3f, %.3f] (n=%lld, %s)",
-                estimate["value"].get<double>(), estimate["ci95"][0].get<double>(),
-                estimate["ci95"][1].get<double>(), static_cast<long long>(n),
-                estimate["method"].get<std::string>().c_str());
-  return text;
+  return absl::StrCat(FormatEstimate(estimate["value"], estimate["ci95"]), " (n=", n, ", ",
+                      estimate["method"].get<std::string>(), ")");
 }
 
 void AppendMetrics(const std::string& title, const nlohmann::ordered_json& metrics,

@@ -11,24 +11,25 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
+#include "base/system_error.h"
 
 namespace hilum::cli {
 namespace {
 
 constexpr absl::string_view kGap = "  ";
+constexpr absl::string_view kCut = "...";
 
-// Characters of UTF-8 text: bytes that do not continue another.
-size_t Width(absl::string_view text) {
-  size_t width = 0;
-  for (const char c : text) width += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  return width;
-}
-
-// "12", "-0.5", "98 %", "1.2 MB", "-": what a column of numbers holds.
+// "12", "-0.5", "98 %", "2 h 05 min", "-": what a column of numbers holds. "0 of 2 sites" is text.
 bool LooksNumeric(absl::string_view cell) {
+  constexpr size_t kUnitCharacters = 3;
   if (cell.empty() || cell == "-") return true;
   double value = 0.0;
-  return absl::SimpleAtod(cell.substr(0, cell.find(' ')), &value);
+  if (!absl::SimpleAtod(cell.substr(0, cell.find(' ')), &value)) return false;
+  for (const absl::string_view word : absl::StrSplit(cell, ' ')) {
+    if (!absl::SimpleAtod(word, &value) && word.size() > kUnitCharacters) return false;
+  }
+  return true;
 }
 
 std::string Dump(const nlohmann::ordered_json& document, int indent) {
@@ -51,6 +52,7 @@ int ExitCode(const absl::Status& status) {
     case absl::StatusCode::kPermissionDenied:
       return 4;
     case absl::StatusCode::kUnavailable:
+      return IsSystemError(status) ? 1 : 5;
     case absl::StatusCode::kDeadlineExceeded:
     case absl::StatusCode::kUnauthenticated:
       return 5;
@@ -89,9 +91,9 @@ std::string Table::ToString() const {
   std::vector<size_t> widths(header_.size());
   std::vector<bool> numeric(header_.size(), true);
   for (size_t column = 0; column < header_.size(); ++column) {
-    widths[column] = Width(header_[column]);
+    widths[column] = Characters(header_[column]);
     for (const auto& row : rows_) {
-      widths[column] = std::max(widths[column], Width(row[column]));
+      widths[column] = std::max(widths[column], Characters(row[column]));
       numeric[column] = numeric[column] && LooksNumeric(row[column]);
     }
   }
@@ -99,7 +101,7 @@ std::string Table::ToString() const {
   const auto append_line = [&](const std::vector<std::string>& cells) {
     std::string line;
     for (size_t column = 0; column < cells.size(); ++column) {
-      const std::string pad(widths[column] - Width(cells[column]), ' ');
+      const std::string pad(widths[column] - Characters(cells[column]), ' ');
       if (column > 0) absl::StrAppend(&line, kGap);
       line += numeric[column] ? pad + cells[column] : cells[column] + pad;
     }
@@ -108,6 +110,39 @@ std::string Table::ToString() const {
   append_line(header_);
   for (const auto& row : rows_) append_line(row);
   return out;
+}
+
+size_t Characters(absl::string_view text) {
+  size_t n = 0;
+  for (const char c : text) n += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  return n;
+}
+
+std::string Shortened(absl::string_view text, size_t limit) {
+  if (Characters(text) <= limit) return std::string(text);
+  size_t end = 0;
+  for (size_t width = 0; end < text.size(); ++end) {
+    width += Characters(text.substr(end, 1));
+    if (width > limit - kCut.size()) break;
+  }
+  return absl::StrCat(text.substr(0, end), kCut);
+}
+
+std::string Wrapped(absl::string_view text, size_t columns) {
+  std::string out;
+  size_t width = 0;  // of the last line
+  const std::string clean = Printable(text);
+  for (const absl::string_view word : absl::StrSplit(clean, ' ', absl::SkipEmpty())) {
+    if (out.empty()) {
+      width = Characters(word);
+      absl::StrAppend(&out, word);
+      continue;
+    }
+    const bool fits = width + 1 + Characters(word) <= columns;
+    absl::StrAppend(&out, fits ? " " : "\n  ", word);
+    width = (fits ? width + 1 : 2) + Characters(word);
+  }
+  return out + "\n";
 }
 
 std::string FormatBytes(double bytes) {
@@ -127,6 +162,11 @@ std::string FormatSeconds(double seconds) {
   if (whole < 60) return absl::StrCat(whole, " s");
   if (whole < 3600) return absl::StrFormat("%d min %02d s", whole / 60, whole % 60);
   return absl::StrFormat("%d h %02d min", whole / 3600, whole % 3600 / 60);
+}
+
+std::string FormatEstimate(double value, const nlohmann::ordered_json& interval) {
+  return absl::StrFormat("%.3f [%.3f, %.3f]", value, interval[0].get<double>(),
+                         interval[1].get<double>());
 }
 
 std::string Printable(absl::string_view text) {

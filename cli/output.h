@@ -20,7 +20,7 @@ namespace hilum::cli {
 //   3 DataLoss: a signature, proof, hash or replay does not verify
 //   4 PermissionDenied: refused by policy
 //   5 Unavailable, DeadlineExceeded, Unauthenticated: the other side cannot be reached
-//   1 all others: the operation failed
+//   1 all others, and an Unavailable that is this computer's own: the operation failed
 int ExitCode(const absl::Status& status);
 
 // Writes "hilum-x: sentence" to standard error, hilum-x being this program, and returns
@@ -51,11 +51,24 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
+// Characters of UTF-8 text: bytes that do not continue another.
+size_t Characters(absl::string_view text);
+
+// The text, or its beginning and "..." where it has more than `limit` (>= 3) characters.
+std::string Shortened(absl::string_view text, size_t limit);
+
+// The text in lines of at most `columns` characters, broken at spaces; all lines but the first
+// begin with two. A longer word stays whole. Control characters become '?'.
+std::string Wrapped(absl::string_view text, size_t columns);
+
 // "1.2 MB", "812 B": decimal units, three digits.
 std::string FormatBytes(double bytes);
 
 // "4.2 s", "12 s", "3 min 20 s", "2 h 05 min".
 std::string FormatSeconds(double seconds);
+
+// "0.871 [0.802, 0.926]": a figure with its interval, {low, high}.
+std::string FormatEstimate(double value, const nlohmann::ordered_json& interval);
 
 // Replaces control characters by '?': for any text of a peer that goes to a terminal.
 std::string Printable(absl::string_view text);

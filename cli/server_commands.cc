@@ -18,13 +18,20 @@ using Json = nlohmann::ordered_json;
 absl::StatusOr<int64_t> ParseTtl(const std::string& text) {
   absl::Duration duration;
   int64_t days = 0;
-  if (absl::EndsWith(text, "d") && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days) &&
-      days >= 0 && days <= 36'500) {
-    return days * 86'400;
+  if (absl::EndsWith(text, "d") && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days)) {
+    duration = absl::Hours(24) * days;
+  } else if (!absl::ParseDuration(text, &duration)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--ttl is \"", text, "\", but a number with a unit is needed, like 72h, 30m or 7d"));
   }
-  if (absl::ParseDuration(text, &duration)) return absl::ToInt64Seconds(duration);
-  return absl::InvalidArgumentError(
-      absl::StrCat("--ttl is \"", text, "\"; write it like 72h, 30m or 7d"));
+  if (duration < absl::Seconds(aggregator::kMinInvitationS) ||
+      duration > absl::Seconds(aggregator::kMaxInvitationS)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--ttl is \"", text, "\", but an invitation is valid from ",
+                     aggregator::kMinInvitationS, " seconds to ",
+                     aggregator::kMaxInvitationS / 86'400, " days; write it like 72h, 30m or 7d"));
+  }
+  return absl::ToInt64Seconds(duration);
 }
 
 absl::StatusOr<std::unique_ptr<aggregator::State>> OpenState(

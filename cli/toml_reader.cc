@@ -1,5 +1,6 @@
 #include "cli/toml_reader.h"
 
+#include <charconv>
 #include <map>
 #include <set>
 #include <sstream>
@@ -16,7 +17,17 @@ namespace {
 
 constexpr size_t kShownValueBytes = 80;
 
+// The shortest text that reads back as the number, as a person would have written it: 0.9.
+std::string SpellingOfReal(double value) {
+  char text[32];
+  const std::to_chars_result end = std::to_chars(text, text + sizeof text, value);
+  std::string shortest(text, end.ptr);
+  if (shortest.find_first_not_of("-0123456789") == std::string::npos) shortest += ".0";
+  return shortest;
+}
+
 std::string Spelling(const toml::node& node) {
+  if (node.is_floating_point()) return SpellingOfReal(node.as_floating_point()->get());
   std::ostringstream out;
   node.visit([&out](const auto& value) { out << value; });
   std::string text = out.str();
@@ -216,9 +227,14 @@ std::optional<int64_t> TomlReader::ReadInteger(absl::string_view key, int64_t mi
   return node->as_integer()->get();
 }
 
-void TomlReader::Refuse(absl::string_view key, absl::string_view reason) {
+std::string TomlReader::Place(absl::string_view key) {
   const toml::node* node = impl_->Find(key);
-  impl_->Keep(absl::StrCat(impl_->Where(node, impl_->section, key), ": ", reason));
+  const std::string where = impl_->Where(node, impl_->section, key);
+  return node == nullptr ? where : absl::StrCat(where, " = ", Spelling(*node));
+}
+
+void TomlReader::Refuse(absl::string_view key, absl::string_view reason) {
+  impl_->Keep(absl::StrCat(Place(key), ": ", reason));
 }
 
 absl::Status TomlReader::Finish() {

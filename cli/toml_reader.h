@@ -66,7 +66,11 @@ class TomlReader {
     }
   }
 
-  // An error of the caller about a key of this section: "job.toml:12: [model] classes: <reason>".
+  // Where the key of this section stands and what it says, to begin a sentence with:
+  // "job.toml:12: [model] profile = 'cxr128'", or "job.toml: [model] norm" when it is absent.
+  std::string Place(absl::string_view key);
+
+  // An error of the caller about a key of this section: its place, ": " and the reason.
   void Refuse(absl::string_view key, absl::string_view reason);
 
   // InvalidArgument: the first error, or a key or section that no call asked for.

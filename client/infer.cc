@@ -36,13 +36,15 @@ std::vector<std::string> FlagsOf(const dicom::BranchRecord& branches) {
   return flags;
 }
 
-std::string Caption(const Finding& finding) {
+// `coloured`: the heat map has a spot that speaks for the class.
+std::string Caption(const Finding& finding, bool coloured) {
   char text[96];
-  std::snprintf(text, sizeof text, "%s %.3f. Colour: where the network looked, no evidence.",
-                finding.predicted.substr(0, 16).c_str(),
+  std::snprintf(text, sizeof text, "%s %.3f. %s", finding.predicted.substr(0, 16).c_str(),
                 std::max_element(finding.probabilities.begin(), finding.probabilities.end(),
                                  [](const auto& a, const auto& b) { return a.second < b.second; })
-                    ->second);
+                    ->second,
+                coloured ? "Colour: where it looked, no evidence."
+                         : "No colour: no spot spoke for this class.");
   return text;
 }
 
@@ -110,11 +112,14 @@ absl::StatusOr<Finding> Clinic::Judge(const dicom::PixelVolume& volume, bool wit
   if (with_overlay) {
     HILUM_ASSIGN_OR_RETURN(const models::HeatMap heat,
                            network_.Explain(image, static_cast<int>(best)));
+    const bool coloured =
+        std::any_of(heat.values.begin(), heat.values.end(), [](float h) { return h > 0; });
+    finding.caption = Caption(finding, coloured);
     HILUM_ASSIGN_OR_RETURN(finding.overlay, dicom::DrawOverlay({.height = film.height(),
                                                                 .width = film.width(),
                                                                 .film = film.pixels(),
                                                                 .heat = heat.values,
-                                                                .caption = Caption(finding)}));
+                                                                .caption = finding.caption}));
   }
   return finding;
 }

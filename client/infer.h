@@ -31,6 +31,7 @@ struct Finding {
   std::vector<std::string> flags;        // AGE_ABSENT, VIEW_ABSENT, BODY_PART_ABSENT, LOSSY
   std::string branches;                  // the choices that the file's header forced
   std::optional<dicom::Image8> overlay;  // when asked for, and there is a result
+  std::string caption;                   // what the overlay says in its second line
 };
 
 // A verified model, ready. Not thread-safe.

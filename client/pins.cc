@@ -52,7 +52,7 @@ absl::StatusOr<ReleasePins> ReadPins(const PinSource& source) {
     return absl::InvalidArgumentError(absl::StrCat(
         n_set == 0 ? "nothing says which ledger to believe" : "several ledgers are named",
         ": give one of --site FOLDER (a site that has joined), --policy FILE (a "
-        "tlog-policy) or --trust-log VKEY."));
+        "tlog-policy; or set HILUM_POLICY) or --trust-log VKEY."));
   }
   ReleasePins pins;
   if (!source.trust_log.empty()) {

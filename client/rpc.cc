@@ -145,11 +145,14 @@ absl::StatusOr<JoinAnswer> Connection::Join(const JoinCall& call) {
   request.set_entry_key(ToText(call.entry_key));
   request.set_member_signature(ToText(call.member_signature));
   request.set_joined_at_s(call.joined_at_s);
+  const auto started = std::chrono::steady_clock::now();
+  impl_->WaitUntilConnected(kConnectMs);  // a server that was started this moment
   grpc::ClientContext context;
   SetDeadline(context, kCallSeconds);
   v1::JoinReply reply;
-  HILUM_RETURN_IF_ERROR(
-      proto::FromGrpcStatus(impl_->stub->Join(&context, request, &reply), impl_->peer));
+  const grpc::Status joined = impl_->stub->Join(&context, request, &reply);
+  const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - started;
+  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(joined, impl_->peer, waited.count()));
   return JoinAnswer{reply.certificate(), reply.federation(), reply.genesis_proof(),
                     reply.join_proof()};
 }

@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -9,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
@@ -41,10 +43,29 @@ absl::StatusOr<Url> ParseUrl(absl::string_view url) {
   return parsed;
 }
 
+// Why there was no answer and what to do, in our words.
+absl::string_view WhyUnreachable(httplib::Error error) {
+  switch (error) {
+    case httplib::Error::Connection:
+      return "nothing listens there, or the name is unknown; check that the server runs and that "
+             "the address is right";
+    case httplib::Error::ConnectionTimeout:
+      return "no answer came; check the address, the network and the firewall, then try again";
+    case httplib::Error::SSLConnection:
+    case httplib::Error::SSLLoadingCerts:
+    case httplib::Error::SSLServerVerification:
+      return "its TLS certificate was not accepted; check the address";
+    default:
+      return "what answers there does not speak HTTP, or the connection broke; check that the "
+             "address is that of the server's HTTP listener";
+  }
+}
+
 absl::StatusOr<Bytes> Get(httplib::Client& client, const std::string& path, const std::string& url,
                           uint64_t limit_bytes) {
   Bytes body;
   bool too_long = false;
+  const auto started = std::chrono::steady_clock::now();
   const httplib::Result result = client.Get(path, [&](const char* data, size_t size) {
     too_long = size > limit_bytes - body.size();
     if (!too_long) body.insert(body.end(), data, data + size);
@@ -55,8 +76,9 @@ absl::StatusOr<Bytes> Get(httplib::Client& client, const std::string& path, cons
         absl::StrCat(url, " has more than ", limit_bytes, " bytes, the limit"));
   }
   if (!result) {
-    return absl::UnavailableError(
-        absl::StrCat("cannot reach ", url, ": ", httplib::to_string(result.error())));
+    const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - started;
+    return absl::UnavailableError(absl::StrFormat("%s could not be reached in %.1f s: %s", url,
+                                                  waited.count(), WhyUnreachable(result.error())));
   }
   if (result->status == 200) return body;
   const std::string text = absl::StrCat(url, " answered ", result->status);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "crypto/tree.h"
 #include "ledger_anchor/note.h"
@@ -197,7 +198,8 @@ absl::StatusOr<RoundEntries> FindRound(const LogView& view, uint64_t round,
   }
   if (studies.size() > 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the log holds ", studies.size(), " studies; name the one of round ", round));
+        absl::StrCat("the log holds ", studies.size(), " studies; name the one of round ", round,
+                     " with --study: ", absl::StrJoin(studies, ", ")));
   }
   if (found.open != nullptr) return found;
   return absl::NotFoundError(absl::StrCat("the log holds no round ", round));

@@ -2,13 +2,17 @@
 
 #include <utility>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/log.h"
 
 namespace hilum::proto {
 namespace {
 
 constexpr size_t kSentenceLimitBytes = 2000;
+constexpr char kOurs[] = "hilum";  // details of a status whose sentence is a program's of ours
 // A connection that does not finish its TLS handshake by then is closed. gRPC's two minutes would
 // let a stranger hold every file descriptor of the server.
 constexpr int kHandshakeTimeoutMs = 15'000;
@@ -23,6 +27,30 @@ void RouteGrpcLog() {
     return true;
   }();
   static_cast<void>(routed);
+}
+
+// Why a call found no answer, and what to do about it, from gRPC's own words for it.
+absl::string_view WhyUnreachable(const grpc::Status& status) {
+  constexpr std::pair<absl::string_view, absl::string_view> kReasons[] = {
+      {"connection refused",
+       "nothing listens there; check that it runs and that the address is right"},
+      {"dns resolution failed", "its name is unknown; check the address and the network's DNS"},
+      {"handshake failed",
+       "what answers there is not a server of this federation; check the address, and that nothing "
+       "on the way opens TLS"},
+      {"unreachable", "no way leads there; check the address and the network"},
+      {"no route to host", "no way leads there; check the address and the network"}};
+  const std::string said = absl::AsciiStrToLower(status.error_message());
+  for (const auto& [words, reason] : kReasons) {
+    if (absl::StrContains(said, words)) return reason;
+  }
+  constexpr absl::string_view kSilent =
+      "no answer came; check the address, the network and the firewall, then try again";
+  const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
+                    absl::StrContains(said, "timed out") || absl::StrContains(said, "timeout");
+  return late ? kSilent
+              : "the connection broke; try again, and where it always breaks, check your "
+                "certificate";
 }
 
 }  // namespace
@@ -85,17 +113,25 @@ absl::StatusOr<std::string> PeerCertificate(const grpc::ServerContext& context) 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (status.ok()) return grpc::Status::OK;
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()),
-                      std::string(status.message().substr(0, kSentenceLimitBytes)));
+                      std::string(status.message().substr(0, kSentenceLimitBytes)), kOurs);
 }
 
-absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer) {
+absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer,
+                            std::optional<double> waited_s) {
   if (status.ok()) return absl::OkStatus();
   const auto code = static_cast<absl::StatusCode>(status.error_code());
   const bool no_answer = code == absl::StatusCode::kDeadlineExceeded ||
                          code == absl::StatusCode::kUnavailable ||
                          code == absl::StatusCode::kCancelled;
   if (no_answer) {
-    return absl::UnavailableError(absl::StrCat(peer, " does not answer: ", status.error_message()));
+    if (status.error_details() == kOurs) {
+      return absl::UnavailableError(
+          absl::StrCat(peer, " cannot answer now: ", status.error_message()));
+    }
+    Log(LogLevel::kDebug, "grpc", {{"text", status.error_message()}});
+    const std::string within = waited_s ? absl::StrFormat(" in %.1f s", *waited_s) : "";
+    return absl::UnavailableError(
+        absl::StrCat(peer, " could not be reached", within, ": ", WhyUnreachable(status)));
   }
   return absl::Status(code, status.error_message());
 }

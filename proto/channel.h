@@ -3,6 +3,7 @@
 #define HILUM_PROTO_CHANNEL_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -42,12 +43,16 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const Tls
 absl::StatusOr<std::string> PeerCertificate(const grpc::ServerContext& context);
 
 // Code and sentence are kept. Both enums share their numbers (google.rpc.Code). A sentence over
-// 2,000 bytes is cut, so that it always fits into a header.
+// 2,000 bytes is cut, so that it always fits into a header. The details are "hilum": a program of
+// ours wrote the sentence, not gRPC.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
-// `peer` names the other side in the sentence when gRPC itself failed (unreachable, deadline):
-// those become Unavailable.
-absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer);
+// The status that the other side sent. Where the call itself failed (unreachable, deadline, broken
+// connection), Unavailable and one sentence: that `peer` could not be reached, within how long
+// where `waited_s` says it, why, and what to do. gRPC's own words go to the log, at the debug
+// level.
+absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer,
+                            std::optional<double> waited_s = std::nullopt);
 
 }  // namespace hilum::proto
 

@@ -246,7 +246,7 @@ TEST_F(Rpc, ACertificateOfAnotherCaIsRefusedByTls) {
   grpc::ClientContext context;
   wire::JobAnswerReply reply;
   EXPECT_THAT(AsStatus(stub->Answer(&context, {}, &reply)),
-              StatusIs(StatusCode::kUnavailable, "does not answer"));
+              StatusIs(StatusCode::kUnavailable, "could not be reached"));
 }
 
 TEST_F(Rpc, ACertificateThatTheCaIssuedToNoMemberIsRefused) {

@@ -1,5 +1,6 @@
 #include "cli/job_config.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "tests/cli/job_fixture.h"
 
@@ -43,18 +44,22 @@ TEST(JobFile, RefusesWithFileLineKeyValueAndRange) {
       {"rounds = 3\n", "", "rounds is missing"},
       {"seed = 7", "seed = 9007199254740993", "seed = 9007199254740993"},
       {"seed = 7", "seeds = 7", "jobs/job.toml:3: seeds is not a known key"},
-      {"cxr-demo", "CXR", "jobs/job.toml:1: job: "},
+      {"cxr-demo", "CXR", "jobs/job.toml:1: job = 'CXR': "},
       {"init = \"model0\"\n", "", "[model] init is missing"},
-      {"[\"normal\", \"pneumonia\"]", "[\"normal\"]", "jobs/job.toml:8: [model] classes: has 1"},
+      {"[\"normal\", \"pneumonia\"]", "[\"normal\"]",
+       "jobs/job.toml:8: [model] classes = [ 'normal' ]: has 1"},
       {"local_epochs = 2", "local_epochs = 101", "jobs/job.toml:12: [training] local_epochs = 101"},
       {"local_epochs = 2", "learning_rate = 0", "above 0 up to 10"},
-      {"local_epochs = 2", "prox_mu = 0.1", "prox_mu: must be 0 unless"},
+      {"local_epochs = 2", "prox_mu = 0.1",
+       "jobs/job.toml:12: [training] prox_mu = 0.1: must be 0 unless"},
       {"local_epochs = 2", "optimizer = \"adam\"", "one of \"adamw\", \"sgd\""},
-      {"target = 6", "target = 3", "[cohort] target: is 3"},
+      {"target = 6", "target = 3",
+       "[cohort] target = 3: must be 0 (every site) or at least minimum, 4"},
       {"minimum = 4", "minimum = 1", "[cohort] minimum = 1, but a whole number from 2 to 500"},
       {"clip_l2 = 50.0", "clip_l2 = 0", "[aggregation] clip_l2 = 0"},
       {"clip_l2 = 50.0", "mode = \"masked\"", "one of \"open\""},
-      {"clip_l2 = 50.0", "value_bits = 1", "value_bits: is 1"},
+      {"clip_l2 = 50.0", "value_bits = 1",
+       "value_bits = 1: must be 0 (as many as fit) or from 2 to 31"},
       {"clip_l2 = 50.0", "clip_l2 = 2\nrange = 3", "[aggregation] range = 3"},
       {"[cohort]", "[cohorts]", "cohorts is not a known section"},
   };
@@ -63,6 +68,35 @@ TEST(JobFile, RefusesWithFileLineKeyValueAndRange) {
                 StatusIs(StatusCode::kInvalidArgument, refused.part))
         << refused.instead;
   }
+}
+
+// A key that the chosen optimizer, schedule or strategy would not read is an error: its author
+// believes that it does something.
+TEST(JobFile, RefusesAKeyThatNothingWouldRead) {
+  const Refused cases[] = {
+      {"local_epochs = 2", "momentum = 0.9",
+       "jobs/job.toml:12: [training] momentum = 0.9: only optimizer \"sgd\" has it, "
+       "and this is \"adamw\""},
+      {"local_epochs = 2", "optimizer = \"adamw\"\nmomentum = 0.0",
+       "jobs/job.toml:13: [training] momentum = 0.0: only"},
+      {"local_epochs = 2", "schedule_rounds = 8",
+       "jobs/job.toml:12: [training] schedule_rounds = 8: only schedules \"cosine\" and "
+       "\"one-cycle\" have a length, and this is \"constant\""},
+      {"local_epochs = 2", "prox_mu = 0.1", "[training] prox_mu = 0.1: must be 0 unless"},
+      {"[cohort]", "[strategy]\nname = \"fedprox\"\n[cohort]",
+       "jobs/job.toml:15: [strategy] name = 'fedprox': needs [training] prox_mu above 0"},
+  };
+  for (const Refused& refused : cases) {
+    EXPECT_THAT(With(refused.line, refused.instead),
+                StatusIs(StatusCode::kInvalidArgument, refused.part))
+        << refused.instead;
+  }
+}
+
+TEST(JobFile, TakesThoseKeysWhereSomethingReadsThem) {
+  HILUM_EXPECT_OK(With("local_epochs = 2", "optimizer = \"sgd\"\nmomentum = 0.5"));
+  HILUM_EXPECT_OK(With("local_epochs = 2", "schedule = \"cosine\"\nschedule_rounds = 8"));
+  HILUM_EXPECT_OK(With("local_epochs = 2\n", "prox_mu = 0.1\n[strategy]\nname = \"fedprox\"\n"));
 }
 
 TEST(JobFile, FileAndWireHaveTheSameLimits) {
@@ -84,6 +118,10 @@ class VersionZero : public testing::Test {
   void Write(const proto::ModelDescription& description) {
     WriteVersionZero(folder_.path() / "model0", description, file_);
   }
+  // "FOLDER/job.toml:LINE: [model] KEY": where a sentence says the key stands.
+  std::string Place(int line, const std::string& key) const {
+    return absl::StrCat((folder_.path() / "job.toml").string(), ":", line, ": [model] ", key);
+  }
   TestFolder folder_;
   const Bytes file_ = SmallModel({1, 2, 3, 4, 5, 6, 7, 8});
 };
@@ -99,7 +137,11 @@ TEST_F(VersionZero, CompletesThePlan) {
 }
 
 TEST_F(VersionZero, SaysHowToMakeAMissingOne) {
-  EXPECT_THAT(Load(), StatusIs(StatusCode::kNotFound, "make version 0 with `hilum model init"));
+  const absl::Status missing = Load().status();
+  EXPECT_THAT(missing, StatusIs(StatusCode::kNotFound, Place(6, "init = 'model0'")));
+  EXPECT_THAT(missing, StatusIs(StatusCode::kNotFound, "make version 0 with `hilum model init"));
+  EXPECT_THAT(missing, StatusIs(StatusCode::kNotFound,
+                                "--classes normal,pneumonia --profile cxr128 --min-age 18`"));
 }
 
 TEST_F(VersionZero, RefusesAnotherModelThanJobTomlNames) {
@@ -107,19 +149,31 @@ TEST_F(VersionZero, RefusesAnotherModelThanJobTomlNames) {
   description.classes = {"pneumonia", "normal"};
   Write(description);
   EXPECT_THAT(Load(), StatusIs(StatusCode::kInvalidArgument,
-                               "classes is normal,pneumonia, but the model folder says"));
+                               Place(8, "classes = [ 'normal', 'pneumonia' ]")));
+  EXPECT_THAT(Load(), StatusIs(StatusCode::kInvalidArgument,
+                               (folder_.path() / "model0/model.json").string() +
+                                   " says pneumonia,normal;"));
   description = SmallDescription(file_);
   description.profile = "cxr96";
   Write(description);
-  EXPECT_THAT(Load(), StatusIs(StatusCode::kInvalidArgument, "profile is cxr128"));
+  EXPECT_THAT(Load(), StatusIs(StatusCode::kInvalidArgument, Place(9, "profile = 'cxr128'")));
   description = SmallDescription(file_);
   description.architecture = "covidnet-tiny";
   Write(description);
-  EXPECT_THAT(Load(), StatusIs(StatusCode::kInvalidArgument, "architecture is covidnet-nano"));
+  EXPECT_THAT(Load(),
+              StatusIs(StatusCode::kInvalidArgument, Place(7, "architecture = 'covidnet-nano'")));
   description = SmallDescription(file_);
   description.round = 3;
   Write(description);
+  EXPECT_THAT(Load(), StatusIs(StatusCode::kInvalidArgument, Place(6, "init = 'model0'")));
   EXPECT_THAT(Load(), StatusIs(StatusCode::kInvalidArgument, "the model of round 3"));
+  // A key that the file leaves out has no line: the sentence names file, key and default.
+  description = SmallDescription(file_);
+  description.min_age_years = 1;
+  Write(description);
+  EXPECT_THAT(Load(), StatusIs(StatusCode::kInvalidArgument,
+                               (folder_.path() / "job.toml").string() +
+                                   ": [model] min_age_years is 18 by default, but "));
 }
 
 TEST_F(VersionZero, RefusesAChangedFile) {
@@ -130,7 +184,11 @@ TEST_F(VersionZero, RefusesAChangedFile) {
 TEST_F(VersionZero, RefusesWhatIsNoModel) {
   const Bytes garbage(64, 0xff);
   WriteVersionZero(folder_.path() / "model0", SmallDescription(garbage), garbage);
-  EXPECT_THAT(Load(), StatusIs(StatusCode::kDataLoss, ""));
+  EXPECT_THAT(Load(), StatusIs(StatusCode::kDataLoss,
+                               (folder_.path() / "model0/model.safetensors").string() + ": "));
+  HILUM_ASSERT_OK(WriteFileDurably(folder_.path() / "model0/model.json", AsBytes("{")));
+  EXPECT_THAT(Load(), StatusIs(StatusCode::kInvalidArgument,
+                               (folder_.path() / "model0/model.json").string() + ": "));
 }
 
 }  // namespace

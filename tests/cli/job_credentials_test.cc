@@ -1,5 +1,7 @@
 #include "cli/job_credentials.h"
 
+#include "base/clock.h"
+#include "crypto/certificate.h"
 #include "tests/cli/job_fixture.h"
 
 namespace hilum::cli {
@@ -10,7 +12,9 @@ using absl::StatusCode;
 class Credentials : public testing::Test {
  protected:
   void SetUp() override {
-    for (const char* name : {"ca.pem", "cert.pem", "key.pem"}) Write(name, name);
+    const crypto::CertifiedKey ca = *crypto::MakeCa("demo", SystemClock().NowSeconds());
+    Write("ca.pem", ca.certificate_pem);
+    Issue(ca, SystemClock().NowSeconds());
     Write("federation.json",
           R"({"address":"127.0.0.1:7443","federation":"demo","origin":"demo/ledger",)"
           R"("log_vkey":"demo/ledger+00000000+AA==","entry_key":"AA=="})");
@@ -18,12 +22,22 @@ class Credentials : public testing::Test {
   void Write(const std::string& name, absl::string_view text) {
     HILUM_ASSERT_OK(WriteFileDurably(folder_.path() / name, AsBytes(text)));
   }
+  // Writes cert.pem and key.pem.
+  void Issue(const crypto::CertifiedKey& ca, int64_t now) {
+    const crypto::Subject lead{.common_name = "lead", .role = "lead"};
+    key_ = *crypto::MakeTlsKey();
+    Write("key.pem", key_);
+    Write("cert.pem",
+          *crypto::IssueCertificate(
+              ca, {.request_pem = *crypto::MakeRequest(key_, lead), .subject = lead, .now = now}));
+  }
   TestFolder folder_;
+  std::string key_;
 };
 
 TEST_F(Credentials, AreTheFourFiles) {
   HILUM_ASSERT_OK_AND_ASSIGN(const LeadCredentials read, ReadCredentials(folder_.path(), ""));
-  EXPECT_EQ(read.key_pem, "key.pem");
+  EXPECT_EQ(read.key_pem, key_);
   EXPECT_EQ(read.address, "127.0.0.1:7443");
   EXPECT_EQ(read.origin, "demo/ledger");
 }
@@ -52,6 +66,24 @@ TEST_F(Credentials, RefuseDamagedOnes) {
                 StatusIs(StatusCode::kInvalidArgument, "federation.json"))
         << text;
   }
+}
+
+TEST_F(Credentials, RefuseCertificatesThatDoNotFit) {
+  const crypto::CertifiedKey other = *crypto::MakeCa("other", SystemClock().NowSeconds());
+  Issue(other, SystemClock().NowSeconds());
+  EXPECT_THAT(ReadCredentials(folder_.path(), ""),
+              StatusIs(StatusCode::kInvalidArgument, "not one of this CA"));
+  Write("ca.pem", other.certificate_pem);
+  HILUM_EXPECT_OK(ReadCredentials(folder_.path(), ""));
+  Issue(other, SystemClock().NowSeconds() - 3000 * 86'400);
+  EXPECT_THAT(ReadCredentials(folder_.path(), ""),
+              StatusIs(StatusCode::kInvalidArgument, "expired"));
+  Write("key.pem", *crypto::MakeTlsKey());
+  EXPECT_THAT(ReadCredentials(folder_.path(), ""),
+              StatusIs(StatusCode::kInvalidArgument, "not the one of the certificate"));
+  Write("key.pem", "none");
+  EXPECT_THAT(ReadCredentials(folder_.path(), ""),
+              StatusIs(StatusCode::kInvalidArgument, "ask the operator for D/operator again"));
 }
 
 }  // namespace

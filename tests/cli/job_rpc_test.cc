@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "base/clock.h"
 #include "cli/job_watch.h"
 #include "crypto/certificate.h"
@@ -70,6 +71,7 @@ class FakeServer : public v1::Jobs::Service {
       return grpc::Status::CANCELLED;
     }
     status.set_state(final_state);
+    status.set_message(final_message);
     writer->Write(status);
     return grpc::Status::OK;
   }
@@ -78,7 +80,7 @@ class FakeServer : public v1::Jobs::Service {
   int n_chunks = 0;
   int n_watches = 0;
   bool lie = false, breaks = false, hangs = false;
-  std::string final_state = "done";
+  std::string final_state = "done", final_message;
 };
 
 class JobRpc : public testing::Test {
@@ -149,32 +151,46 @@ TEST_F(JobRpc, RefusesAModelThatIsTooLongOrAnother) {
 TEST_F(JobRpc, NamesTheServerThatCannotBeReached) {
   server_->Shutdown();
   const absl::Status status = JobClient(credentials_).Jobs().status();
-  EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, credentials_.address));
+  EXPECT_THAT(status,
+              StatusIs(StatusCode::kUnavailable, absl::StrCat("the server ", credentials_.address,
+                                                              " could not be reached in ")));
+  EXPECT_THAT(status, StatusIs(StatusCode::kUnavailable, " s: nothing listens there; check that"));
 }
 
 TEST_F(JobRpc, TrustsNoServerOfAnotherFederation) {
   credentials_.ca_pem = crypto::MakeCa("other", SystemClock().NowSeconds())->certificate_pem;
-  EXPECT_THAT(JobClient(credentials_).Jobs(), StatusIs(StatusCode::kUnavailable, ""));
+  EXPECT_THAT(JobClient(credentials_).Jobs(),
+              StatusIs(StatusCode::kUnavailable, "not a server of this federation; check the"));
 }
 
 TEST_F(JobRpc, WatchWaitsForAServerThatComesBack) {
   fake_.breaks = true;
   testing::internal::CaptureStdout();
   testing::internal::CaptureStderr();
-  HILUM_EXPECT_OK(Watch(*client_, {.job = "cxr-demo", .fail_unless_done = true}));
+  HILUM_EXPECT_OK(Watch(*client_, {.job = "cxr-demo"}));
   EXPECT_THAT(testing::internal::GetCapturedStderr(), testing::HasSubstr("waiting for it"));
   EXPECT_THAT(testing::internal::GetCapturedStdout(), testing::HasSubstr("job cxr-demo is done"));
   EXPECT_EQ(fake_.n_watches, 2);
 }
 
-TEST_F(JobRpc, WaitFailsWhenTheJobDoes) {
-  fake_.final_state = "paused";
+TEST_F(JobRpc, WatchFailsWhenTheJobDoes) {
+  fake_.final_message = "too few sites approved it";
+  for (const char* state : {"failed", "cancelled", "paused"}) {
+    fake_.final_state = state;
+    testing::internal::CaptureStdout();
+    const absl::Status watched = Watch(*client_, {.job = "cxr-demo"});
+    testing::internal::GetCapturedStdout();
+    EXPECT_THAT(watched,
+                StatusIs(StatusCode::kAborted,
+                         absl::StrCat("job cxr-demo is ", state, ": too few sites approved it")));
+    EXPECT_EQ(absl::StrContains(watched.message(), "hilum job resume cxr-demo"),
+              absl::string_view(state) == "paused");
+  }
+  fake_.final_message = "3 rounds were aborted; `hilum job resume cxr-demo` goes on";
   testing::internal::CaptureStdout();
-  const absl::Status waited = Watch(*client_, {.job = "cxr-demo", .fail_unless_done = true});
   const absl::Status watched = Watch(*client_, {.job = "cxr-demo"});
   testing::internal::GetCapturedStdout();
-  EXPECT_THAT(waited, StatusIs(StatusCode::kAborted, "is paused"));
-  HILUM_EXPECT_OK(watched);
+  EXPECT_EQ(watched, absl::AbortedError("job cxr-demo is paused: " + fake_.final_message));
 }
 
 TEST_F(JobRpc, StopEndsAWatchThatHangs) {

@@ -1,5 +1,6 @@
 #include "cli/job_view.h"
 
+#include "absl/strings/str_split.h"
 #include "tests/status_matchers.h"
 
 namespace hilum::cli {
@@ -8,6 +9,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 v1::JobStatus Running() {
   v1::JobStatus status;
@@ -70,6 +72,33 @@ TEST(StatusPage, ShowsSitesAndRounds) {
   EXPECT_THAT(page, HasSubstr("3.23 MB"));
 }
 
+// A site's reason may be a long sentence: it must not push the table apart, nor be lost.
+TEST(StatusPage, CutsALongReasonAndSaysItWholeBelow) {
+  v1::JobStatus status = Running();
+  const std::string reason =
+      "[policy] allow_open is false: the site's policy does not take part in jobs whose server "
+      "sees each update";
+  status.mutable_sites(0)->set_reason(reason);
+  status.mutable_history(0)->set_reason("r\xc3\xa9sum\xc3\xa9 " + reason);
+  const std::string page = StatusPage(status);
+  for (const absl::string_view line : absl::StrSplit(page, '\n')) {
+    EXPECT_LE(line.size(), 125u) << line;
+  }
+  EXPECT_THAT(page, HasSubstr("[policy] allow_open is false: the s...\n"));
+  // Whole, in lines of at most 100 characters.
+  EXPECT_THAT(page, HasSubstr("\nhospital-a: [policy] allow_open is false: the site's policy does "
+                              "not take part in jobs whose server\n  sees each update\n"));
+  EXPECT_THAT(page, HasSubstr("\nround 1: r\xc3\xa9sum\xc3\xa9 [policy]"));
+  EXPECT_THAT(page, Not(HasSubstr("hospital-b: away")));  // a short one stands in the table
+}
+
+TEST(JobTable, CutsALongMessageAndSaysItWholeBelow) {
+  v1::JobList jobs;
+  *jobs.add_jobs() = Running();
+  jobs.mutable_jobs(0)->set_message(std::string(30, 'x') + " " + std::string(30, 'y'));
+  EXPECT_THAT(JobTable(jobs), HasSubstr("xxx yyyy...\n\ncxr-demo: xxx"));
+}
+
 TEST(StatusToJson, HasNullWhereTheServerKnowsNothing) {
   const nlohmann::ordered_json json = StatusToJson(Running());
   EXPECT_TRUE(json["sites"][0]["films"].is_null());
@@ -92,7 +121,7 @@ TEST(Changes, TellsEachThingOnce) {
   EXPECT_THAT(Changes(first, second), IsEmpty());
   second.mutable_sites(1)->set_connected(true);
   second.set_state("done");
-  EXPECT_THAT(Changes(first, second), ElementsAre("job cxr-demo is done", "hospital-b: connected"));
+  EXPECT_THAT(Changes(first, second), ElementsAre("hospital-b: connected", "job cxr-demo is done"));
 }
 
 TEST(Changes, LetsNoPeerMoveTheCursor) {

@@ -1,5 +1,6 @@
 #include "cli/output.h"
 
+#include "base/system_error.h"
 #include "tests/status_matchers.h"
 
 namespace hilum::cli {
@@ -16,6 +17,7 @@ TEST(ExitCode, FollowsTheContract) {
   EXPECT_EQ(ExitCode(absl::PermissionDeniedError("x")), 4);
   EXPECT_EQ(ExitCode(absl::UnavailableError("x")), 5);
   EXPECT_EQ(ExitCode(absl::DeadlineExceededError("x")), 5);
+  EXPECT_EQ(ExitCode(SystemUnavailable("cannot write x: Not a directory")), 1);
   EXPECT_EQ(ExitCode(absl::UnauthenticatedError("x")), 5);
 }
 
@@ -86,6 +88,35 @@ TEST(PrintJsonLine, IsOneLine) {
   PrintJsonLine({{"event", "listening"}, {"grpc", "127.0.0.1:1"}});
   EXPECT_EQ(testing::internal::GetCapturedStdout(),
             "{\"event\":\"listening\",\"grpc\":\"127.0.0.1:1\"}\n");
+}
+
+TEST(Table, ASentenceThatBeginsWithANumberIsText) {
+  Table table({"time", "reason"});
+  table.AddRow({"1.0 s", "0 of 2 sites sent an update"});
+  table.AddRow({"2 h 05 min", ""});
+  EXPECT_EQ(table.ToString(),
+            "      time  reason\n"
+            "     1.0 s  0 of 2 sites sent an update\n"
+            "2 h 05 min\n");
+}
+
+TEST(FormatEstimate, HasItsInterval) {
+  EXPECT_EQ(FormatEstimate(0.87149, {0.802, 0.9264}), "0.871 [0.802, 0.926]");
+}
+
+TEST(Shortened, CutsByCharacter) {
+  EXPECT_EQ(Shortened("short", 10), "short");
+  EXPECT_EQ(Shortened("0123456789", 10), "0123456789");
+  EXPECT_EQ(Shortened("0123456789a", 10), "0123456...");
+  EXPECT_EQ(Shortened("\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9\xc3\xa9", 5),
+            "\xc3\xa9\xc3\xa9...");
+}
+
+TEST(Wrapped, BreaksAtSpacesOnly) {
+  EXPECT_EQ(Wrapped("one two three", 8), "one two\n  three\n");
+  EXPECT_EQ(Wrapped("abcdefghijkl m", 8), "abcdefghijkl\n  m\n");
+  EXPECT_EQ(Wrapped("one", 8), "one\n");
+  EXPECT_EQ(Wrapped("one\x1b[2J two", 80), "one?[2J two\n");
 }
 
 }  // namespace

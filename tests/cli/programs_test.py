@@ -15,6 +15,9 @@ from pathlib import Path
 
 BIN = Path()
 VERSION = "0.1.0 (protocol 1)"
+# One sentence of ours, whatever the library says: who, where, after how long, what to do.
+UNREACHABLE = (r"\Ahilum-[a-z]+: the server 127\.0\.0\.1:9 could not be reached in \d+\.\d s: "
+               r"nothing listens there; check that it runs and that the address is right\n\Z")
 # Start-up of the programs that do not load LibTorch, best of several.
 MAX_START_MS = 100
 FAST = ("hilum", "hilum-server", "hilum-job", "hilum-ledger", "hilum-dicom")
@@ -158,6 +161,42 @@ profile = "cxr128"
 """
 
 
+class ReleasedModel(unittest.TestCase):
+    """Verbs that read a released model need to know which ledger to believe."""
+
+    VERBS = {"hilum-infer": [["film.dcm", "--model", "none", "--out", "out"]],
+             "hilum-model": [["verify", "none"], ["card", "none"],
+                             ["evaluate", "--model", "none", "--data", "none"]]}
+
+    def for_each_verb(self, test):
+        for name in set(self.VERBS) & set(programs()):
+            for arguments in self.VERBS[name]:
+                with self.subTest(program=name, arguments=arguments):
+                    test(name, arguments)
+
+    def test_help_and_error_agree_on_what_to_give(self):
+        def check(name, arguments):
+            environment = {k: v for k, v in os.environ.items() if k != "HILUM_POLICY"}
+            found = run(name, *arguments, env=environment)
+            self.assertEqual((found.returncode, found.stdout), (2, ""), found.stderr)
+            text = run(name, *arguments[:1 if name == "hilum-model" else 0], "--help").stdout
+            self.assertIn("exactly one of --site, --policy, --trust-log", text)
+            for way in ("--site", "--policy", "--trust-log", "HILUM_POLICY"):
+                self.assertIn(way, found.stderr)
+                self.assertIn(way, text)
+        self.for_each_verb(check)
+
+    def test_a_flag_takes_the_place_of_the_environment(self):
+        def check(name, arguments):
+            found = run(name, *arguments, "--site", "/no/site", env={"HILUM_POLICY": "/no/policy"})
+            self.assertIn("/no/site", found.stderr)
+            found = run(name, *arguments, env={"HILUM_POLICY": "/no/policy"})
+            self.assertIn("/no/policy", found.stderr)
+            found = run(name, *arguments, "--site", "/no/site", "--policy", "/no/policy")
+            self.assertIn("several ledgers are named", found.stderr)
+        self.for_each_verb(check)
+
+
 class Job(unittest.TestCase):
     def setUp(self):
         if "hilum-job" not in programs():
@@ -188,16 +227,6 @@ class Job(unittest.TestCase):
         found = run("hilum-job", "status", env=environment)
         self.assertEqual(found.returncode, 2)
         self.assertIn("HILUM_CREDENTIALS", found.stderr)
-
-    def test_a_server_that_is_not_there_exits_5_and_is_named(self):
-        for name in ("ca.pem", "cert.pem", "key.pem"):
-            self.write(name, "none\n")
-        self.write("federation.json", '{"address":"127.0.0.1:1","federation":"f",'
-                                      '"origin":"f/ledger","log_vkey":"v","entry_key":"k"}')
-        found = run("hilum-job", "status", "--as", self.folder, "--server", "127.0.0.1:9")
-        self.assertEqual(found.returncode, 5, found.stderr)
-        self.assertIn("127.0.0.1:9", found.stderr.splitlines()[-1])
-        self.assertEqual(found.stdout, "")
 
 
 class Folders(unittest.TestCase):
@@ -231,6 +260,23 @@ class Folders(unittest.TestCase):
         found = run("hilum-site", "join", "--dir", self.folder / "a", "--token", f"@{file}",
                     "--server", "127.0.0.1:9")
         self.assertEqual(found.returncode, 5, found.stderr)  # the token is read; nobody answers
+        self.assertRegex(found.stderr, UNREACHABLE)
+
+    def test_a_ttl_out_of_range_names_the_range_and_the_unit(self):
+        def invite(ttl):
+            return run("hilum-server", "invite", "--dir", self.server, "--site", "hospital-a",
+                       "--ttl", ttl)
+        for ttl in ("99999d", "99999999999999d", "91d", "59s", "0", "-1h", "1000000h", "inf"):
+            found = invite(ttl)
+            self.assertEqual(found.returncode, 2, (ttl, found.stdout))
+            self.assertIn(f'--ttl is "{ttl}", but an invitation is valid from 60 seconds to 90 '
+                          'days; write it like 72h, 30m or 7d', found.stderr)
+        for ttl in ("72", "d", "soon", "9999999999999999999999d"):
+            found = invite(ttl)
+            self.assertEqual(found.returncode, 2, (ttl, found.stdout))
+            self.assertIn(f'--ttl is "{ttl}", but a number with a unit is needed, like 72h',
+                          found.stderr)
+        self.assertEqual(invite("90d").returncode, 0)
 
     def test_an_address_without_a_port_is_wrong_usage(self):
         self.need("hilum-site")
@@ -239,15 +285,64 @@ class Folders(unittest.TestCase):
         self.assertEqual(found.returncode, 2, found.stderr)
         self.assertIn("HOST:PORT", found.stderr)
 
+    def test_a_server_that_is_not_there_exits_5_and_is_named(self):
+        self.need("hilum-job")
+        found = run("hilum-job", "status", "--as", self.server / "operator",
+                    "--server", "127.0.0.1:9")
+        self.assertEqual((found.returncode, found.stdout), (5, ""), found.stderr)
+        self.assertRegex(found.stderr, UNREACHABLE)
+
     def test_an_unknown_type_and_a_negative_round_are_wrong_usage(self):
         self.need("hilum-ledger")
         found = run("hilum-ledger", "show", "--from", self.server, "--type", "round-clos")
         self.assertEqual(found.returncode, 2, found.stdout)
         self.assertIn("round-close", found.stderr)
+        found = run("hilum-ledger", "show", "--from", self.server, "--study", "nosuch")
+        self.assertEqual((found.returncode, found.stdout), (2, ""))
+        self.assertIn('no study "nosuch"; it holds none', found.stderr)
         for verb in ("show", "prove", "audit"):
             found = run("hilum-ledger", verb, "-1", "--from", self.server)
             self.assertEqual(found.returncode, 2, (verb, found.stdout))
             self.assertNotIn("18446744073709551615", found.stderr)
+
+    def test_a_folder_that_cannot_be_made_is_no_server_that_cannot_be_reached(self):
+        self.need("hilum-model")
+        (self.folder / "file").write_text("")
+        found = run("hilum-model", "init", "covidnet-nano", "--seed", "1",
+                    "--out", self.folder / "file" / "m")
+        self.assertEqual(found.returncode, 1, found.stderr)
+        self.assertIn("Not a directory", found.stderr)
+
+    def test_a_ledger_that_cannot_be_reached_is_one_sentence(self):
+        self.need("hilum-ledger")
+        for url in ("http://127.0.0.1:9", "http://nosuch.invalid:80"):
+            found = run("hilum-ledger", "verify", "--from", url)
+            self.assertEqual((found.returncode, found.stdout), (5, ""))
+            self.assertRegex(found.stderr, rf"\Ahilum-ledger: {url}/checkpoint could not be "
+                             r"reached in \d+\.\d s: nothing listens there, or the name is "
+                             r"unknown; check that the server runs and that the address is "
+                             r"right\n\Z")
+
+    def test_a_negative_number_of_rounds_is_wrong_usage(self):
+        self.need("hilum-model")
+        found = run("hilum-model", "compare", "job.toml", "--data", "a", "--test", "t",
+                    "--rounds", "-1")
+        self.assertEqual(found.returncode, 2, found.stdout)
+        self.assertIn("--rounds", found.stderr)
+
+    def test_a_comparison_without_a_released_model_needs_no_ledger(self):
+        self.need("hilum-model")
+        found = run("hilum-model", "compare", "job.toml", "--data", "a", "--test", "t",
+                    "--site", "s")
+        self.assertEqual(found.returncode, 2, found.stdout)
+        self.assertIn("--federated", found.stderr)
+
+    def test_no_verb_takes_a_flag_that_it_would_not_read(self):
+        self.need("hilum-ledger")
+        for verb in ("verify", "fsck"):
+            found = run("hilum-ledger", verb, "--from", self.server, "--study", "any")
+            self.assertEqual(found.returncode, 2, (verb, found.stdout))
+            self.assertIn("--study", found.stderr)
 
     def test_a_negative_seed_is_wrong_usage(self):
         self.need("hilum-model")

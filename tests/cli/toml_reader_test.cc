@@ -69,6 +69,7 @@ TEST(TomlReader, RefusesValuesOutOfRange) {
   EXPECT_THAT(Read("threads = 65\n"), StatusIs(StatusCode::kInvalidArgument, "threads = 65"));
   EXPECT_THAT(Read("rate = 0\n"), StatusIs(StatusCode::kInvalidArgument, "above 0 up to 10"));
   EXPECT_THAT(Read("rate = nan\n"), StatusIs(StatusCode::kInvalidArgument, "rate = nan"));
+  EXPECT_THAT(Read("rate = 10.1\n"), StatusIs(StatusCode::kInvalidArgument, "rate = 10.1, but"));
   EXPECT_THAT(Read("rate = inf\n"), StatusIs(StatusCode::kInvalidArgument, "rate = inf"));
   EXPECT_THAT(Read("name = \"batch\"\n"),
               StatusIs(StatusCode::kInvalidArgument, "one of \"none\", \"group\""));
@@ -90,7 +91,8 @@ TEST(TomlReader, RequiresAndRefusesForItsCaller) {
   std::string b;
   reader.Text("b", b);
   reader.Refuse("b", "is taken.");
-  EXPECT_THAT(reader.Finish(), StatusIs(StatusCode::kInvalidArgument, "a.toml:2: b: is taken."));
+  EXPECT_THAT(reader.Finish(),
+              StatusIs(StatusCode::kInvalidArgument, "a.toml:2: b = 'x': is taken."));
   HILUM_ASSERT_OK_AND_ASSIGN(TomlReader other, TomlReader::Parse("a.toml", ""));
   other.Section("model");
   other.Require("init");

@@ -72,6 +72,29 @@ TEST_F(InferTest, ThePictureSaysThatItIsForResearchOnly) {
   EXPECT_GT(lit, 500u) << "the burned-in line is missing";
 }
 
+// Whether a pixel of the film, above the banner, has another red than green.
+bool HasColour(const dicom::Image8& picture) {
+  for (int64_t i = 0; i < (picture.height - 64) * picture.width; ++i) {
+    if (picture.values[3 * i] != picture.values[3 * i + 1]) return true;
+  }
+  return false;
+}
+
+TEST_F(InferTest, ThePictureExplainsItsColour) {
+  Open();
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding seeing, clinic_->Infer(TestFilm(1), true));
+  EXPECT_TRUE(HasColour(*seeing.overlay));
+  EXPECT_THAT(seeing.caption, testing::HasSubstr("Colour: where it looked, no evidence."));
+}
+
+TEST_F(InferTest, APictureWithoutColourSaysThatNoSpotSpoke) {
+  release_.blind = true;
+  Open();
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding blind, clinic_->Infer(TestFilm(1), true));
+  EXPECT_FALSE(HasColour(*blind.overlay));
+  EXPECT_EQ(blind.caption, "normal 0.500. No colour: no spot spoke for this class.");
+}
+
 TEST_F(InferTest, TheSameFilmGivesTheSameBits) {
   Open();
   HILUM_ASSERT_OK_AND_ASSIGN(const Finding first, clinic_->Infer(TestFilm(2), false));

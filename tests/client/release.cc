@@ -1,5 +1,8 @@
 #include "tests/client/release.h"
 
+#include <algorithm>
+
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "models/architecture.h"
@@ -12,9 +15,13 @@
 namespace hilum::client {
 namespace {
 
-Bytes ModelOfRoundOne(const proto::RoundPlan& plan, int min_age_years) {
-  const auto weights = models::InitialWeights(
+Bytes ModelOfRoundOne(const proto::RoundPlan& plan, int min_age_years, bool blind) {
+  auto weights = models::InitialWeights(
       {.name = "covidnet-nano", .n_classes = 2, .norm = "group", .input_size = 96}, 11);
+  for (const TensorSpec& tensor : plan.spec.tensors) {
+    if (!blind || !absl::StartsWith(tensor.name, "head.")) continue;
+    std::fill_n(weights->begin() + tensor.offset, tensor.size, 0.0f);
+  }
   return proto::EncodeSafetensors(plan.spec, *weights,
                                   {{"architecture", "covidnet-nano"},
                                    {"norm", plan.model.norm},
@@ -33,7 +40,7 @@ Bytes ModelOfRoundOne(const proto::RoundPlan& plan, int min_age_years) {
 void MakeRelease(Release& release, bool by_release, int min_age_years) {
   RoundSite& site = release.site;
   site.OpenRound();
-  site.base = ModelOfRoundOne(site.plan, min_age_years);
+  site.base = ModelOfRoundOne(site.plan, min_age_years, release.blind);
   site.CloseRound();
   size_t index = site.close_index;
   const Digest sha256 = crypto::Sha256(site.base);

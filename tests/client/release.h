@@ -13,7 +13,8 @@ namespace hilum::client {
 struct Release {
   RoundSite site{1};
   fs::path folder;
-  ReleasePins pins;  // the log and the aggregator's entry key
+  ReleasePins pins;    // the log and the aggregator's entry key
+  bool blind = false;  // the network's head is zero: no spot of a film matters to it
 };
 
 // What `hilum job model` writes for round 1: model.safetensors, model.json, round.tlog-proof and

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "tests/status_matchers.h"
 
 namespace hilum::proto {
@@ -18,6 +19,54 @@ TEST(Channel, CodeAndSentenceCrossTheWire) {
     EXPECT_THAT(std::string(back.message()), testing::HasSubstr("a sentence"));
   }
   HILUM_EXPECT_OK(FromGrpcStatus(ToGrpcStatus(absl::OkStatus()), "server"));
+}
+
+// A call that found no answer is told in our words, never in those of gRPC.
+TEST(Channel, ACallThatFoundNoAnswerIsOneSentence) {
+  struct Case {
+    grpc::StatusCode code;
+    const char* words;
+    const char* sentence;
+  };
+  constexpr const char* kBroken =
+      "the connection broke; try again, and where it always breaks, check your certificate";
+  const Case cases[] = {
+      {grpc::UNAVAILABLE,
+       "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:9: Failed to "
+       "connect to remote host: Connection refused",
+       "nothing listens there; check that it runs and that the address is right"},
+      {grpc::UNAVAILABLE,
+       "DNS resolution failed for x.invalid:1: C-ares status is not ARES_SUCCESS",
+       "its name is unknown; check the address and the network's DNS"},
+      {grpc::UNAVAILABLE,
+       "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:9: Ssl handshake "
+       "failed: SSL_ERROR_SSL: error:0A000086:SSL routines::certificate verify failed",
+       "what answers there is not a server of this federation; check the address, and that nothing "
+       "on the way opens TLS"},
+      {grpc::UNAVAILABLE, "Failed to connect to remote host: Network is unreachable",
+       "no way leads there; check the address and the network"},
+      {grpc::UNAVAILABLE, "Failed to connect to remote host: FD Shutdown: Timeout occurred",
+       "no answer came; check the address, the network and the firewall, then try again"},
+      {grpc::DEADLINE_EXCEEDED, "Deadline Exceeded",
+       "no answer came; check the address, the network and the firewall, then try again"},
+      {grpc::UNAVAILABLE, "Socket closed", kBroken},
+      {grpc::CANCELLED, "Cancelled on the server side", kBroken},
+  };
+  for (const Case& c : cases) {
+    const grpc::Status status(c.code, c.words);
+    EXPECT_EQ(FromGrpcStatus(status, "the server x", 0.24),
+              absl::UnavailableError(
+                  absl::StrCat("the server x could not be reached in 0.2 s: ", c.sentence)));
+    EXPECT_EQ(
+        FromGrpcStatus(status, "the server x"),
+        absl::UnavailableError(absl::StrCat("the server x could not be reached: ", c.sentence)));
+  }
+}
+
+TEST(Channel, ASentenceOfTheOtherSideStaysWhole) {
+  const grpc::Status status = ToGrpcStatus(absl::UnavailableError("the disk failed: timeout"));
+  EXPECT_EQ(FromGrpcStatus(status, "the server x", 2.0),
+            absl::UnavailableError("the server x cannot answer now: the disk failed: timeout"));
 }
 
 TEST(Channel, ALongSentenceIsCut) {
