@@ -1,12 +1,15 @@
 #include "aggregator/http.h"
 
+#include <atomic>
 #include <chrono>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "aggregator/http_connections.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "httplib.h"
@@ -19,9 +22,8 @@
 namespace hilum::aggregator {
 namespace {
 
-constexpr size_t kThreads = 4;
 constexpr size_t kRequestLimitBytes = 4096;  // no request has a body
-constexpr time_t kTimeoutS = 10;
+constexpr size_t kPathLimitBytes = 256;
 constexpr int kStartLimitMs = 5000;
 
 struct HostPort {
@@ -113,7 +115,9 @@ std::string FormatMetrics(const CounterView& counters) {
 }
 
 struct HttpListener::Impl {
-  httplib::Server http;
+  explicit Impl(const HttpLimits& limits) : http(limits) {}
+  BoundedHttpServer http;
+  std::atomic<bool> stopping = false;
   std::thread thread;
 };
 
@@ -123,19 +127,25 @@ HttpListener::HttpListener(std::unique_ptr<Impl> impl, std::string address)
 HttpListener::~HttpListener() { Stop(); }
 
 void HttpListener::Stop() {
+  impl_->stopping = true;
+  impl_->http.CloseConnections();
   impl_->http.stop();
   if (impl_->thread.joinable()) impl_->thread.join();
 }
 
 absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(Server* server,
-                                                                  const std::string& address) {
+                                                                  const std::string& address,
+                                                                  const HttpLimits& limits) {
   HILUM_ASSIGN_OR_RETURN(const HostPort wanted, ParseAddress(address));
-  auto impl = std::make_unique<Impl>();
-  httplib::Server& http = impl->http;
-  http.new_task_queue = [] { return new httplib::ThreadPool(kThreads); };
+  auto impl = std::make_unique<Impl>(limits);
+  BoundedHttpServer& http = impl->http;
   http.set_payload_max_length(kRequestLimitBytes);
-  http.set_read_timeout(kTimeoutS);
-  http.set_write_timeout(kTimeoutS);
+  // A pattern is matched with a call a character: a long path must not reach it.
+  http.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
+    if (request.path.size() <= kPathLimitBytes) return httplib::Server::HandlerResponse::Unhandled;
+    response.status = 414;
+    return httplib::Server::HandlerResponse::Handled;
+  });
   const fs::path folder = server->LedgerFolder();
   http.Get("/checkpoint", [folder](const httplib::Request&, httplib::Response& response) {
     Answer(ReadFile(folder / "checkpoint", kRequestLimitBytes * 16), "text/plain; charset=utf-8",
@@ -166,7 +176,14 @@ absl::StatusOr<std::unique_ptr<HttpListener>> HttpListener::Start(Server* server
         "cannot listen on ", address, " for HTTP: the port is in use or the address is not of ",
         "this computer; choose another with --http or [listen] http in server.toml"));
   }
-  impl->thread = std::thread([listener = &http] { listener->listen_after_bind(); });
+  http.LetManyWait();
+  impl->thread = std::thread([listener = impl.get()] {
+    listener->http.listen_after_bind();
+    if (!listener->stopping) {
+      Log(LogLevel::kError, "HTTP ended",
+          {{"reason", "the system refused a connection; restart the server to serve HTTP again"}});
+    }
+  });
   // The library's stop() does nothing before its loop runs: a Stop right now would wait for ever.
   for (int waited_ms = 0; !http.is_running() && waited_ms < kStartLimitMs; ++waited_ms) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
