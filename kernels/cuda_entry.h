@@ -24,6 +24,9 @@ inline constexpr bool kCudaBuild = true;
 inline constexpr bool kCudaBuild = false;  // calls of cuda:: are discarded, and need no definition
 #endif
 
+struct SortingNetwork;
+struct TrimmedMeanProgram;
+
 namespace cuda {
 
 int DeviceCount();
@@ -48,6 +51,10 @@ absl::Status WeightedSum(Updates updates, std::span<const double> weights, doubl
                          std::span<float> sum, std::span<int32_t> marks, int device_index);
 // partial: see GramProgram; 0 before.
 absl::Status Gram(Updates updates, std::span<double> partial, int device_index);
+// host: the program as the CPU would run it. marks: one for each host.width coordinates, 0 before.
+absl::Status TrimmedMean(Updates updates, const TrimmedMeanProgram& host,
+                         const SortingNetwork& network, std::span<float> result,
+                         std::span<int32_t> marks, int device_index);
 
 // mask: 2^ring_bits - 1. The keys are wiped on the GPU afterwards.
 absl::Status ChaCha20Add(std::span<uint32_t> tile, const MaskKeys& keys, uint64_t first_coord,

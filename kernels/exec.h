@@ -5,6 +5,8 @@
 //   block.Phase(n, f)  calls f(t, shared) for each thread t < n; then all threads wait.
 //   block.PhaseOfLanes(width, n, f)  calls f(group, lane, shared) for n groups of `width` threads;
 //                          on the CPU once a group, with lane 0: f takes all lanes as a vector.
+//   block.PhaseOfGrid(n_rows, n_columns, f)  calls f(row, column, shared) for each cell, of any
+//                          number; neighbouring threads take neighbouring columns.
 // Without n: all Program::kThreads threads. n may exceed kThreads or be negative (then no thread
 // runs), so a ragged last tile is n_params - first and needs no padding.
 // Inside a phase the threads run in any order. Shared memory reaches a program only through Phase,
@@ -80,6 +82,13 @@ class Block {
   HILUM_KERNEL void PhaseOfLanes(int width, int64_t n, F f) const {
     Phase(n * width, [&](int t, auto& shared) { f(t / width, t % width, shared); });
   }
+  template <class F>
+  HILUM_KERNEL void PhaseOfGrid(int64_t n_rows, int64_t n_columns, F f) const {
+    for (int64_t i = threadIdx.x; i < n_rows * n_columns; i += Program::kThreads) {
+      f(i / n_columns, i % n_columns, shared_);
+    }
+    __syncthreads();
+  }
 
   int64_t index;
 
@@ -146,6 +155,14 @@ class Block {
   HILUM_KERNEL void PhaseOfLanes(int width, int64_t n, F f) const {
     Local(std::min<int64_t>(n, Program::kThreads / width),
           [&](int group) { f(group, 0, shared_); });
+  }
+  template <class F>
+  HILUM_KERNEL void PhaseOfGrid(int64_t n_rows, int64_t n_columns, F f) const {
+    for (int64_t r = 0; r < n_rows; ++r) {
+      const int64_t row = kOrder == Order::kForward ? r : n_rows - 1 - r;
+#pragma GCC ivdep  // the items of a phase do not depend on one another
+      for (int64_t column = 0; column < n_columns; ++column) f(row, column, shared_);
+    }
   }
 
   int64_t index;

@@ -7,6 +7,7 @@
 #include "kernels/quantize_program.h"
 #include "kernels/sum_of_squares_program.h"
 #include "kernels/tag_program.h"
+#include "kernels/trimmed_mean_program.h"
 #include "kernels/weighted_mean_program.h"
 
 namespace hilum::kernels {
@@ -21,6 +22,7 @@ template __global__ void Run(DequantizeProgram);
 template __global__ void Run(AddMeanProgram);
 template __global__ void Run(WeightedSumProgram);
 template __global__ void Run(GramProgram);
+template __global__ void Run(TrimmedMeanProgram);
 template __global__ void Run(ChaCha20Program<uint32_t>);
 template __global__ void Run(TagProgram<uint64_t>);
 
