@@ -13,6 +13,7 @@
 #include "kernels/dequantize.h"
 #include "kernels/keystream.h"
 #include "kernels/quantize.h"
+#include "kernels/server_step.h"
 #include "kernels/tag_polynomial.h"
 #include "kernels/updates.h"
 
@@ -51,6 +52,11 @@ absl::Status WeightedSum(Updates updates, std::span<const double> weights, doubl
                          std::span<float> sum, std::span<int32_t> marks, int device_index);
 // partial: see GramProgram; 0 before.
 absl::Status Gram(Updates updates, std::span<double> partial, int device_index);
+absl::Status ServerStepFromRing(std::span<const uint32_t> ring, const DequantizeOptions& dequantize,
+                                const ServerStepOptions& options, const ServerState& state,
+                                int device_index);
+absl::Status ServerStep(std::span<const float> mean, const ServerStepOptions& options,
+                        const ServerState& state, int device_index);
 // host: the program as the CPU would run it. marks: one for each host.width coordinates, 0 before.
 absl::Status TrimmedMean(Updates updates, const TrimmedMeanProgram& host,
                          const SortingNetwork& network, std::span<float> result,

@@ -16,6 +16,17 @@ absl::Status CheckCall(size_t n_ring, size_t n_out, const DequantizeOptions& opt
     return absl::InvalidArgumentError(
         absl::StrCat(n_ring, " ring words were given for ", n_out, " parameters"));
   }
+  return CheckDequantizeOptions(options);
+}
+
+int64_t SignedReference(uint32_t word, int ring_bits) {
+  const int64_t modulus = int64_t{1} << ring_bits;
+  return word < modulus / 2 ? word : word - modulus;
+}
+
+}  // namespace
+
+absl::Status CheckDequantizeOptions(const DequantizeOptions& options) {
   if (options.ring_bits < 2 || options.ring_bits > 32) {
     return absl::InvalidArgumentError(
         absl::StrCat("a ring of ", options.ring_bits, " bits was given; it has 2 to 32"));
@@ -26,13 +37,6 @@ absl::Status CheckCall(size_t n_ring, size_t n_out, const DequantizeOptions& opt
   }
   return absl::OkStatus();
 }
-
-int64_t SignedReference(uint32_t word, int ring_bits) {
-  const int64_t modulus = int64_t{1} << ring_bits;
-  return word < modulus / 2 ? word : word - modulus;
-}
-
-}  // namespace
 
 absl::Status Dequantize(std::span<const uint32_t> ring, const DequantizeOptions& options,
                         std::span<double> mean, Device device) {

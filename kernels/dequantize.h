@@ -16,6 +16,9 @@ struct DequantizeOptions {
   double gain = 0.0;  // g = W / (s * sum of weights), finite and > 0
 };
 
+// InvalidArgument: an option is out of range.
+absl::Status CheckDequantizeOptions(const DequantizeOptions& options);
+
 // mean[j] = double(ring[j] as a signed ring_bits-bit integer) * gain. Same bits on every device.
 //   ring  [n], each word < 2^ring_bits; mean  [n]; 12 bytes of traffic, 1 operation a coordinate
 // InvalidArgument: lengths differ, or an option is out of range. FailedPrecondition: no such

@@ -5,6 +5,7 @@
 #include "kernels/gram_program.h"
 #include "kernels/integer_sum_program.h"
 #include "kernels/quantize_program.h"
+#include "kernels/server_step_program.h"
 #include "kernels/sum_of_squares_program.h"
 #include "kernels/tag_program.h"
 #include "kernels/trimmed_mean_program.h"
@@ -23,6 +24,12 @@ template __global__ void Run(AddMeanProgram);
 template __global__ void Run(WeightedSumProgram);
 template __global__ void Run(GramProgram);
 template __global__ void Run(TrimmedMeanProgram);
+template __global__ void Run(ServerStepProgram<ServerRule::kFedAdagrad, RingMean>);
+template __global__ void Run(ServerStepProgram<ServerRule::kFedAdagrad, FloatMean>);
+template __global__ void Run(ServerStepProgram<ServerRule::kFedAdam, RingMean>);
+template __global__ void Run(ServerStepProgram<ServerRule::kFedAdam, FloatMean>);
+template __global__ void Run(ServerStepProgram<ServerRule::kFedYogi, RingMean>);
+template __global__ void Run(ServerStepProgram<ServerRule::kFedYogi, FloatMean>);
 template __global__ void Run(ChaCha20Program<uint32_t>);
 template __global__ void Run(TagProgram<uint64_t>);
 

@@ -6,7 +6,7 @@
 //   v <- v + d^2                                     FedAdagrad
 //   v <- beta2 * v + (1 - beta2) * d^2               FedAdam
 //   v <- v - (1 - beta2) * d^2 * sign(v - d^2)       FedYogi
-//   model <- model + rate * m / (sqrt(v) + tau)
+//   model <- model + (rate * m) / (sqrt(v) + tau)
 // The paper's step has no bias correction. d is rounded to float once; then every operation is one
 // IEEE operation in float32 (no fused multiply-add, square root and division correctly rounded):
 // same bits on every device.
