@@ -24,15 +24,19 @@ Bytes HkdfSha256(const HkdfInput& input, size_t size_bytes) {
   Digest extracted = HmacSha256(input.salt, input.key_material);
   Bytes out;
   Bytes block;
+  out.reserve(size_bytes);  // a vector that grows would leave key bytes behind
+  block.reserve(extracted.size() + input.info.size() + 1);
+  Digest next;
   for (uint8_t counter = 1; out.size() < size_bytes; ++counter) {
     AppendBytes(block, input.info);
     AppendU8(block, counter);
-    const Digest next = HmacSha256(extracted, block);
+    next = HmacSha256(extracted, block);
     block.assign(next.begin(), next.end());
     AppendBytes(out, ByteView(next).first(std::min(next.size(), size_bytes - out.size())));
   }
   OPENSSL_cleanse(extracted.data(), extracted.size());
   OPENSSL_cleanse(block.data(), block.size());
+  OPENSSL_cleanse(next.data(), next.size());
   return out;
 }
 
