@@ -4,6 +4,7 @@
 #include "kernels/dequantize_program.h"
 #include "kernels/gram_program.h"
 #include "kernels/integer_sum_program.h"
+#include "kernels/pack_program.h"
 #include "kernels/quantize_program.h"
 #include "kernels/server_step_program.h"
 #include "kernels/sum_of_squares_program.h"
@@ -24,6 +25,8 @@ template __global__ void Run(AddMeanProgram);
 template __global__ void Run(WeightedSumProgram);
 template __global__ void Run(GramProgram);
 template __global__ void Run(TrimmedMeanProgram);
+template __global__ void Run(PackProgram);
+template __global__ void Run(UnpackProgram);
 template __global__ void Run(ServerStepProgram<ServerRule::kFedAdagrad, RingMean>);
 template __global__ void Run(ServerStepProgram<ServerRule::kFedAdagrad, FloatMean>);
 template __global__ void Run(ServerStepProgram<ServerRule::kFedAdam, RingMean>);
