@@ -146,6 +146,7 @@ absl::Status RunReport(const JobFlags& flags) {
   }
   HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
   HILUM_ASSIGN_OR_RETURN(const v1::JobStatus status, client->Job(flags.job));
+  if (evaluation) HILUM_RETURN_IF_ERROR(CheckEvaluationOf(status, *evaluation));
   const fs::path out = flags.out.empty() ? "report.html" : flags.out;
   HILUM_RETURN_IF_ERROR(WriteFileDurably(out, AsBytes(ReportPage(status, evaluation))));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(CsvBeside(out), AsBytes(RoundsCsv(status))));

@@ -62,7 +62,8 @@ std::map<CLI::App*, Run> AddVerbs(App& app, JobFlags& flags) {
       ->check(CLI::Range(1, 100'000));
   CLI::App* report = add_job_verb("report", "Writes an HTML page and a CSV", RunReport);
   report->add_option("--out", flags.out, "The page (default: report.html)");
-  report->add_option("--evaluation", flags.evaluation, "Output of `hilum model compare --json`");
+  report->add_option("--evaluation", flags.evaluation,
+                     "Output of `hilum model compare --json` or `evaluate --json`");
   add_job_verb("compare", "Shows two jobs side by side", RunCompare)
       ->add_option("other", flags.other_job, "The other job's name")
       ->required();

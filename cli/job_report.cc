@@ -130,7 +130,7 @@ std::string Aurocs(const ordered_json& metrics) {
 void AddMetricRows(const std::string& name, const ordered_json& metrics, std::vector<Row>& rows) {
   if (!metrics.is_object()) return;
   if (metrics.contains("balanced_accuracy")) {
-    rows.push_back({name, Estimate(metrics), Aurocs(metrics)});
+    rows.push_back({name.empty() ? "released model" : name, Estimate(metrics), Aurocs(metrics)});
     return;
   }
   for (const auto& [part, of_part] : metrics.items()) {  // local_only: one object a site
@@ -226,10 +226,31 @@ absl::StatusOr<ordered_json> ReadEvaluation(const fs::path& path) {
   ordered_json json = ordered_json::parse(*text, nullptr, /*allow_exceptions=*/false);
   const bool whole = json.is_object() && json.contains("metrics") && json["metrics"].is_object();
   if (!whole) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        path.string(), " is not what `hilum model compare --json` prints: it has no `metrics`."));
+    return absl::InvalidArgumentError(
+        absl::StrCat(path.string(),
+                     " is not what `hilum model compare --json` or `evaluate --json` prints: it "
+                     "has no `metrics`."));
   }
   return json;
+}
+
+absl::Status CheckEvaluationOf(const v1::JobStatus& status, const ordered_json& evaluation) {
+  const auto text_of = [&evaluation](const char* key) {
+    const ordered_json value = evaluation.value(key, ordered_json());
+    return value.is_string() ? value.get<std::string>() : std::string();
+  };
+  const std::string model = text_of("model_sha256");
+  const std::string job = text_of("job");
+  if (model.empty()) {
+    if (job.empty() || job == status.job()) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("the evaluation is of job ", job, ", not of ", status.job(), "."));
+  }
+  for (const v1::RoundSummary& round : status.history()) {
+    if (model == ToHex(AsBytes(round.model_sha256()))) return absl::OkStatus();
+  }
+  return absl::DataLossError(absl::StrCat("the evaluation is of model ", model,
+                                          ", which no round of ", status.job(), " made."));
 }
 
 std::string ReportPage(const v1::JobStatus& status, const std::optional<ordered_json>& evaluation) {

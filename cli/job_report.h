@@ -15,9 +15,14 @@ namespace hilum::cli {
 
 inline constexpr uint64_t kEvaluationLimitBytes = 16 << 20;
 
-// Reads what `hilum model compare --json` printed. InvalidArgument: no such file, not JSON, or
-// without the object `metrics`.
+// Reads what `hilum model compare --json` or `evaluate --json` printed. InvalidArgument: no such
+// file, not JSON, or without the object `metrics`.
 absl::StatusOr<nlohmann::ordered_json> ReadEvaluation(const fs::path& path);
+
+// DataLoss: the evaluation is of a model that no round of the job made or, where it is of no
+// released model, of another job: its figures do not belong into this job's report.
+absl::Status CheckEvaluationOf(const v1::JobStatus& status,
+                               const nlohmann::ordered_json& evaluation);
 
 // Loss by round, films by site, who counted in which round, a table of the rounds, the plan; with
 // `evaluation` also metrics with their intervals and the leak audit. A metric without n or interval

@@ -13,7 +13,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr size_t kReasonCharacters = 38;  // of a sentence in a table
+constexpr size_t kReasonCharacters = 48;   // of a sentence in a wide table
+constexpr size_t kMessageCharacters = 64;  // in a narrow one
 constexpr size_t kPageColumns = 100;
 
 std::string Loss(double loss) { return absl::StrFormat("%.4f", loss); }
@@ -84,12 +85,13 @@ std::string SiteChange(const v1::SiteStatus* before, const v1::SiteStatus& now) 
 // A table whose last column is a sentence: a long one is cut, and stands whole below the table.
 class SentenceTable {
  public:
-  explicit SentenceTable(std::vector<std::string> header) : table_(std::move(header)) {}
+  SentenceTable(std::vector<std::string> header, size_t limit)
+      : table_(std::move(header)), limit_(limit) {}
 
   // `about` begins the sentence's line below the table.
   void AddRow(std::vector<std::string> cells, absl::string_view about,
               const std::string& sentence) {
-    const std::string shown = Shortened(Printable(sentence), kReasonCharacters);
+    const std::string shown = Shortened(Printable(sentence), limit_);
     if (shown != Printable(sentence)) {
       absl::StrAppend(&below_, Wrapped(absl::StrCat(about, ": ", sentence), kPageColumns));
     }
@@ -102,6 +104,7 @@ class SentenceTable {
 
  private:
   Table table_;
+  size_t limit_;
   std::string below_;
 };
 
@@ -112,7 +115,8 @@ bool IsSettled(const v1::JobStatus& status) {
 }
 
 std::string SiteTable(const v1::JobStatus& status) {
-  SentenceTable table({"site", "connected", "answer", "phase", "films", "loss", "reason"});
+  SentenceTable table({"site", "connected", "answer", "phase", "films", "loss", "reason"},
+                      kReasonCharacters);
   for (const v1::SiteStatus& site : status.sites()) {
     const bool known = site.has_statistics();
     table.AddRow({site.site(), site.connected() ? "yes" : "no", site.answer(), Phase(site),
@@ -124,7 +128,8 @@ std::string SiteTable(const v1::JobStatus& status) {
 
 std::string RoundTable(const v1::JobStatus& status) {
   SentenceTable table(
-      {"round", "status", "sites", "films", "mean loss", "time", "received", "dropped", "reason"});
+      {"round", "status", "sites", "films", "mean loss", "time", "received", "dropped", "reason"},
+      kReasonCharacters);
   for (const v1::RoundSummary& round : status.history()) {
     const bool ok = round.status() == "ok";
     table.AddRow({absl::StrCat(round.round()), round.status(), absl::StrCat(round.cohort_size()),
@@ -147,7 +152,7 @@ std::string StatusPage(const v1::JobStatus& status) {
 }
 
 std::string JobTable(const v1::JobList& jobs) {
-  SentenceTable table({"job", "state", "rounds", "sites", "message"});
+  SentenceTable table({"job", "state", "rounds", "sites", "message"}, kMessageCharacters);
   for (const v1::JobStatus& job : jobs.jobs()) {
     // A list comes without the rounds' history: only how many are planned is known.
     table.AddRow(

@@ -104,6 +104,28 @@ TEST(ReadEvaluation, RefusesWhatCompareDidNotPrint) {
   HILUM_EXPECT_OK(ReadEvaluation(file));
 }
 
+TEST(CheckEvaluationOf, RefusesTheFiguresOfAnotherModel) {
+  nlohmann::ordered_json evaluation = Evaluation();
+  HILUM_EXPECT_OK(CheckEvaluationOf(Done(), evaluation));  // it does not say of what it is
+  evaluation["job"] = "another";
+  EXPECT_THAT(CheckEvaluationOf(Done(), evaluation),
+              StatusIs(StatusCode::kDataLoss, "of job another, not of cxr-demo"));
+  std::string model;
+  for (int i = 0; i < 32; ++i) model += "02";
+  evaluation["model_sha256"] = model;  // of round 2: whatever the recipe's file was called
+  HILUM_EXPECT_OK(CheckEvaluationOf(Done(), evaluation));
+  model.back() = '3';
+  evaluation["model_sha256"] = model;
+  EXPECT_THAT(CheckEvaluationOf(Done(), evaluation),
+              StatusIs(StatusCode::kDataLoss, "which no round of cxr-demo made"));
+}
+
+TEST(ReportPage, NamesTheOneModelOfAnEvaluation) {
+  EXPECT_THAT(ReportPage(Done(), nlohmann::ordered_json::parse(R"({"metrics": {
+                "balanced_accuracy": 0.7, "auroc": {}, "n": 126, "ci95": [0.6, 0.8]}})")),
+              HasSubstr("released model"));
+}
+
 TEST(CompareJobs, ShowsOutcomesAndWhatDiffersInThePlans) {
   v1::JobStatus a = Done(), b = Done("other");
   proto::RoundPlan plan = SmallPlan();
