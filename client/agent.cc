@@ -45,10 +45,6 @@ bool IsFinal(const absl::Status& status) {
          absl::IsUnauthenticated(status);
 }
 
-bool IsOver(const std::string& job_state) {
-  return job_state == "done" || job_state == "failed" || job_state == "cancelled";
-}
-
 uint32_t RandomWord() {
   const auto bytes = crypto::RandomArray<4>();
   return uint32_t{bytes[0]} | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16;

@@ -37,6 +37,10 @@ bool SameRecord(const JobRecord& a, const JobRecord& b) {
 
 }  // namespace
 
+bool IsOver(absl::string_view server_state) {
+  return server_state == "done" || server_state == "failed" || server_state == "cancelled";
+}
+
 absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
                                       const JobOffer& offer) {
   JobRecord job;
@@ -68,6 +72,10 @@ absl::Status AnswerJob(State& state, const SiteOptions& options, const OperatorA
                                               jobs.empty() ? "; the agent (hilum site run) "
                                                              "must be connected to hear of jobs."
                                                            : "; offered: " + names));
+    }
+    if (IsOver(job->server_state)) {
+      return absl::FailedPreconditionError(absl::StrCat("job ", job->job, " is ", job->server_state,
+                                                        "; an answer has no effect any more."));
     }
     if (answer.approve) HILUM_RETURN_IF_ERROR(CheckPlan(job->plan, options));
     SetAnswer(*job, answer.approve ? Answer::kApproved : Answer::kDenied, "operator",

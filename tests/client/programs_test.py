@@ -258,15 +258,30 @@ class Federation(unittest.TestCase):
         hilum("model", "evaluate", "--model", model, "--data", DEMO / "test", *trust, expect=3)
 
     def test_3_what_a_policy_forbids_is_exit_code_4(self):
-        config = self.folder / "hospital-a/site.toml"
+        folder = self.folder / "hospital-a"
+        config = folder / "site.toml"
         text = config.read_text(encoding="utf-8")
         config.write_text(text.replace("allow_open = true", "allow_open = false"), encoding="utf-8")
-        done = hilum("site", "approve", "cxr-test", "--dir", self.folder / "hospital-a", expect=4)
+        site = self.run_site("hospital-a")
+        self.write_job("cxr-policy", epochs=1)
+        hilum("job", "launch", self.folder / "job.toml", *self.lead())
+
+        def job():
+            jobs = hilum_json("site", "status", "--dir", folder)["jobs"]
+            return next((job for job in jobs if job["job"] == "cxr-policy"), {})
+        self.wait_for("the offer", lambda: job().get("answer") == "denied")
+        done = hilum("site", "approve", "cxr-policy", "--dir", folder, expect=4)
         self.assertIn("open mode", done.stderr)
         config.write_text(text, encoding="utf-8")
-        hilum("site", "deny", "cxr-test", "--dir", self.folder / "hospital-a")
-        jobs = hilum_json("site", "status", "--dir", self.folder / "hospital-a")["jobs"]
-        self.assertEqual(jobs[0]["answer"], "denied")
+        hilum("site", "deny", "cxr-policy", "--dir", folder)
+        self.assertEqual((job()["answer"], job()["answered_by"]), ("denied", "operator"))
+        hilum("job", "cancel", "cxr-policy", *self.lead())
+        self.wait_for("the end", lambda: job()["state"] == "cancelled")
+        for verb in ("approve", "deny"):
+            done = hilum("site", verb, "cxr-policy", "--dir", folder, expect=1)
+            self.assertIn("job cxr-policy is cancelled; an answer has no effect", done.stderr)
+        self.assertEqual((job()["answer"], job()["answered_by"]), ("denied", "operator"))
+        self.assertEqual(site.stop(), 0)
 
     def test_4_mistakes_are_exit_code_2_and_one_sentence(self):
         site = self.folder / "hospital-a"
@@ -313,8 +328,9 @@ class Federation(unittest.TestCase):
         join = ("site", "join", "--dir", there, "--token")
         hilum(*join, token, "--server", "127.0.0.1:1", expect=5)
         hilum(*join, "nonsense", "--server", self.grpc, expect=2)
+        self.assertFalse(there.exists())
         hilum(*join, token, "--server", self.grpc)
-        hilum(*join, token, "--server", self.grpc, expect=1)
+        hilum(*join, token, "--server", self.grpc, expect=2)
         for name in ("tls.key", "entry.key", "pseudonym.key"):
             self.assertEqual((there / "keys" / name).stat().st_mode & 0o777, 0o600)
 
