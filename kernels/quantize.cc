@@ -21,6 +21,10 @@ absl::Status CheckOptions(const QuantizeOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("scale ", options.scale, " is not a finite number above 0"));
   }
+  if (!std::isfinite(options.clip_factor)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("clip factor ", options.clip_factor, " is not finite"));
+  }
   if (options.ring_bits < 2 || options.ring_bits > 32 || options.value_bits < 2 ||
       options.value_bits > options.ring_bits) {
     return absl::InvalidArgumentError(
@@ -59,7 +63,8 @@ void QuantizeReference(std::span<const float> values, std::span<const uint32_t> 
                        const QuantizeOptions& options, std::span<uint32_t> ring) {
   const double limit = std::pow(2.0, options.value_bits - 1) - 1.0;
   for (size_t j = 0; j < values.size(); ++j) {
-    const double t = std::clamp(values[j] * options.weight * options.scale, -limit, limit);
+    const float clipped = values[j] * options.clip_factor;
+    const double t = std::clamp(clipped * options.weight * options.scale, -limit, limit);
     double x = std::trunc(t);
     if (random_words[j] / 4294967296.0 < std::abs(t - x)) x += std::copysign(1.0, t);
     const int64_t modulus = int64_t{1} << options.ring_bits;

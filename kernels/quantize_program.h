@@ -27,6 +27,7 @@ struct QuantizeProgram {
   double scale;
   double limit;
   uint32_t mask;
+  float clip_factor;
 
   template <class Block>
   HILUM_KERNEL void operator()(const Block& block) const {
@@ -35,7 +36,8 @@ struct QuantizeProgram {
     for (int j = 0; j < kPerThread; ++j) {
       const int64_t first = block.index * kTile + j * kThreads;
       block.Local(n - first, [=](int t) {
-        const int32_t rounded = p.Rounded(p.values[first + t], p.random_words[first + t]);
+        const int32_t rounded =
+            p.Rounded(p.values[first + t] * p.clip_factor, p.random_words[first + t]);
         p.ring[first + t] = static_cast<uint32_t>(rounded) & p.mask;
       });
     }
@@ -65,7 +67,8 @@ inline QuantizeProgram MakeQuantizeProgram(const QuantizeOptions& options) {
                          .weight = options.weight,
                          .scale = options.scale,
                          .limit = static_cast<double>((int64_t{1} << (options.value_bits - 1)) - 1),
-                         .mask = 0xffffffffu >> (32 - options.ring_bits)};
+                         .mask = 0xffffffffu >> (32 - options.ring_bits),
+                         .clip_factor = options.clip_factor};
 }
 
 }  // namespace hilum::kernels

@@ -20,7 +20,7 @@ namespace hilum::kernels {
 struct GeometricMedianOptions {
   int max_iterations = 100;       // 1..10,000
   double smoothing = 1e-6;        // nu > 0: a distance below it counts as nu
-  double relative_change = 1e-9;  // >= 0: stops when the sum of distances falls by less than this
+  double relative_change = 1e-6;  // >= 0: stops when no share b_i / sum of b changes by more
 };
 
 // How an iteration ended.
@@ -29,11 +29,14 @@ struct Iterations {
   bool converged = false;  // by relative_change, before max_iterations
 };
 
-// The point z with the least sum over i of weights[i] * |z - x_i|, by Weiszfeld's iteration from
-// the weighted mean, smoothed as by Pillutla et al. 2022 (arXiv:1912.13445, algorithm 2):
+// The point z with the least sum over i of weights[i] * |z - x_i|, by Weiszfeld's iteration,
+// smoothed as by Pillutla et al. 2022 (arXiv:1912.13445, algorithm 2):
 //   z <- sum of b_i x_i / sum of b_i, b_i = weights[i] / max(nu, |z - x_i|)
-// Up to half of the weight may be arbitrary. Distances below SquaredDistanceError of gram.h's
-// square root are noise, and count as that.
+// Less than half of the weight may be arbitrary. So that huge values cost no iterations, the first
+// z takes the distances from the update with the least weighted sum of distances (its own counts as
+// that of its nearest neighbour). The stop rule looks at every share, because a far update makes
+// the sum of distances blind for the others. A distance below the error that the Gram matrix leaves
+// in it counts as the square root of that error.
 //   updates  [n_sites][n_params]; weights  [n_sites] finite, >= 0, one above 0
 // InvalidArgument: see WeightedMean and Gram; an option out of range. FailedPrecondition: no such
 // device. Thread-safe on disjoint results.

@@ -5,6 +5,7 @@
 #include "bench/roofline.h"
 #include "kernels/gram.h"
 #include "kernels/krum.h"
+#include "kernels/robust_mean.h"
 #include "kernels/trimmed_mean.h"
 
 namespace hilum::kernels {
@@ -54,6 +55,28 @@ void TrimmedMeanBench(benchmark::State& state) {
   bench::ReportRoofline(state, ReadWork(state.range(0), state.range(1)));
 }
 BENCHMARK(TrimmedMeanBench)->Name("trimmed_mean")->Apply(bench::SitesOfOneModel);
+
+void GeometricMedianBench(benchmark::State& state) {
+  const bench::SiteUpdates updates(state.range(0), state.range(1));
+  const std::vector<double> weights(static_cast<size_t>(state.range(0)), 1.0);
+  std::vector<float> result(static_cast<size_t>(state.range(1)));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(GeometricMedian(updates.spans(), weights, {}, result, Device::kCpu));
+  }
+  bench::ReportRoofline(state, PairWork(state.range(0), state.range(1)));
+}
+BENCHMARK(GeometricMedianBench)->Name("geometric_median")->Apply(bench::SitesOfOneModel);
+
+void CentredClipBench(benchmark::State& state) {
+  const bench::SiteUpdates updates(state.range(0), state.range(1));
+  std::vector<float> result(static_cast<size_t>(state.range(1)));
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(CentredClip(
+        updates.spans(), result, {.radius = 10.0, .n_iterations = 3}, result, Device::kCpu));
+  }
+  bench::ReportRoofline(state, PairWork(state.range(0), state.range(1)));
+}
+BENCHMARK(CentredClipBench)->Name("centred_clip")->Apply(bench::SitesOfOneModel);
 
 void BulyanBench(benchmark::State& state) {
   const int64_t n_sites = state.range(0), n_faulty = (n_sites - 3) / 4;

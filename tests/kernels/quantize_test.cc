@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/clip.h"
 #include "kernels/quantize_program.h"
 #include "tests/kernels/parity.h"
 #include "tests/status_matchers.h"
@@ -25,11 +26,13 @@ std::vector<uint32_t> Quantized(const std::vector<float>& values,
 constexpr QuantizeOptions kUsual{
     .weight = 0.37, .scale = 33554431.0, .value_bits = 26, .ring_bits = 32};
 constexpr QuantizeOptions kNarrow{.weight = 1.0, .scale = 200.0, .value_bits = 8, .ring_bits = 16};
+constexpr QuantizeOptions kClipped{
+    .weight = 0.37, .scale = 33554431.0, .value_bits = 26, .ring_bits = 32, .clip_factor = 0.3f};
 constexpr QuantizeOptions kWidest{
     .weight = 1.0, .scale = 2147483647.0, .value_bits = 32, .ring_bits = 32};
 
 TEST(Quantize, GivesTheReferencesBitsInEveryWay) {
-  for (const QuantizeOptions& options : {kUsual, kNarrow, kWidest}) {
+  for (const QuantizeOptions& options : {kUsual, kNarrow, kClipped, kWidest}) {
     for (const int64_t n : SizesAround(QuantizeProgram::kTile)) {
       Guarded values(RandomFloats(n));
       Guarded words(RandomWords(n));
@@ -48,6 +51,19 @@ TEST(Quantize, GivesTheReferencesBitsInEveryWay) {
       });
       EXPECT_EQ(Quantized(values.values(), words.values(), options), want.values());
     }
+  }
+}
+
+// The bits of two passes in one: no rounding is lost or added.
+TEST(Quantize, ClipsAsScaleInPlaceDoes) {
+  const std::vector<float> values = RandomFloats(10'007);
+  for (const float factor : {0.3f, 0.999999f, 1e-6f}) {
+    QuantizeOptions options = kUsual;
+    std::vector<float> scaled = values;
+    HILUM_EXPECT_OK(ScaleInPlace(scaled, factor, Device::kCpu));
+    const std::vector<uint32_t> want = Quantized(scaled, RandomWords(10'007), options);
+    options.clip_factor = factor;
+    EXPECT_EQ(Quantized(values, RandomWords(10'007), options), want) << factor;
   }
 }
 
@@ -118,6 +134,7 @@ TEST(Quantize, RefusesOptionsOutOfRange) {
   EXPECT_THAT(with([](auto& o) { o.weight = 1.5; }), StatusIs(refused, "weight 1.5"));
   EXPECT_THAT(with([](auto& o) { o.weight = std::nan(""); }), StatusIs(refused, "weight nan"));
   EXPECT_THAT(with([](auto& o) { o.scale = 0.0; }), StatusIs(refused, "scale 0"));
+  EXPECT_THAT(with([](auto& o) { o.clip_factor = NAN; }), StatusIs(refused, "clip factor nan"));
   EXPECT_THAT(with([](auto& o) { o.scale = INFINITY; }), StatusIs(refused, "scale inf"));
   EXPECT_THAT(with([](auto& o) { o.value_bits = 1; }), StatusIs(refused, "values of 1 bits"));
   EXPECT_THAT(with([](auto& o) { o.value_bits = 33; }), StatusIs(refused, "values of 33 bits"));
