@@ -52,6 +52,8 @@ absl::Status WeightedSum(Updates updates, std::span<const double> weights, doubl
                          std::span<float> sum, std::span<int32_t> marks, int device_index);
 // partial: see GramProgram; 0 before.
 absl::Status Gram(Updates updates, std::span<double> partial, int device_index);
+absl::Status AddVectors(std::span<const std::span<const uint32_t>> vectors,
+                        std::span<uint64_t> total, int device_index);
 absl::Status PackWords(std::span<const uint32_t> ring, int ring_bits, std::span<uint8_t> packed,
                        int device_index);
 absl::Status UnpackWords(std::span<const uint8_t> packed, int ring_bits, std::span<uint32_t> ring,

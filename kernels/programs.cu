@@ -10,6 +10,7 @@
 #include "kernels/sum_of_squares_program.h"
 #include "kernels/tag_program.h"
 #include "kernels/trimmed_mean_program.h"
+#include "kernels/vector_sum_program.h"
 #include "kernels/weighted_mean_program.h"
 
 namespace hilum::kernels {
@@ -25,6 +26,7 @@ template __global__ void Run(AddMeanProgram);
 template __global__ void Run(WeightedSumProgram);
 template __global__ void Run(GramProgram);
 template __global__ void Run(TrimmedMeanProgram);
+template __global__ void Run(VectorSumProgram);
 template __global__ void Run(PackProgram);
 template __global__ void Run(UnpackProgram);
 template __global__ void Run(ServerStepProgram<ServerRule::kFedAdagrad, RingMean>);
