@@ -42,6 +42,8 @@ absl::StatusOr<std::unique_ptr<RpcListener>> RpcListener::Start(Server* server,
   auto impl = std::make_unique<Impl>(server, options.stream_idle);
   grpc::ServerBuilder builder;
   proto::SetServerLimits(builder);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS,
+                             static_cast<int>(absl::ToInt64Milliseconds(options.connection_idle)));
   grpc::ResourceQuota quota;
   quota.SetMaxThreads(kThreadLimit);
   builder.SetResourceQuota(quota);

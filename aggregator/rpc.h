@@ -19,6 +19,8 @@ struct RpcOptions {
   std::string key_pem;
   // An upload or a model on its way in which nothing moves for so long is ended.
   absl::Duration stream_idle = absl::Seconds(60);
+  // A connection without a call is closed after this time; a site's Watch is a call.
+  absl::Duration connection_idle = absl::Seconds(60);
 };
 
 // The listener. Stops when destroyed.

@@ -126,7 +126,8 @@ absl::Status ServerCore::StepRecruiting(LiveJob& job) {
   }
   return SetState(job, JobState::kFailed,
                   absl::StrCat(n_approved, " of ", n_members, " sites approved the job, the ",
-                               "minimum is ", cohort.minimum));
+                               "minimum is ", cohort.minimum, "; the job is over and its name ",
+                               "taken: to ask the sites again, launch it under another name"));
 }
 
 absl::Status ServerCore::BeginRound(LiveJob& job) {

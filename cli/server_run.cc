@@ -55,6 +55,25 @@ absl::Status StartLog(const ServerFlags& flags, const ServerConfig& config) {
   return OpenLog(options);
 }
 
+// What the server itself keeps open: ledger, state, logs, 80 callers of HTTP, strangers who join.
+constexpr uint64_t kOwnFiles = 256;
+// A site's connection, one that broke and is not noticed yet, and the files of its update.
+constexpr uint64_t kFilesOfASite = 4;
+
+// gRPC accepts nobody any more once it has run out of descriptors.
+void WarnOfFewFiles(uint64_t limit, aggregator::Server& server) {
+  uint64_t n_sites = 0;
+  for (const aggregator::MemberView& member : server.Status().members) {
+    n_sites += member.role == "site";
+  }
+  const uint64_t wanted = kOwnFiles + kFilesOfASite * n_sites;
+  if (limit >= wanted) return;
+  Log(LogLevel::kWarning, "too few open files",
+      {{"reason", absl::StrCat("the system lets this server have ", limit, " open files, ", n_sites,
+                               " sites need ", wanted, ": raise the hard limit (ulimit -Hn, or ",
+                               "LimitNOFILE= in systemd), or the server can lose its listener")}});
+}
+
 struct Listeners {
   std::unique_ptr<aggregator::RpcListener> rpc;
   std::unique_ptr<aggregator::HttpListener> http;
@@ -80,7 +99,8 @@ absl::Status WriteAddresses(const aggregator::FederationIdentity& known, const J
   return aggregator::WriteIdentity(identity);
 }
 
-absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, const sigset_t& signals) {
+absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, uint64_t file_limit,
+                   const sigset_t& signals) {
   HILUM_ASSIGN_OR_RETURN(std::unique_ptr<aggregator::Federation> federation,
                          aggregator::OpenFederation(flags.dir));
   const aggregator::RpcOptions tls{.address = "",
@@ -93,6 +113,7 @@ absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, const s
                                  {.audit_days = config.audit_days,
                                   .licence = config.licence,
                                   .max_model_bytes = config.max_model_mib << 20}));
+  WarnOfFewFiles(file_limit, *server);
   HILUM_ASSIGN_OR_RETURN(const Listeners listeners, Listen(*server, config, tls));
   const Json addresses{{"grpc", listeners.rpc->address()}, {"http", listeners.http->address()}};
   HILUM_RETURN_IF_ERROR(WriteAddresses(server->identity(), addresses));
@@ -137,10 +158,9 @@ absl::Status RunServer(const ServerFlags& flags) {
     return absl::OkStatus();
   }
   const sigset_t signals = BlockSignals();
-  // gRPC never accepts again once it has run out of descriptors.
-  RaiseOpenFileLimit();
+  const uint64_t file_limit = RaiseOpenFileLimit();
   HILUM_RETURN_IF_ERROR(StartLog(flags, config));
-  return Serve(flags, config, signals);
+  return Serve(flags, config, file_limit, signals);
 }
 
 }  // namespace hilum::cli

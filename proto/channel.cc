@@ -22,7 +22,9 @@ constexpr int kHandshakeTimeoutMs = 15'000;
 void RouteGrpcLog() {
   static const bool routed = [] {
     gpr_set_log_function([](gpr_log_func_args* line) {
-      Log(LogLevel::kDebug, "grpc", {{"text", line->message}});
+      // After this one its listener takes no connection any more.
+      const bool is_deaf = absl::StrContains(line->message, "Failed accept");
+      Log(is_deaf ? LogLevel::kError : LogLevel::kDebug, "grpc", {{"text", line->message}});
     });
     return true;
   }();

@@ -191,5 +191,22 @@ TEST(UploadLimits, AnUploadEndsWithItsRound) {
   for (const auto& call : silent) EXPECT_EQ(EndOf(*call, 10), grpc::StatusCode::CANCELLED);
 }
 
+TEST(Connections, OneWithoutACallIsClosedAndASiteThatWatchesStays) {
+  TestFederation federation({}, {.connection_idle = absl::Seconds(1)});
+  const auto sites = federation.AddSites(1);
+  HILUM_ASSERT_OK(sites[0]->WaitFor([](const auto&) { return true; }).status());
+  const auto stranger =
+      proto::OpenChannel(federation.address(), {.ca_pem = sites[0]->tls().ca_pem});
+  ASSERT_TRUE(
+      stranger->WaitForConnected(std::chrono::system_clock::now() + std::chrono::seconds(10)));
+  bool open = true;
+  for (int i = 0; i < 100 && open; ++i) {
+    absl::SleepFor(absl::Milliseconds(100));
+    open = stranger->GetState(false) == GRPC_CHANNEL_READY;
+  }
+  EXPECT_FALSE(open);
+  EXPECT_EQ(federation.server().Counters().sites_connected, 1u);
+}
+
 }  // namespace
 }  // namespace hilum::aggregator

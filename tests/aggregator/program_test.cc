@@ -183,6 +183,39 @@ TEST_F(Program, StrangersWhoHoldConnectionsDoNotKeepSitesOut) {
   for (const int one : held) close(one);
 }
 
+TEST_F(Program, SaysWhenTheSystemLetsItHaveTooFewFiles) {
+  for (const int limit : {200, 300}) {
+    const Running server(dir_, absl::StrCat("ulimit -Sn ", limit, "; ulimit -Hn ", limit, "; "));
+    ASSERT_TRUE(server.listening());
+    const std::string err = *ReadTextFile(dir_ / "err", 1 << 20);
+    const bool said = err.find("have 200 open files, 0 sites need 256") != std::string::npos;
+    EXPECT_EQ(said, limit == 200) << err;
+  }
+}
+
+TEST_F(Program, SaysWhenItCanTakeNoConnection) {
+  const Running server(dir_, "ulimit -Sn 80; ulimit -Hn 80; ");
+  ASSERT_TRUE(server.listening());
+  const std::string address = server.grpc();
+  sockaddr_in to{.sin_family = AF_INET,
+                 .sin_port = htons(std::atoi(address.c_str() + address.rfind(':') + 1)),
+                 .sin_addr = {htonl(INADDR_LOOPBACK)},
+                 .sin_zero = {}};
+  std::vector<int> held;
+  for (int i = 0; i < 100; ++i) {
+    held.push_back(socket(AF_INET, SOCK_STREAM, 0));
+    connect(held.back(), reinterpret_cast<sockaddr*>(&to), sizeof(to));
+  }
+  bool said = false;
+  for (int i = 0; i < 100 && !said; ++i) {
+    absl::SleepFor(absl::Milliseconds(50));
+    const auto err = ReadTextFile(dir_ / "err", 1 << 20);
+    said = err.ok() && err->find("Failed accept") != std::string::npos;
+  }
+  EXPECT_TRUE(said);
+  for (const int one : held) close(one);
+}
+
 TEST_F(Program, APortInUseEndsWithOneSentenceAndExitCode1) {
   const Running server(dir_);
   const Result other_dir = Call(

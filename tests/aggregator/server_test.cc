@@ -369,7 +369,9 @@ TEST(Server, TooFewApprovalsEndTheJobWithTheNumbers) {
   HILUM_ASSERT_OK_AND_ASSIGN(
       const wire::JobStatus status,
       federation.WaitForJob(kJob, [](const auto& s) { return s.state() == "failed"; }));
-  EXPECT_EQ(status.message(), "1 of 2 sites approved the job, the minimum is 2");
+  EXPECT_EQ(status.message(),
+            "1 of 2 sites approved the job, the minimum is 2; the job is over and its name taken: "
+            "to ask the sites again, launch it under another name");
   EXPECT_EQ(status.sites(1).answer(), "denied");
 }
 

@@ -336,7 +336,8 @@ void TestFederation::Start() {
                        .ca_pem = federation->ca.certificate_pem,
                        .certificate_pem = federation->tls.certificate_pem,
                        .key_pem = federation->tls.key_pem,
-                       .stream_idle = rpc_options_.stream_idle};
+                       .stream_idle = rpc_options_.stream_idle,
+                       .connection_idle = rpc_options_.connection_idle};
   server_ = Must(Server::Create(std::move(federation), options_));
   rpc_ = Must(RpcListener::Start(server_.get(), tls));
   server_->Start();
