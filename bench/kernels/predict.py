@@ -20,6 +20,10 @@ KERNELS = [
     ("Quantize", 12, 8, 4),
     ("Dequantize", 12, 4, 8),
     ("AddMean", 12, 8, 4),
+    ("ServerStep", 28, 16, 12),
+    ("WeightedSum/50", 204, 200, 4),
+    ("AddVectors/50", 216, 208, 8),
+    ("PackWords/25", 7.125, 4, 3.125),
 ]
 OF_MEMORY, OF_BUS = 0.85, 0.80
 
