@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Part of ./dev: the long checks and the comparisons with others.
+# Part of ./dev: the long checks.
 
 FUZZ_SECONDS=${HILUM_FUZZ_SECONDS:-60} # for each target
 
@@ -73,22 +73,4 @@ check() { # [NAME [REGEX]]
       ;;
     *) usage_error "check knows no $1" ;;
   esac
-}
-
-# Each script of bench/peers/ compares one thing with one peer and writes a JSON list of
-# {"name","peer","ours_s","peer_s","ratio","bound_s","percent_of_bound","runs"}.
-bench_peers() { # FILTER JSON
-  local script out=build/bench/peers
-  compgen -G "bench/peers/*_peer.py" >/dev/null || fail "bench/peers holds no comparison"
-  setup test
-  mkdir -p "$out"
-  for script in bench/peers/*_peer.py; do
-    [[ $script =~ $1 ]] || continue
-    say "${script##*/}"
-    "$DEPS/venv/bin/python" "$script" --bin build/release --filter "$1" \
-      --out "$out/$(basename "$script" .py).json" || fail "$script failed"
-  done
-  [ -z "$2" ] || python3 -c 'import json, sys
-print(json.dumps([row for f in sys.argv[1:] for row in json.load(open(f))], indent=1))' \
-    "$out"/*.json >"$2"
 }

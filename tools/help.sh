@@ -13,7 +13,7 @@ Usage: ./dev VERB [ARGUMENTS...]
   setup [test|check|cuda]
                      installs what a build needs (and what tests, checks, CUDA need)
   build [PRESET]     release (default), dev, asan, tsan, fuzz or cuda, into build/PRESET
-  bench [FILTER] [--peers] [--json FILE]
+  bench [FILTER] [--peers] [--json FILE] [--compare OLD.json]
                      measures; `bench demo` runs the demo with three seeds
   doctor             says what is missing here and how to get it
   help [VERB]        prints this, or what a verb takes, as `./dev VERB --help` does
@@ -95,13 +95,17 @@ TEXT
 help_bench() {
   cat <<'TEXT'
 Usage: ./dev bench [FILTER] [--peers] [--json FILE]
+       ./dev bench [FILTER] --compare OLD.json
        ./dev bench demo
 
 Builds and measures. Each program's figures: build/bench/NAME.json.
 
   FILTER        a regular expression; only measurements whose name fits
-  --peers       then compares with other software (bench/peers), on the same inputs
-  --json FILE   gathers the comparisons of --peers in one file
+  --peers       then compares with other software (bench/peers), on the same inputs: a table, and
+                build/bench/peers/all.json, all.csv and all.svg
+  --json FILE   copies the comparisons of --peers to FILE
+  --compare OLD.json
+                runs the program that wrote OLD.json again and says what differs
   demo          runs the demo under three seeds and says what the federation gains
 TEXT
 }

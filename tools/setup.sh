@@ -105,6 +105,24 @@ setup_oracles() { # what tests compare with, never needed to run Hilum
   python_oracles >"$stamp"
 }
 
+# Each peer in an environment of its own: their dependencies exclude each other.
+setup_peers() { # [NAME]: one, or all
+  local name packages stamp
+  setup_venv
+  while read -r name packages; do
+    [ "${1:-$name}" = "$name" ] || continue
+    stamp=$DEPS/peers/$name/packages
+    [ "$(cat "$stamp" 2>/dev/null)" = "$packages" ] && continue
+    say "installing the peer $name: $packages"
+    rm -rf "$DEPS/peers/$name"
+    python3 -m venv "$DEPS/peers/$name" || fail "python3 -m venv failed: is python3-venv installed?"
+    # shellcheck disable=SC2086  # one word a package
+    "$DEPS/peers/$name/bin/pip" install -q --disable-pip-version-check $packages ||
+      fail "pip could not install $name; its reason stands above"
+    echo "$packages" >"$stamp"
+  done < <(awk '$1 == "peer" { $1 = ""; sub(/^ +/, ""); print }' "$ROOT/tools/dependencies.txt")
+}
+
 doctor() { # changes nothing; 1 when something is missing
   local kind packages missing=0 else=""
   for kind in build test check; do

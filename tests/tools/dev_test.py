@@ -29,7 +29,9 @@ class DevTest(unittest.TestCase):
             self.assertEqual((found.returncode, found.stdout), (2, ""), arguments)
             self.assertIn("there is no verb no-such-verb; see ./dev help\n", found.stderr)
         for arguments in (["check", "no-such-check"], ["setup", "nothing"], ["bench", "--nothing"],
-                          ["bench", "--json"], ["build", "no-such-preset"], ["doctor", "now"]):
+                          ["bench", "--json"], ["bench", "--compare"],
+                          ["bench", "--json", "rows.json"], ["build", "no-such-preset"],
+                          ["doctor", "now"]):
             found = dev(*arguments)
             self.assertEqual((found.returncode, found.stdout), (2, ""), arguments)
             self.assertIn(f"see ./dev help {arguments[0]}\n", found.stderr)
@@ -72,6 +74,8 @@ class DevTest(unittest.TestCase):
                 self.assertRegex(line, r"^wheel cpu [\w-]+ [\d.]+ [0-9a-f]{64}$")
             if line.startswith("python "):
                 self.assertRegex(line, r"^python [\w-]+==[\d.]+$")
+            if line.startswith("peer "):
+                self.assertRegex(line, r"^peer \w+( [\w-]+==[\d.]+)+$")
 
 
 if __name__ == "__main__":
