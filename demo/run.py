@@ -28,7 +28,7 @@ JOB_LIMIT_S = 900
 
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--rounds", type=int, default=8, metavar="N", help="rounds in all (8)")
+    parser.add_argument("--rounds", type=int, default=12, metavar="N", help="rounds in all (12)")
     parser.add_argument("--seed", type=int, default=7, metavar="N",
                         help="fixes training and rounding, never keys (7)")
     parser.add_argument("--dir", type=Path, metavar="D",
@@ -71,8 +71,8 @@ def write_job(options, folder):
     """demo/job.toml with this run's seed, and the rounds of its first launch."""
     first = options.rounds if options.rounds == 1 else (options.rounds + 1) // 2
     text = (ROOT / "demo/job.toml").read_text(encoding="utf-8")
-    for old, new in (("rounds = 8\nseed = 7", f"rounds = {first}\nseed = {options.seed}"),
-                     ("schedule_rounds = 8 ", f"schedule_rounds = {options.rounds} "),
+    for old, new in (("rounds = 12\nseed = 7", f"rounds = {first}\nseed = {options.seed}"),
+                     ("schedule_rounds = 12", f"schedule_rounds = {options.rounds}"),
                      ("--seed 7", f"--seed {options.seed}")):
         if old not in text:
             raise DemoError(f"demo/job.toml does not hold {old!r}")
