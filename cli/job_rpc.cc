@@ -158,22 +158,22 @@ absl::StatusOr<v1::JobStatus> JobClient::Job(const std::string& job) {
 absl::Status JobClient::Watch(const std::string& job, const std::atomic<bool>& stop,
                               const std::function<bool(const v1::JobStatus&)>& on_status) {
   grpc::ClientContext context;
-  std::optional<Clock::time_point> started = Clock::now();
+  const Clock::time_point started = Clock::now();
   v1::JobRequest request;
   request.set_job(job);
   const Canceller canceller(context, stop);
   const auto reader = impl_->stub->WatchJob(&context, request);
   v1::JobStatus status;
-  bool wanted = true;
+  bool wanted = true, answered = false;
   while (wanted && reader->Read(&status)) {
-    started.reset();
+    answered = true;
     wanted = on_status(status);
   }
   if (!wanted) context.TryCancel();
   const grpc::Status ended = reader->Finish();
   if (!wanted) return absl::OkStatus();
   if (stop) return absl::CancelledError("stopped.");
-  return impl_->ToStatus(ended, started);
+  return answered ? impl_->ToStatus(ended, std::nullopt) : impl_->ToStatus(ended, started);
 }
 
 absl::StatusOr<v1::ProofReply> JobClient::FetchProof(const RoundEntry& entry) {

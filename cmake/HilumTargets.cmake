@@ -56,6 +56,7 @@ function(hilum_test name)
   else()
     include(GoogleTest)
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}/ DISCOVERY_MODE PRE_TEST
+                         DISCOVERY_TIMEOUT 120
                          PROPERTIES ${properties})
   endif()
 endfunction()

@@ -433,7 +433,8 @@ TEST_F(Program, MembersAndRemoveWorkBesideARunningServerAndWithoutOne) {
   EXPECT_EQ(removed.exit_code, 0) << removed.output;
   EXPECT_TRUE(nlohmann::json::parse(removed.output)["logged"]);
   const Result members = Verb("members", "--json");
-  for (const auto& member : nlohmann::json::parse(members.output)["members"]) {
+  const auto listing = nlohmann::json::parse(members.output);
+  for (const auto& member : listing["members"]) {
     EXPECT_EQ(member["state"], member["role"] == "site" ? "removed" : "active");
   }
   EXPECT_EQ(Verb("remove", "hospital-b").exit_code, 2);
