@@ -127,22 +127,22 @@ absl::StatusOr<Snapshot> FirstSnapshot(const SiteOptions& options, const Credent
   return ended;
 }
 
-// What to do about a fault of the connection.
+// What to do about a fault of the connection; empty where the status says it.
 std::string Advice(const std::string& fault, const std::string& server) {
   if (fault == "name") {
     return absl::StrCat("the name in \"", server,
                         "\" does not resolve: check [site] server and "
-                        "this computer's DNS. ");
+                        "this computer's DNS");
   }
   if (fault == "connection") {
     return absl::StrCat("nothing accepts connections at ", server,
                         ": check the address, the firewall (outbound only) and that the server "
-                        "runs. ");
+                        "runs");
   }
   if (fault == "tls") {
     return absl::StrCat("TLS with ", server,
                         " fails: its certificate is not of this federation, "
-                        "or a proxy opens the connection. ");
+                        "or a proxy opens the connection");
   }
   return "";
 }
@@ -153,9 +153,10 @@ void ProbeServer(const SiteOptions& options, const Credentials& credentials, int
   const std::string fault = snapshot.ok() ? "" : FaultOf(snapshot.status());
   for (const char* probe : {"name", "connection", "tls", "server"}) {
     if (fault == probe) {
-      findings.push_back(Of(probe, absl::Status(snapshot.status().code(),
-                                                Advice(fault, options.server) +
-                                                    std::string(snapshot.status().message()))));
+      const std::string advice = Advice(fault, options.server);
+      findings.push_back(Of(probe, advice.empty()
+                                       ? snapshot.status()
+                                       : absl::Status(snapshot.status().code(), advice)));
       return;
     }
     findings.push_back(Of(probe, absl::OkStatus(), options.server));
@@ -175,12 +176,9 @@ void ProbeServer(const SiteOptions& options, const Credentials& credentials, int
 std::string FaultOf(const absl::Status& status) {
   if (!absl::IsUnavailable(status)) return "server";
   const std::string text = absl::AsciiStrToLower(status.message());
-  for (const char* sign : {"dns resolution failed", "could not resolve", "name resolution"}) {
-    if (absl::StrContains(text, sign)) return "name";
-  }
-  for (const char* sign : {"handshake", "ssl", "certificate"}) {
-    if (absl::StrContains(text, sign)) return "tls";
-  }
+  // The reasons of proto::FromGrpcStatus.
+  if (absl::StrContains(text, "its name is unknown")) return "name";
+  if (absl::StrContains(text, "not a server of this federation")) return "tls";
   return "connection";
 }
 

@@ -133,7 +133,8 @@ class Show(LedgerTest):
         self.assertEqual(indices("--type", "join", "--site", "hospital-b"), [2])
         self.assertEqual(indices("--site", "nobody"), [])
         self.assertEqual(len(indices("--site", "hospital-a")), 598)
-        self.assertEqual(indices("--study", "ct-2"), [])
+        wrong = self.expect(2, "show", "--from", self.copy, "--study", "ct-2")
+        self.assertIn('no study "ct-2"; it holds cxr-1', wrong.stderr)
         # `t` counts up by one a second from 2025-12-29T09:20:00Z.
         self.assertEqual(indices("--since", 1767000000 + 598), [598, 599])
         self.assertEqual(indices("--since", "2025-12-29T09:29:59Z"), [599])
