@@ -16,7 +16,7 @@ from pathlib import Path
 BIN = Path()
 VERSION = "0.1.0 (protocol 1)"
 # One sentence of ours, whatever the library says: who, where, after how long, what to do.
-UNREACHABLE = (r"\Ahilum-[a-z]+: the server 127\.0\.0\.1:9 could not be reached in \d+\.\d s: "
+UNREACHABLE = (r"\Ahilum-[a-z]+: the server 127\.0\.0\.1:9 could not be reached( in \d+\.\d s)?: "
                r"nothing listens there; check that it runs and that the address is right\n\Z")
 # Start-up of the programs that do not load LibTorch, best of several.
 MAX_START_MS = 100

@@ -296,7 +296,7 @@ class Federation(unittest.TestCase):
         config.write_text(text, encoding="utf-8")
         self.assertIn("allow_open", hilum("site", "run", "--dir", site, "--print-config").stdout)
 
-    def test_6_a_full_disk_is_waited_out(self):
+    def test_5_a_full_disk_is_waited_out(self):
         # A limit on the size of files, as a full disk: what the agent prints is smaller.
         def limit(site, limit_bytes):
             resource.prlimit(site.child.pid, resource.RLIMIT_FSIZE, (limit_bytes, -1))
@@ -321,7 +321,7 @@ class Federation(unittest.TestCase):
         for site in sites.values():
             self.assertEqual(site.stop(), 0)
 
-    def test_5_joining_needs_a_reachable_server_and_a_good_token(self):
+    def test_6_joining_needs_a_reachable_server_and_a_good_token(self):
         token = hilum_json("server", "invite", "--dir", self.server_dir,
                            "--site", "hospital-c")["token"]
         there = self.folder / "hospital-c"
