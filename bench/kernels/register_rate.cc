@@ -2,6 +2,7 @@
 
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "kernels/aes256_ctr.h"
@@ -10,13 +11,8 @@
 
 namespace hilum::kernels {
 
-namespace {
-
-constexpr int kPasses = 20;
-
-}  // namespace
-
 double BestRate(double bytes, const std::function<void()>& pass) {
+  constexpr int kPasses = 20;
   double best = 1e9;
   for (int i = 0; i < kPasses; ++i) {
     const auto start = std::chrono::steady_clock::now();
