@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/system_error.h"
 #include "base/version.h"
 #include "crypto/base64.h"
 #include "crypto/hash.h"
@@ -175,8 +176,8 @@ absl::Status InitFederation(const InitOptions& options) {
     fs::remove(folder, error);  // an empty folder, if it is there at all
     fs::rename(unfinished, folder, error);
     if (error) {
-      status = absl::UnavailableError(
-          absl::StrCat("cannot make ", folder.string(), ": ", error.message()));
+      status =
+          SystemUnavailable(absl::StrCat("cannot make ", folder.string(), ": ", error.message()));
     }
   }
   if (!status.ok()) {

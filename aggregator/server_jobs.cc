@@ -146,7 +146,7 @@ absl::StatusOr<JobView> Server::Cancel(const JobId& id) {
   if (job == nullptr) return NoJob(id);
   if (!IsActive(job->row.state)) {
     return absl::FailedPreconditionError(
-        absl::StrCat("job ", id.name, " is ", std::string(ToText(job->row.state)), " already"));
+        absl::StrCat("job ", id.name, " is over already: ", std::string(ToText(job->row.state))));
   }
   job->retry_at_ms = 0;
   HILUM_RETURN_IF_ERROR(core.SetState(*job, JobState::kCancelled, "cancelled by the lead"));

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "base/system_error.h"
 
 namespace hilum::aggregator {
 
@@ -24,7 +25,7 @@ absl::Status SqlError(sqlite3* database, absl::string_view action) {
     return absl::ResourceExhaustedError(text);
   }
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return absl::DataLossError(text);
-  return absl::UnavailableError(text);
+  return SystemUnavailable(text);
 }
 
 SqlStatement::SqlStatement(sqlite3* database, absl::string_view sql) : database_(database) {

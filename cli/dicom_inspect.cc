@@ -1,5 +1,6 @@
 #include "cli/dicom_inspect.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <utility>
@@ -108,6 +109,34 @@ absl::Status WritePicture(const Result& result, const std::filesystem::path& pat
   return dicom::WritePng(path, *result.report.picture);
 }
 
+// A folder stands for all files in it and below, by path.
+absl::StatusOr<std::vector<std::string>> FilesOf(const std::vector<std::string>& named) {
+  namespace fs = std::filesystem;
+  std::vector<std::string> files;
+  for (const std::string& name : named) {
+    std::error_code error;
+    if (!fs::is_directory(name, error)) {
+      files.push_back(name);
+      continue;
+    }
+    const size_t first = files.size();
+    fs::recursive_directory_iterator it(name, error);
+    for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
+      std::error_code ignored;
+      if (it->is_regular_file(ignored)) files.push_back(it->path().string());
+    }
+    if (error) {
+      return absl::NotFoundError(
+          absl::StrCat("the folder ", Printable(name), " cannot be read: ", error.message()));
+    }
+    if (files.size() == first) {
+      return absl::NotFoundError(absl::StrCat("the folder ", Printable(name), " holds no file"));
+    }
+    std::sort(files.begin() + static_cast<int64_t>(first), files.end());
+  }
+  return files;
+}
+
 absl::Status Verdict(int n_refused, int n_without_picture, size_t n_files) {
   if (n_refused > 0) {
     return absl::AbortedError(
@@ -123,13 +152,14 @@ absl::Status Verdict(int n_refused, int n_without_picture, size_t n_files) {
 }  // namespace
 
 absl::Status RunInspect(const InspectFlags& flags) {
-  const bool several = flags.files.size() > 1;
+  HILUM_ASSIGN_OR_RETURN(const std::vector<std::string> files, FilesOf(flags.files));
+  const bool several = files.size() > 1;
   if (several && !flags.png.empty()) HILUM_RETURN_IF_ERROR(MakeFolder(flags.png));
   std::vector<Result> results;
   ordered_json documents = ordered_json::array();
   int n_refused = 0;
   int n_without_picture = 0;
-  for (const std::string& file : flags.files) {
+  for (const std::string& file : files) {
     Result result = InspectOne(file, !flags.png.empty());
     if (!result.report.status.ok()) ++n_refused;
     if (!flags.png.empty() && result.report.status.ok()) {
@@ -151,7 +181,7 @@ absl::Status RunInspect(const InspectFlags& flags) {
   } else {
     PrintTable(results);
   }
-  return Verdict(n_refused, n_without_picture, flags.files.size());
+  return Verdict(n_refused, n_without_picture, files.size());
 }
 
 }  // namespace hilum::cli

@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
       "inspect",
       "Prints size, depth, stored values and their SHA-256 of each file, or why it is refused. "
       "A refused file does not end the run; it makes the exit code 1");
-  inspect->add_option("FILE", flags.files, "DICOM files")->required();
+  inspect->add_option("FILE", flags.files, "DICOM files, or folders of them")->required();
   inspect->add_option("--png", flags.png,
                       "Writes the 8-bit image after modality and VOI stages; with several files "
                       "this is a folder for NAME.png");

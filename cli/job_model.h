@@ -1,4 +1,4 @@
-// The released model of a round, with its proof, as a folder (docs/interfaces.md, section 4).
+// The released model of a round, with its proof, as a folder.
 #ifndef HILUM_CLI_JOB_MODEL_H_
 #define HILUM_CLI_JOB_MODEL_H_
 

@@ -8,8 +8,6 @@
 #include <thread>
 #include <utility>
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
@@ -19,6 +17,7 @@
 #include "client/state.h"
 #include "crypto/certificate.h"
 #include "crypto/sign.h"
+#include "proto/channel.h"
 
 namespace hilum::client {
 namespace {
@@ -127,19 +126,26 @@ absl::StatusOr<Snapshot> FirstSnapshot(const SiteOptions& options, const Credent
   return ended;
 }
 
-// What to do about a fault of the connection; empty where the status says it.
-std::string Advice(const std::string& fault, const std::string& server) {
-  if (fault == "name") {
+using Step = proto::ConnectionStep;
+
+constexpr std::pair<Step, const char*> kSteps[] = {{Step::kName, "name"},
+                                                   {Step::kConnection, "connection"},
+                                                   {Step::kTls, "tls"},
+                                                   {Step::kServer, "server"}};
+
+// What to do about it; empty where the status says it.
+std::string Advice(Step step, const std::string& server) {
+  if (step == Step::kName) {
     return absl::StrCat("the name in \"", server,
                         "\" does not resolve: check [site] server and "
                         "this computer's DNS");
   }
-  if (fault == "connection") {
+  if (step == Step::kConnection) {
     return absl::StrCat("nothing accepts connections at ", server,
                         ": check the address, the firewall (outbound only) and that the server "
                         "runs");
   }
-  if (fault == "tls") {
+  if (step == Step::kTls) {
     return absl::StrCat("TLS with ", server,
                         " fails: its certificate is not of this federation, "
                         "or a proxy opens the connection");
@@ -150,10 +156,9 @@ std::string Advice(const std::string& fault, const std::string& server) {
 void ProbeServer(const SiteOptions& options, const Credentials& credentials, int64_t now_s,
                  std::vector<Finding>& findings) {
   const absl::StatusOr<Snapshot> snapshot = FirstSnapshot(options, credentials);
-  const std::string fault = snapshot.ok() ? "" : FaultOf(snapshot.status());
-  for (const char* probe : {"name", "connection", "tls", "server"}) {
-    if (fault == probe) {
-      const std::string advice = Advice(fault, options.server);
+  for (const auto& [step, probe] : kSteps) {
+    if (!snapshot.ok() && step == proto::FailedStep(snapshot.status())) {
+      const std::string advice = Advice(step, options.server);
       findings.push_back(Of(probe, advice.empty()
                                        ? snapshot.status()
                                        : absl::Status(snapshot.status().code(), advice)));
@@ -172,15 +177,6 @@ void ProbeServer(const SiteOptions& options, const Credentials& credentials, int
 }
 
 }  // namespace
-
-std::string FaultOf(const absl::Status& status) {
-  if (!absl::IsUnavailable(status)) return "server";
-  const std::string text = absl::AsciiStrToLower(status.message());
-  // The reasons of proto::FromGrpcStatus.
-  if (absl::StrContains(text, "its name is unknown")) return "name";
-  if (absl::StrContains(text, "not a server of this federation")) return "tls";
-  return "connection";
-}
 
 std::vector<Finding> Diagnose(const SiteFolder& folder, const SiteOptions& options, int64_t now_s) {
   std::vector<Finding> findings = {ProbeKeys(folder), ProbeDatabase(folder), ProbeDisk(folder),

@@ -22,9 +22,6 @@ struct Finding {
 // PermissionDenied for files, ResourceExhausted for the disk.
 std::vector<Finding> Diagnose(const SiteFolder& folder, const SiteOptions& options, int64_t now_s);
 
-// Which step of a connection failed, from gRPC's sentence: "name", "connection", "tls" or "server".
-std::string FaultOf(const absl::Status& status);
-
 }  // namespace hilum::client
 
 #endif  // HILUM_CLIENT_DOCTOR_H_

@@ -3,9 +3,9 @@
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
+#include "base/sqlite.h"
 #include "base/status_macros.h"
 #include "base/version.h"
-#include "client/state_sql.h"
 
 namespace hilum::client {
 namespace {

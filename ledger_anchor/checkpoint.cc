@@ -17,7 +17,7 @@ absl::Status Bad(absl::string_view why) {
 
 }  // namespace
 
-absl::StatusOr<Checkpoint> ParseCheckpointText(absl::string_view text) {
+absl::StatusOr<Checkpoint> ParseCheckpointForm(absl::string_view text) {
   HILUM_RETURN_IF_ERROR(CheckText("the checkpoint", text));
   if (text.empty() || text.back() != '\n') return Bad("does not end in a line end");
   const std::vector<absl::string_view> lines =
@@ -36,10 +36,15 @@ absl::StatusOr<Checkpoint> ParseCheckpointText(absl::string_view text) {
     return Bad("has a root that is not the base64 of 32 bytes");
   }
   std::copy(root->begin(), root->end(), checkpoint.root.begin());
+  for (size_t i = 3; i < lines.size(); ++i) checkpoint.extensions.emplace_back(lines[i]);
+  return checkpoint;
+}
+
+absl::StatusOr<Checkpoint> ParseCheckpointText(absl::string_view text) {
+  HILUM_ASSIGN_OR_RETURN(Checkpoint checkpoint, ParseCheckpointForm(text));
   if (checkpoint.size == 0 && checkpoint.root != crypto::EmptyTreeHash()) {
     return Bad("is of size 0 with another root than that of the empty tree");
   }
-  for (size_t i = 3; i < lines.size(); ++i) checkpoint.extensions.emplace_back(lines[i]);
   return checkpoint;
 }
 

@@ -24,6 +24,8 @@ struct Checkpoint {
 // that is not a decimal, a root that is not the strict base64 of 32 bytes, size 0 with another root
 // than H("").
 absl::StatusOr<Checkpoint> ParseCheckpointText(absl::string_view text);
+// The same, but takes size 0 with any root: to a witness that is no malformed text.
+absl::StatusOr<Checkpoint> ParseCheckpointForm(absl::string_view text);
 std::string FormatCheckpointText(const Checkpoint& checkpoint);
 
 // The note that a log issues: the text with its type 0x01 line.

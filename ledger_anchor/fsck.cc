@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "base/system_error.h"
 #include "ledger_anchor/store.h"
 #include "ledger_anchor/tiles.h"
 
@@ -23,7 +24,7 @@ absl::Status ForEachFile(const fs::path& folder,
     if (!it->is_directory(ignored)) visit(it->path().lexically_relative(folder).string());
   }
   if (!error) return absl::OkStatus();
-  return absl::UnavailableError(
+  return SystemUnavailable(
       absl::StrCat("cannot read the folder ", folder.string(), ": ", error.message()));
 }
 

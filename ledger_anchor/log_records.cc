@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "base/system_error.h"
 #include "crypto/hash.h"
 #include "crypto/tree.h"
 #include "ledger_anchor/tiles.h"
@@ -30,7 +31,7 @@ absl::StatusOr<uint64_t> FileSize(const fs::path& path) {
   if (error == std::errc::no_such_file_or_directory) {
     return absl::NotFoundError(absl::StrCat("there is no file ", path.string()));
   }
-  return absl::UnavailableError(absl::StrCat("cannot read ", path.string(), ": ", error.message()));
+  return SystemUnavailable(absl::StrCat("cannot read ", path.string(), ": ", error.message()));
 }
 
 // A file read from its start in windows: Peek gives the next n bytes, fewer at the end.

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "base/system_error.h"
 
 namespace hilum::ledger_anchor {
 
@@ -22,8 +23,7 @@ absl::Status TileWriter::Write(const fs::path& path, ByteView bytes) const {
     fs::rename(temporary, path, error);
   }
   if (!error) return absl::OkStatus();
-  return absl::UnavailableError(
-      absl::StrCat("cannot write ", path.string(), ": ", error.message()));
+  return SystemUnavailable(absl::StrCat("cannot write ", path.string(), ": ", error.message()));
 }
 
 void TileWriter::RemovePartial(const TileId& full) const {

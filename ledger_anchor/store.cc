@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "base/system_error.h"
 #include "crypto/random.h"
 
 namespace hilum::ledger_anchor {
@@ -28,7 +29,7 @@ absl::Status Damaged(const Digest& digest) {
 
 absl::Status SystemError(absl::string_view action, const fs::path& path,
                          const std::error_code& error) {
-  return absl::UnavailableError(
+  return SystemUnavailable(
       absl::StrCat("cannot ", action, " ", path.string(), ": ", error.message()));
 }
 

@@ -3,9 +3,11 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/types/optional.h"
 #include "base/log.h"
 
 namespace hilum::proto {
@@ -31,28 +33,39 @@ void RouteGrpcLog() {
   static_cast<void>(routed);
 }
 
-// Why a call found no answer, and what to do about it, from gRPC's own words for it.
-absl::string_view WhyUnreachable(const grpc::Status& status) {
-  constexpr std::pair<absl::string_view, absl::string_view> kReasons[] = {
+constexpr char kStepPayload[] = "hilum/connection-step";
+
+// Why a call found no answer and what to do about it, and the step that failed.
+struct Unreachable {
+  absl::string_view words;  // of gRPC
+  absl::string_view reason;
+  ConnectionStep step;
+};
+
+Unreachable WhyUnreachable(const grpc::Status& status) {
+  using enum ConnectionStep;
+  constexpr Unreachable kReasons[] = {
       {"connection refused",
-       "nothing listens there; check that it runs and that the address is right"},
-      {"dns resolution failed", "its name is unknown; check the address and the network's DNS"},
+       "nothing listens there; check that it runs and that the address is right", kConnection},
+      {"dns resolution failed", "its name is unknown; check the address and the network's DNS",
+       kName},
       {"handshake failed",
        "what answers there is not a server of this federation; check the address, and that nothing "
-       "on the way opens TLS"},
-      {"unreachable", "no way leads there; check the address and the network"},
-      {"no route to host", "no way leads there; check the address and the network"}};
+       "on the way opens TLS",
+       kTls},
+      {"unreachable", "no way leads there; check the address and the network", kConnection},
+      {"no route to host", "no way leads there; check the address and the network", kConnection}};
   const std::string said = absl::AsciiStrToLower(status.error_message());
-  for (const auto& [words, reason] : kReasons) {
-    if (absl::StrContains(said, words)) return reason;
+  for (const Unreachable& known : kReasons) {
+    if (absl::StrContains(said, known.words)) return known;
   }
-  constexpr absl::string_view kSilent =
-      "no answer came; check the address, the network and the firewall, then try again";
-  const bool late = status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
-                    absl::StrContains(said, "timed out") || absl::StrContains(said, "timeout");
-  return late ? kSilent
-              : "the connection broke; try again, and where it always breaks, check your "
-                "certificate";
+  if (status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED ||
+      absl::StrContains(said, "timed out") || absl::StrContains(said, "timeout")) {
+    return {"", "no answer came; check the address, the network and the firewall, then try again",
+            kConnection};
+  }
+  return {"", "the connection broke; try again, and where it always breaks, check your certificate",
+          kConnection};
 }
 
 }  // namespace
@@ -132,10 +145,19 @@ absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer,
     }
     Log(LogLevel::kDebug, "grpc", {{"text", status.error_message()}});
     const std::string within = waited_s ? absl::StrFormat(" in %.1f s", *waited_s) : "";
-    return absl::UnavailableError(
-        absl::StrCat(peer, " could not be reached", within, ": ", WhyUnreachable(status)));
+    const Unreachable why = WhyUnreachable(status);
+    absl::Status unreachable = absl::UnavailableError(
+        absl::StrCat(peer, " could not be reached", within, ": ", why.reason));
+    unreachable.SetPayload(kStepPayload, absl::Cord(std::string(1, static_cast<char>(why.step))));
+    return unreachable;
   }
   return absl::Status(code, status.error_message());
+}
+
+ConnectionStep FailedStep(const absl::Status& status) {
+  const absl::optional<absl::Cord> step = status.GetPayload(kStepPayload);
+  if (!step.has_value() || step->size() != 1) return ConnectionStep::kServer;
+  return static_cast<ConnectionStep>((*step)[0]);
 }
 
 }  // namespace hilum::proto

@@ -54,6 +54,12 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 absl::Status FromGrpcStatus(const grpc::Status& status, absl::string_view peer,
                             std::optional<double> waited_s = std::nullopt);
 
+// The step of a connection at which a call failed: the name did not resolve, nothing accepted, TLS
+// failed; or all went well and the server itself said no.
+enum class ConnectionStep : char { kName = 1, kConnection, kTls, kServer };
+// Of a status that FromGrpcStatus returned.
+ConnectionStep FailedStep(const absl::Status& status);
+
 }  // namespace hilum::proto
 
 #endif  // HILUM_PROTO_CHANNEL_H_

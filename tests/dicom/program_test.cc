@@ -74,6 +74,21 @@ TEST_F(HilumDicom, InspectPrintsAnObjectForOneFile) {
   EXPECT_EQ(json["spacing_mm"], nlohmann::json({0.661468, 0.661468}));
 }
 
+TEST_F(HilumDicom, AFolderStandsForTheFilesInIt) {
+  fs::create_directories(path_ / "b");
+  fs::create_directories(path_ / "empty");
+  const fs::path vectors = VectorFolder() / "files";
+  fs::copy(vectors / "CT_small.dcm", path_ / "b" / "2.dcm");
+  fs::copy(vectors / "MR_small.dcm", path_ / "a.dcm");
+  const Result run = Program(absl::StrCat("inspect --json '", path_.string(), "'"));
+  EXPECT_EQ(run.exit_code, 0);
+  const nlohmann::json json = nlohmann::json::parse(run.output);
+  ASSERT_EQ(json.size(), 2u);
+  EXPECT_EQ(json[0]["modality"], "MR");
+  EXPECT_EQ(json[1]["file"], (path_ / "b" / "2.dcm").string());
+  EXPECT_EQ(Program(absl::StrCat("inspect '", (path_ / "empty").string(), "'")).exit_code, 2);
+}
+
 TEST_F(HilumDicom, OneBadFileNeverEndsTheRun) {
   const Result run = Program("inspect --json " + Vector("MR_small.dcm") + " /nowhere.dcm " +
                              Vector("MR_truncated.dcm") + " " + Vector("MR_small_RLE.dcm"));

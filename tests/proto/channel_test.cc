@@ -27,6 +27,7 @@ TEST(Channel, ACallThatFoundNoAnswerIsOneSentence) {
     grpc::StatusCode code;
     const char* words;
     const char* sentence;
+    ConnectionStep step = ConnectionStep::kConnection;
   };
   constexpr const char* kBroken =
       "the connection broke; try again, and where it always breaks, check your certificate";
@@ -37,12 +38,13 @@ TEST(Channel, ACallThatFoundNoAnswerIsOneSentence) {
        "nothing listens there; check that it runs and that the address is right"},
       {grpc::UNAVAILABLE,
        "DNS resolution failed for x.invalid:1: C-ares status is not ARES_SUCCESS",
-       "its name is unknown; check the address and the network's DNS"},
+       "its name is unknown; check the address and the network's DNS", ConnectionStep::kName},
       {grpc::UNAVAILABLE,
        "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:9: Ssl handshake "
        "failed: SSL_ERROR_SSL: error:0A000086:SSL routines::certificate verify failed",
        "what answers there is not a server of this federation; check the address, and that nothing "
-       "on the way opens TLS"},
+       "on the way opens TLS",
+       ConnectionStep::kTls},
       {grpc::UNAVAILABLE, "Failed to connect to remote host: Network is unreachable",
        "no way leads there; check the address and the network"},
       {grpc::UNAVAILABLE, "Failed to connect to remote host: FD Shutdown: Timeout occurred",
@@ -54,12 +56,13 @@ TEST(Channel, ACallThatFoundNoAnswerIsOneSentence) {
   };
   for (const Case& c : cases) {
     const grpc::Status status(c.code, c.words);
-    EXPECT_EQ(FromGrpcStatus(status, "the server x", 0.24),
-              absl::UnavailableError(
-                  absl::StrCat("the server x could not be reached in 0.2 s: ", c.sentence)));
-    EXPECT_EQ(
-        FromGrpcStatus(status, "the server x"),
-        absl::UnavailableError(absl::StrCat("the server x could not be reached: ", c.sentence)));
+    const absl::Status found = FromGrpcStatus(status, "the server x", 0.24);
+    EXPECT_EQ(found.code(), StatusCode::kUnavailable);
+    EXPECT_EQ(found.message(),
+              absl::StrCat("the server x could not be reached in 0.2 s: ", c.sentence));
+    EXPECT_EQ(FailedStep(found), c.step) << c.words;
+    EXPECT_EQ(FromGrpcStatus(status, "the server x").message(),
+              absl::StrCat("the server x could not be reached: ", c.sentence));
   }
 }
 
@@ -67,6 +70,7 @@ TEST(Channel, ASentenceOfTheOtherSideStaysWhole) {
   const grpc::Status status = ToGrpcStatus(absl::UnavailableError("the disk failed: timeout"));
   EXPECT_EQ(FromGrpcStatus(status, "the server x", 2.0),
             absl::UnavailableError("the server x cannot answer now: the disk failed: timeout"));
+  EXPECT_EQ(FailedStep(FromGrpcStatus(status, "the server x")), ConnectionStep::kServer);
 }
 
 TEST(Channel, ALongSentenceIsCut) {

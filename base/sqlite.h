@@ -1,6 +1,7 @@
-// SQLite as far as the site's state needs it: statements that bind, transactions, status codes.
-#ifndef HILUM_CLIENT_STATE_SQL_H_
-#define HILUM_CLIENT_STATE_SQL_H_
+// SQLite as far as our states need it: statements that bind, transactions, status codes. A target
+// of its own (hilum::sqlite), so that only programs with a database link it.
+#ifndef HILUM_BASE_SQLITE_H_
+#define HILUM_BASE_SQLITE_H_
 
 #include <sqlite3.h>
 
@@ -15,7 +16,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 
-namespace hilum::client {
+namespace hilum {
 
 // The first error of a statement stays; Step and Run return it.
 class Statement {
@@ -61,7 +62,9 @@ class Statement {
 // One connection; WAL, synchronous=FULL, so that a committed change survives a power cut.
 class Database {
  public:
-  // Opens or creates, mode 0600. DataLoss: not a database. Unavailable: cannot be opened.
+  // Opens or creates, mode 0600. DataLoss: not a database. Internal: cannot be opened. Of every
+  // statement: ResourceExhausted: the disk is full; DataLoss: damaged; Internal: anything else. The
+  // sentence names the file.
   static absl::StatusOr<Database> Open(const fs::path& path);
 
   // Statements without parameters and rows.
@@ -91,6 +94,6 @@ class Transaction {
   Database* database_;
 };
 
-}  // namespace hilum::client
+}  // namespace hilum
 
-#endif  // HILUM_CLIENT_STATE_SQL_H_
+#endif  // HILUM_BASE_SQLITE_H_

@@ -1,16 +1,21 @@
-#include "client/state_sql.h"
+#include "base/sqlite.h"
 
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 
-namespace hilum::client {
+namespace hilum {
 namespace {
+
+absl::string_view FileOf(sqlite3* database) {
+  const char* const file = sqlite3_db_filename(database, "main");
+  return file == nullptr ? "" : file;
+}
 
 absl::Status FromSqlite(int code, sqlite3* database) {
   const std::string sentence =
-      absl::StrCat("the site's database failed: ", sqlite3_errmsg(database));
+      absl::StrCat("the database ", FileOf(database), " failed: ", sqlite3_errmsg(database));
   // A write beyond a quota or a file size limit is an I/O error to SQLite.
   const bool full = sqlite3_extended_errcode(database) == SQLITE_IOERR_WRITE;
   switch (full ? SQLITE_FULL : code & 0xff) {
@@ -126,8 +131,8 @@ absl::StatusOr<Database> Database::Open(const fs::path& path) {
                                    SQLITE_OPEN_READWRITE | SQLITE_OPEN_FULLMUTEX, nullptr);
   database.handle_.reset(handle);
   if (code != SQLITE_OK) {
-    return absl::InternalError(absl::StrCat("the site's database ", path.string(),
-                                            " cannot be opened: ", sqlite3_errstr(code)));
+    return absl::InternalError(
+        absl::StrCat("the database ", path.string(), " cannot be opened: ", sqlite3_errstr(code)));
   }
   sqlite3_busy_timeout(handle, 10'000);
   HILUM_RETURN_IF_ERROR(database.Script("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"));
@@ -154,4 +159,4 @@ absl::Status Transaction::Commit() {
   return absl::OkStatus();
 }
 
-}  // namespace hilum::client
+}  // namespace hilum
