@@ -46,12 +46,12 @@ TEST(Consent, TheDemosFilesAreUnderstood) {
   const std::string demo = std::string(HILUM_SOURCE_DIR) + "/demo/data/";
   HILUM_ASSERT_OK_AND_ASSIGN(
       const std::string granted,
-      ReadTextFile(demo + "sites/hospital-b/consent/DEMO-B-0021.json", kConsentLimitBytes));
+      ReadTextFile(demo + "sites/hospital-b/consent/DEMO-B-0011.json", kConsentLimitBytes));
   HILUM_ASSERT_OK_AND_ASSIGN(const Consent before, ParseConsent(granted));
   EXPECT_TRUE(before.permits) << before.reason;
   HILUM_ASSERT_OK_AND_ASSIGN(
       const std::string revoked,
-      ReadTextFile(demo + "revocation/hospital-b/consent/DEMO-B-0021.json", kConsentLimitBytes));
+      ReadTextFile(demo + "revocation/hospital-b/consent/DEMO-B-0011.json", kConsentLimitBytes));
   HILUM_ASSERT_OK_AND_ASSIGN(const Consent after, ParseConsent(revoked));
   EXPECT_FALSE(after.permits);
   EXPECT_EQ(after.reason, "status inactive");

@@ -91,13 +91,13 @@ TEST_F(ImportTest, ARevocationTakesEffectAndErasesTheImages) {
   const fs::path source = MakeSource("hospital-b", 30);
   HILUM_ASSERT_OK_AND_ASSIGN(const ImportReport before, Take(source));
   EXPECT_EQ(before.accepted, 30u);
-  fs::copy(DemoData() / "revocation/hospital-b/consent/DEMO-B-0021.json", source / "consent",
+  fs::copy(DemoData() / "revocation/hospital-b/consent/DEMO-B-0011.json", source / "consent",
            fs::copy_options::overwrite_existing);
   HILUM_ASSERT_OK_AND_ASSIGN(const ImportReport after, Take(source));
   EXPECT_EQ(after.accepted, 28u);  // the patient has two films
   EXPECT_EQ(after.rejected, 2u);
   EXPECT_EQ(after.patients_revoked, 1u);
-  EXPECT_EQ(ByPath(after).at("films/DEMO-B-0021_1.dcm").reason, "Consent: status inactive");
+  EXPECT_EQ(ByPath(after).at("films/DEMO-B-0011_1.dcm").reason, "Consent: status inactive");
   EXPECT_EQ(CachedFiles(), 28u);
 }
 
@@ -105,7 +105,7 @@ TEST_F(ImportTest, ARevocationInAnotherFolderCountsForTheFilmsOfTheFirst) {
   HILUM_ASSERT_OK(Take(MakeSource("hospital-b", 30)));
   const fs::path second = NewFolder("source");
   fs::create_directories(second / "consent");
-  fs::copy(DemoData() / "revocation/hospital-b/consent/DEMO-B-0021.json", second / "consent");
+  fs::copy(DemoData() / "revocation/hospital-b/consent/DEMO-B-0011.json", second / "consent");
   HILUM_ASSERT_OK_AND_ASSIGN(const ImportReport report, Take(second));
   EXPECT_EQ(report.patients_revoked, 1u);
   EXPECT_EQ(CachedFiles(), 28u);
@@ -118,7 +118,7 @@ TEST_F(ImportTest, ARevocationInAnotherFolderCountsForTheFilmsOfTheFirst) {
 TEST_F(ImportTest, TheSameFilmsInACopyOfTheFolderAreNoNewFilms) {
   HILUM_ASSERT_OK(Take(MakeSource("hospital-b", 30)));
   const fs::path copy = MakeSource("hospital-b", 30);
-  fs::copy(DemoData() / "revocation/hospital-b/consent/DEMO-B-0021.json", copy / "consent",
+  fs::copy(DemoData() / "revocation/hospital-b/consent/DEMO-B-0011.json", copy / "consent",
            fs::copy_options::overwrite_existing);
   HILUM_ASSERT_OK_AND_ASSIGN(const ImportReport report, Take(copy));
   EXPECT_EQ(report.accepted, 28u);

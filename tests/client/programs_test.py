@@ -233,7 +233,7 @@ class Federation(unittest.TestCase):
         self.assertEqual(hilum_json("model", "verify", model, *site), verified)
         evaluation = hilum_json("model", "evaluate", "--model", model, "--data", DEMO / "test",
                                 *trust)
-        self.assertEqual(evaluation["metrics"]["n"], 126)
+        self.assertEqual(evaluation["metrics"]["n"], 122)
         (self.folder / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
         hilum("model", "card", model, *trust, "--evaluation", self.folder / "evaluation.json")
         self.assertIn("AUROC, pneumonia", (model / "MODEL_CARD.md").read_text(encoding="utf-8"))

@@ -93,7 +93,7 @@ class Summary(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         films = {r["round"]: r["films"] for r in json.loads(done.stdout)["rounds"]}
         last = (len(summary()["rounds"]) + 1) // 2  # of the first launch
-        self.assertEqual(films[last] - films[last + 1], 2, films)  # DEMO-B-0021 has two films
+        self.assertEqual(films[last] - films[last + 1], 2, films)  # DEMO-B-0011 has two films
 
     def test_the_result_names_model_round_and_proof(self):
         finding = summary()["inference"]
@@ -220,7 +220,7 @@ class Permuted(unittest.TestCase):
 
     def test_falls_to_chance(self):
         found = run_demo(OPTIONS.run / "permuted", "--permute-labels", "--skip-compare")
-        # n = 126: a standard deviation of 0.045 around 0.5; four of them.
+        # n = 122: a standard deviation of 0.045 around 0.5; four of them.
         self.assertLess(abs(found["metrics"]["federated"]["balanced_accuracy"] - 0.5), 0.18)
 
 
