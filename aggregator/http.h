@@ -12,39 +12,15 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 #include "aggregator/server.h"
+#include "base/http_server.h"
 
 namespace hilum::aggregator {
 
-// A caller that is slow or silent costs one connection for a while and keeps nobody out.
-struct HttpLimits {
-  size_t connections = 64;       // where all are taken, the one that has waited longest is closed
-  size_t connections_each = 32;  // of one IPv4 address, of one IPv6 network (/64)
-  absl::Duration idle = absl::Seconds(5);       // without a request
-  absl::Duration request = absl::Seconds(10);   // from a request's first byte to its last
-  absl::Duration exchange = absl::Seconds(60);  // from there to the answer's last byte
-  size_t request_bytes = 16 << 10;
-  int requests = 100;  // of one connection; then it is closed
-};
-
-class HttpListener {
- public:
-  // `address` is HOST:PORT; port 0: any free one. `server` must outlive it.
-  // InvalidArgument: not HOST:PORT. FailedPrecondition: in use, or not of this computer.
-  static absl::StatusOr<std::unique_ptr<HttpListener>> Start(Server* server,
-                                                             const std::string& address,
-                                                             const HttpLimits& limits = {});
-  ~HttpListener();
-  const std::string& address() const { return address_; }  // with the real port
-  void Stop();
-
- private:
-  struct Impl;
-  HttpListener(std::unique_ptr<Impl> impl, std::string address);
-  std::unique_ptr<Impl> impl_;
-  std::string address_;
-};
+// Answers until the result is stopped or destroyed; `server` must outlive it.
+// Errors: as HttpService::Start.
+absl::StatusOr<std::unique_ptr<HttpService>> ServeHttp(Server* server, const std::string& address,
+                                                       const HttpLimits& limits = {});
 
 // The counters in Prometheus' text format 0.0.4.
 std::string FormatMetrics(const CounterView& counters);

@@ -3,6 +3,7 @@
 #include "cli/ledger_audit.h"
 #include "cli/ledger_show.h"
 #include "cli/ledger_verify.h"
+#include "cli/ledger_witness.h"
 
 namespace {
 
@@ -30,23 +31,42 @@ CLI::App* AddStudyVerb(CLI::App& app, LedgerFlags& flags, const char* name,
   return verb;
 }
 
+CLI::App* AddWitness(CLI::App& app, hilum::cli::WitnessFlags& flags) {
+  CLI::App* verb = app.add_subcommand(
+      "witness", "Serves a C2SP witness over HTTP: cosigns checkpoints, and never two that differ");
+  verb->add_option("--dir", flags.dir, "Folder of the witness: its key and its memory");
+  verb->add_option("--create", flags.create, "Makes a new witness of this name; prints its key");
+  verb->add_option("--log", flags.logs, "Verifier key of a log to witness; may be repeated");
+  verb->add_option("--listen", flags.listen, "HOST:PORT; port 0: any free one")
+      ->capture_default_str();
+  verb->add_flag("--evidence", flags.evidence, "Prints the contradictions that it was shown");
+  verb->add_option("--check-policy", flags.check_policy,
+                   "Judges a tlog-policy file instead: do two quorums share an honest witness?");
+  verb->add_option("--faults", flags.faults, "Witnesses that may be dishonest")
+      ->check(hilum::cli::WholeNumber());
+  verb->add_flag("--json", flags.json, "JSON instead of text");
+  return verb;
+}
+
 struct Verbs {
   CLI::App* verify;
   CLI::App* show;
   CLI::App* prove;
   CLI::App* audit;
   CLI::App* export_verb;
+  CLI::App* witness;
 };
 
 absl::Status Run(const Verbs& verbs, LedgerFlags& flags, hilum::cli::ShowFlags& show,
-                 hilum::cli::ProveFlags& prove, bool hashes_only, uint64_t round,
-                 const std::string& out) {
+                 hilum::cli::ProveFlags& prove, const hilum::cli::WitnessFlags& witness,
+                 bool hashes_only, uint64_t round, const std::string& out) {
   show.ledger = prove.ledger = flags;
   if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, hashes_only);
   if (verbs.show->parsed()) return hilum::cli::RunShow(show);
   if (verbs.prove->parsed()) return hilum::cli::RunProve(prove);
   if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, round);
   if (verbs.export_verb->parsed()) return hilum::cli::RunExport(flags, round, out);
+  if (verbs.witness->parsed()) return hilum::cli::RunWitness(witness);
   return hilum::cli::RunFsck(flags);
 }
 
@@ -58,6 +78,7 @@ int main(int argc, char** argv) {
   LedgerFlags flags;
   hilum::cli::ShowFlags show;
   hilum::cli::ProveFlags prove;
+  hilum::cli::WitnessFlags witness;
   bool hashes_only = false;
   uint64_t round = 0;
   std::string out;
@@ -89,6 +110,8 @@ int main(int argc, char** argv) {
       ->required();
   verbs.export_verb->add_option("--out", out, "New folder")->required();
   AddVerb(app, flags, "fsck", "Compares every served file and stored object; lists all damage");
-  return hilum::cli::RunApp(
-      app, argc, argv, [&] { return Run(verbs, flags, show, prove, hashes_only, round, out); });
+  verbs.witness = AddWitness(app, witness);
+  return hilum::cli::RunApp(app, argc, argv, [&] {
+    return Run(verbs, flags, show, prove, witness, hashes_only, round, out);
+  });
 }

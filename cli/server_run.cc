@@ -76,7 +76,7 @@ void WarnOfFewFiles(uint64_t limit, aggregator::Server& server) {
 
 struct Listeners {
   std::unique_ptr<aggregator::RpcListener> rpc;
-  std::unique_ptr<aggregator::HttpListener> http;
+  std::unique_ptr<HttpService> http;
 };
 
 absl::StatusOr<Listeners> Listen(aggregator::Server& server, const ServerConfig& config,
@@ -84,7 +84,7 @@ absl::StatusOr<Listeners> Listen(aggregator::Server& server, const ServerConfig&
   Listeners listeners;
   tls.address = config.grpc;
   HILUM_ASSIGN_OR_RETURN(listeners.rpc, aggregator::RpcListener::Start(&server, tls));
-  HILUM_ASSIGN_OR_RETURN(listeners.http, aggregator::HttpListener::Start(&server, config.http));
+  HILUM_ASSIGN_OR_RETURN(listeners.http, aggregator::ServeHttp(&server, config.http));
   return listeners;
 }
 

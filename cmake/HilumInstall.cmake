@@ -23,7 +23,7 @@ if(NOT n_wanted EQUAL n_found)
   return()  # a part of the tree by itself has no package
 endif()
 
-list(APPEND sdk_targets hilum_sqlite)  # of base/; ledger_anchor/ needs it
+list(APPEND sdk_targets hilum_http hilum_sqlite)  # of base/; ledger_anchor/ needs them
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/hilum)
 install(TARGETS ${sdk_targets} EXPORT hilumTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT sdk)

@@ -15,33 +15,12 @@
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "ledger_anchor/store.h"
+#include "ledger_anchor/url.h"
 
 namespace hilum::ledger_anchor {
 namespace {
 
 constexpr int kTimeoutSeconds = 20;
-
-struct Url {
-  std::string host;    // scheme://host[:port]
-  std::string prefix;  // "" or "/a/b"
-};
-
-absl::StatusOr<Url> ParseUrl(absl::string_view url) {
-  const size_t scheme = url.find("://");
-  const bool known = absl::StartsWith(url, "http://") || absl::StartsWith(url, "https://");
-  bool good = known && url.size() <= 2048 && url.find_first_of("?#@") == absl::string_view::npos;
-  for (const char c : url) good = good && c > 0x20 && c < 0x7F;
-  if (!good || url.size() == scheme + 3) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("\"", url.substr(0, 100), "\" is not http(s)://host[:port][/prefix]"));
-  }
-  const size_t slash = url.find('/', scheme + 3);
-  Url parsed;
-  parsed.host = std::string(url.substr(0, slash));
-  if (slash != absl::string_view::npos) parsed.prefix = std::string(url.substr(slash));
-  while (!parsed.prefix.empty() && parsed.prefix.back() == '/') parsed.prefix.pop_back();
-  return parsed;
-}
 
 // Why there was no answer and what to do, in our words.
 absl::string_view WhyUnreachable(httplib::Error error) {

@@ -61,11 +61,10 @@ bool IsServed(const std::string& address) {
 class SlowHttp : public testing::Test {
  protected:
   void Listen(const HttpLimits& limits = {}) {
-    HILUM_ASSERT_OK_AND_ASSIGN(listener_,
-                               HttpListener::Start(&federation_.server(), "127.0.0.1:0", limits));
+    HILUM_ASSERT_OK_AND_ASSIGN(listener_, ServeHttp(&federation_.server(), "127.0.0.1:0", limits));
   }
   TestFederation federation_;
-  std::unique_ptr<HttpListener> listener_;
+  std::unique_ptr<HttpService> listener_;
 };
 
 TEST_F(SlowHttp, DrippingCallersDoNotKeepAReaderOut) {

@@ -17,12 +17,11 @@ namespace {
 class Http : public testing::Test {
  protected:
   void SetUp() override {
-    HILUM_ASSERT_OK_AND_ASSIGN(listener_,
-                               HttpListener::Start(&federation_.server(), "127.0.0.1:0"));
+    HILUM_ASSERT_OK_AND_ASSIGN(listener_, ServeHttp(&federation_.server(), "127.0.0.1:0"));
     client_ = std::make_unique<httplib::Client>("http://" + listener_->address());
   }
   TestFederation federation_;
-  std::unique_ptr<HttpListener> listener_;
+  std::unique_ptr<HttpService> listener_;
   std::unique_ptr<httplib::Client> client_;
 };
 
@@ -51,19 +50,19 @@ TEST_F(Http, TellsHealthAndMetrics) {
 }
 
 TEST_F(Http, APortInUseIsNamed) {
-  EXPECT_THAT(HttpListener::Start(&federation_.server(), listener_->address()),
+  EXPECT_THAT(ServeHttp(&federation_.server(), listener_->address()),
               StatusIs(absl::StatusCode::kFailedPrecondition,
                        "cannot listen on " + listener_->address() + " for HTTP"));
-  EXPECT_THAT(HttpListener::Start(&federation_.server(), "nonsense"),
+  EXPECT_THAT(ServeHttp(&federation_.server(), "nonsense"),
               StatusIs(absl::StatusCode::kInvalidArgument, "must be HOST:PORT"));
 }
 
 // A stop that came before the library's loop ran was lost, and the join after it never ended.
-TEST(HttpListener, AStopRightAfterTheStartReturns) {
+TEST(HttpService, AStopRightAfterTheStartReturns) {
   TestFederation federation;
   auto stopped = std::async(std::launch::async, [&federation] {
     for (int i = 0; i < 200; ++i) {
-      if (!HttpListener::Start(&federation.server(), "127.0.0.1:0").ok()) return false;
+      if (!ServeHttp(&federation.server(), "127.0.0.1:0").ok()) return false;
     }
     return true;
   });

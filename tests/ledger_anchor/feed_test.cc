@@ -6,9 +6,11 @@
 #include <functional>
 
 #include "absl/strings/str_cat.h"
+#include "base/clock.h"
 #include "crypto/hash.h"
 #include "crypto/tree.h"
 #include "ledger_anchor/cosign.h"
+#include "ledger_anchor/witness_http.h"
 #include "tests/status_matchers.h"
 
 namespace hilum::ledger_anchor {
@@ -127,6 +129,25 @@ TEST_F(FeedTest, AWitnessOfOtherLogsIsMisconfigured) {
     EXPECT_EQ(result.verdict, FeedVerdict::kMisconfigured);
     EXPECT_EQ(result.reason, absl::StrCat("it answers ", status, ": no"));
   }
+}
+
+TEST_F(FeedTest, TheSameOverHttp) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto service,
+                             ServeWitness(*witness_, SystemClock(), "127.0.0.1:0"));
+  const std::string url = absl::StrCat("http://", service->address());
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto http, HttpWitness(url, kOrigin));
+  const auto now_s = static_cast<uint64_t>(SystemClock().NowSeconds());
+  EXPECT_EQ(feed_.Ask(Fed(tree_, 7), *http, now_s).verdict, FeedVerdict::kCosigned);
+  feed_ = WitnessFeed(witness_key());
+  EXPECT_EQ(feed_.Ask(Fed(tree_, 20), *http, now_s).verdict, FeedVerdict::kCosigned);
+  EXPECT_EQ(feed_.Ask(Fed(other_, 30), *http, now_s).verdict, FeedVerdict::kContradiction);
+  HILUM_ASSERT_OK_AND_ASSIGN(const WitnessReply long_one,
+                             http->AddCheckpoint(std::string(kAddCheckpointLimitBytes + 1, 'x')));
+  EXPECT_EQ(long_one.status, 413);
+  service->Stop();
+  EXPECT_EQ(feed_.Ask(Fed(tree_, 21), *http, now_s).verdict, FeedVerdict::kMissing);
+  EXPECT_THAT(HttpWitness("ftp://x", kOrigin).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "http"));
 }
 
 // A restored older copy of the log: it must stop before it signs a fork.

@@ -1,17 +1,53 @@
-#include "aggregator/http_connections.h"
+#include "base/http_server.h"
 
 #include <algorithm>
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstring>
+#include <map>
+#include <thread>
+#include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "httplib.h"
 
-namespace hilum::aggregator {
+namespace hilum {
 namespace {
 
 // Threads beyond the places: new callers that make room, and evicted ones that are ending.
 constexpr size_t kSpareThreads = 16;
 constexpr int kWaitingCallers = 256;
+constexpr size_t kPathLimitBytes = 256;
+constexpr int kStartLimitMs = 5000;
+
+struct HostPort {
+  std::string host;
+  int port = 0;
+};
+
+absl::StatusOr<HostPort> ParseAddress(const std::string& address) {
+  const size_t colon = address.rfind(':');
+  HostPort parsed;
+  uint32_t port = 0;
+  if (colon == std::string::npos || colon == 0 ||
+      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the address is \"", address, "\", it must be HOST:PORT"));
+  }
+  parsed.host = address.substr(0, colon);
+  if (parsed.host.front() == '[' && parsed.host.back() == ']') {
+    parsed.host = parsed.host.substr(1, parsed.host.size() - 2);
+  }
+  parsed.port = static_cast<int>(port);
+  return parsed;
+}
 
 // The peer's IPv4 address, or the /64 network of its IPv6 address: one customer has at least that.
 std::string PeerOf(socket_t socket) {
@@ -100,7 +136,39 @@ class TimedStream : public httplib::Stream {
   absl::Time write_until_;
 };
 
-}  // namespace
+// httplib's server reads with a time limit a byte and one thread a connection: a few callers that
+// send a byte now and then hold it for ever. Here every connection has its own thread, the times
+// are of whole requests, and where all places are taken, the connection that has held its place
+// longest without ending a request makes room for the new one.
+class BoundedHttpServer : public httplib::Server {
+ public:
+  explicit BoundedHttpServer(const HttpLimits& limits);
+  // Call after binding. The library lets five callers wait to be accepted; a sixth that comes at
+  // the same moment would lose a second.
+  void LetManyWait();
+  // Closes every connection, now and for ever. Then call stop().
+  void CloseConnections() ABSL_LOCKS_EXCLUDED(mutex_);
+
+ private:
+  struct Place {
+    std::string address;
+    absl::Time since;
+  };
+  bool process_and_close_socket(socket_t socket) override;
+  void Serve(socket_t socket);
+  // False: the server stops.
+  bool Enter(socket_t socket) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Renew(socket_t socket) ABSL_LOCKS_EXCLUDED(mutex_);
+  void Leave(socket_t socket) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of `address`, or of all when it is null.
+  size_t Count(const std::string* address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EvictOldest(const std::string* address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const HttpLimits limits_;
+  absl::Mutex mutex_;
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<socket_t, Place> places_ ABSL_GUARDED_BY(mutex_);
+};
 
 BoundedHttpServer::BoundedHttpServer(const HttpLimits& limits) : limits_(limits) {
   new_task_queue = [n = limits.connections + kSpareThreads] { return new httplib::ThreadPool(n); };
@@ -170,4 +238,69 @@ void BoundedHttpServer::CloseConnections() {
   for (const auto& [socket, place] : places_) shutdown(socket, SHUT_RDWR);
 }
 
-}  // namespace hilum::aggregator
+}  // namespace
+
+struct HttpService::Impl {
+  explicit Impl(const HttpLimits& limits) : http(limits) {}
+  BoundedHttpServer http;
+  std::atomic<bool> stopping = false;
+  std::thread thread;
+};
+
+HttpService::HttpService(std::unique_ptr<Impl> impl, std::string address)
+    : impl_(std::move(impl)), address_(std::move(address)) {}
+
+absl::StatusOr<std::unique_ptr<HttpService>> HttpService::Start(
+    const Options& options, const std::function<void(httplib::Server&)>& add_routes) {
+  HILUM_ASSIGN_OR_RETURN(const HostPort wanted, ParseAddress(options.address));
+  auto impl = std::make_unique<Impl>(options.limits);
+  BoundedHttpServer& http = impl->http;
+  http.set_payload_max_length(options.body_bytes);
+  // A pattern is matched with a call a character: a long path must not reach it.
+  http.set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
+    if (request.path.size() <= kPathLimitBytes) return httplib::Server::HandlerResponse::Unhandled;
+    response.status = 414;
+    return httplib::Server::HandlerResponse::Handled;
+  });
+  add_routes(http);
+  // Not the library's SO_REUSEPORT: with it a second server would share the port in silence. This
+  // one only lets a server that was killed have its port back at once.
+  http.set_socket_options([](socket_t socket) {
+    const int on = 1;
+    setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  });
+  const int port = wanted.port == 0 ? http.bind_to_any_port(wanted.host.c_str())
+                   : http.bind_to_port(wanted.host.c_str(), wanted.port) ? wanted.port
+                                                                         : -1;
+  if (port < 0) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "cannot listen on ", options.address, " for HTTP: the port is in use or the address is ",
+        "not of this computer; ", options.advice));
+  }
+  http.LetManyWait();
+  impl->thread = std::thread([listener = impl.get()] {
+    listener->http.listen_after_bind();
+    if (!listener->stopping) {
+      Log(LogLevel::kError, "HTTP ended",
+          {{"reason", "the system refused a connection; restart the program to serve HTTP again"}});
+    }
+  });
+  // The library's stop() does nothing before its loop runs: a Stop right now would wait for ever.
+  for (int waited_ms = 0; !http.is_running() && waited_ms < kStartLimitMs; ++waited_ms) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  const std::string host = options.address.substr(0, options.address.rfind(':'));
+  return std::unique_ptr<HttpService>(
+      new HttpService(std::move(impl), absl::StrCat(host, ":", port)));
+}
+
+HttpService::~HttpService() { Stop(); }
+
+void HttpService::Stop() {
+  impl_->stopping = true;
+  impl_->http.CloseConnections();
+  impl_->http.stop();
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+}  // namespace hilum
