@@ -58,7 +58,12 @@ class Block {
   HILUM_KERNEL void PhaseOfGrid(int64_t n_rows, int64_t n_columns, F f) const {
     for (int64_t r = 0; r < n_rows; ++r) {
       const int64_t row = kOrder == Order::kForward ? r : n_rows - 1 - r;
-#pragma GCC ivdep  // the items of a phase do not depend on one another
+// The items of a phase do not depend on one another.
+#ifdef __clang__
+#pragma clang loop vectorize(assume_safety)
+#else
+#pragma GCC ivdep
+#endif
       for (int64_t column = 0; column < n_columns; ++column) f(row, column, shared_);
     }
   }

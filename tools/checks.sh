@@ -54,6 +54,21 @@ check_soak() {
   python3 tools/soak.py --bin build/release/bin
 }
 
+# The kernels as another compiler makes them must give the same bits under every instruction set.
+check_fingerprints() {
+  local isa
+  setup check
+  say "building the kernels with clang"
+  cmake -S "$ROOT" -B build/fingerprints -G Ninja -DCMAKE_CXX_COMPILER=clang++ \
+    -DCMAKE_BUILD_TYPE=Release -DHILUM_FOLDERS="base;kernels" -DHILUM_BENCH=OFF \
+    -DHILUM_WERROR=OFF >&2
+  ninja -C build/fingerprints -j "$(jobs_of_a_build)" kernel_fingerprints >&2
+  for isa in scalar avx2 avx512; do
+    HILUM_ISA=$isa build/fingerprints/tests/kernel_fingerprints \
+      tests/vectors/kernels/fingerprints.txt || fail "clang's kernels differ under $isa; see above"
+  done
+}
+
 check_mutants() { # [REGEX]
   setup test
   python3 tools/mutants.py --jobs "$(jobs_of_a_build)" "$@"
@@ -63,13 +78,13 @@ check() { # [NAME [REGEX]]
   local name failed=""
   case ${1:-all} in
     asan | tsan) check_sanitizer "$1" ;;
-    fuzz | soak | kill) "check_$1" ;;
+    fuzz | fingerprints | soak | kill) "check_$1" ;;
     mutants)
       shift
       check_mutants "$@"
       ;;
     all)
-      for name in asan tsan fuzz soak kill mutants; do
+      for name in asan tsan fuzz fingerprints soak kill mutants; do
         ("$ROOT/dev" check "$name") || failed+=" $name"
       done
       [ -z "$failed" ] || fail "these checks failed:$failed"

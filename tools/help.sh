@@ -8,7 +8,7 @@ Usage: ./dev VERB [ARGUMENTS...]
   demo [--rounds N] [--seed N] [--dir D] [--keep] [--kill-server ROUND] [--json]
                      runs a whole federation on real chest X-rays on this computer
   test [-R REGEX]    runs every test; `-R cuda` builds and runs the GPU kernels' tests alone
-  check [asan|tsan|fuzz|soak|kill|mutants]
+  check [asan|tsan|fuzz|fingerprints|soak|kill|mutants]
                      the long checks; all of them without an argument
   setup [test|check|cuda]
                      installs what a build needs (and what tests, checks, CUDA need)
@@ -51,7 +51,7 @@ TEXT
 
 help_check() {
   cat <<'TEXT'
-Usage: ./dev check [asan|tsan|fuzz|soak|kill|mutants [REGEX]]
+Usage: ./dev check [asan|tsan|fuzz|fingerprints|soak|kill|mutants [REGEX]]
 
 The long checks; without an argument all of them, one after the other.
 
@@ -60,6 +60,8 @@ The long checks; without an argument all of them, one after the other.
   fuzz      each fuzz target for 60 s, or HILUM_FUZZ_SECONDS
   soak      many rounds: memory and files of server and sites must not grow with them
   kill      kills the server in each round; the model must be the same as without
+  fingerprints
+            builds the kernels with clang; same bits as with g++, for each instruction set.
   mutants   takes each countermeasure of tests/mutants.d away; its test must fail then.
             REGEX: only those whose test's name fits
 TEXT
