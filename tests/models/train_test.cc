@@ -51,11 +51,12 @@ double LossOf(const Network& network, const TrainingSet& set) {
 TEST(Train, LearnsWhatCanBeLearned) {
   Network network = SmallNetwork(1);
   const TrainingSet set = Separable(16, 1), others = Separable(16, 2);
-  TrainOptions options = Steps(40);
+  // Far more steps than it takes: how fast it learns depends on the processor's convolutions.
+  TrainOptions options = Steps(120);
   options.learning_rate = 2e-3f;
   HILUM_ASSERT_OK_AND_ASSIGN(const TrainResult result, Train(network, set, options));
-  EXPECT_EQ(result.n_steps, 40);
-  EXPECT_EQ(result.n_samples_seen, 160);
+  EXPECT_EQ(result.n_steps, 120);
+  EXPECT_EQ(result.n_samples_seen, 480);
   EXPECT_GT(result.mean_loss, 0);
   EXPECT_LT(LossOf(network, set), 0.2);
   EXPECT_LT(LossOf(network, others), 0.3);
