@@ -2,6 +2,7 @@
 #ifndef HILUM_BASE_PROCESS_H_
 #define HILUM_BASE_PROCESS_H_
 
+#include <csignal>
 #include <cstdint>
 
 namespace hilum {
@@ -10,6 +11,11 @@ namespace hilum {
 // limit of 1,024 far below the hard one. Returns the limit that now holds. Call before threads
 // start.
 uint64_t RaiseOpenFileLimit();
+
+// The signals that end a program (SIGTERM, SIGINT), from now on taken by sigwait alone. Broken
+// pipes and writes beyond a file size limit become errors of their calls. Call before threads
+// start.
+sigset_t BlockEndSignals();
 
 }  // namespace hilum
 

@@ -39,7 +39,8 @@ CLI::App* AddWitness(CLI::App& app, hilum::cli::WitnessFlags& flags) {
   verb->add_option("--log", flags.logs, "Verifier key of a log to witness; may be repeated");
   verb->add_option("--listen", flags.listen, "HOST:PORT; port 0: any free one")
       ->capture_default_str();
-  verb->add_flag("--evidence", flags.evidence, "Prints the contradictions that it was shown");
+  verb->add_flag("--evidence", flags.evidence,
+                 "Prints what logs signed and it refused; forks first");
   verb->add_option("--check-policy", flags.check_policy,
                    "Judges a tlog-policy file instead: do two quorums share an honest witness?");
   verb->add_option("--faults", flags.faults, "Witnesses that may be dishonest")

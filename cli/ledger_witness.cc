@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "cli/output.h"
 #include "ledger_anchor/policy.h"
@@ -53,16 +54,22 @@ absl::Status PrintEvidence(const la::WitnessStore& store, bool json) {
   if (json) {
     Json list = Json::array();
     for (const la::WitnessEvidence& one : evidence) {
-      list.push_back(
-          {{"origin", one.origin}, {"cosigned", one.cosigned}, {"refused", one.refused}});
+      list.push_back({{"origin", one.origin},
+                      {"is_fork", one.is_fork},
+                      {"cosigned", one.cosigned},
+                      {"refused", one.refused}});
     }
     PrintJson(list);
     return absl::OkStatus();
   }
-  if (evidence.empty()) Print("No log has contradicted itself here.\n");
+  if (evidence.empty()) Print("Nothing that a known log signed was refused here.\n");
   for (const la::WitnessEvidence& one : evidence) {
     Print(absl::StrCat("Cosigned of ", one.origin, ":\n\n", one.cosigned,
-                       "\nRefused, since it contradicts that:\n\n", one.refused, "\n"));
+                       one.is_fork ? "\nRefused: the log signed another root for the same size, "
+                                     "which proves a fork to anyone:\n\n"
+                                   : "\nRefused: the consistency proof that came with it failed. "
+                                     "That accuses nobody: ask the log for the proof.\n\n",
+                       one.refused, "\n"));
   }
   return absl::OkStatus();
 }
@@ -78,13 +85,7 @@ absl::Status Serve(const WitnessFlags& flags, const la::OpenedWitness& open) {
     logs.push_back(std::move(log));
   }
   if (logs.empty()) return absl::InvalidArgumentError("name at least one log with --log VKEY");
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);  // a write beyond a file size limit then fails like a full disk
+  const sigset_t signals = BlockEndSignals();
   const la::Witness witness{
       .name = open.vkey.name, .key = open.key, .logs = std::move(logs), .store = *open.store};
   HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<HttpService> service,

@@ -20,19 +20,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The signals that end the server, taken by WaitForSignal alone. Call before threads start.
-sigset_t BlockSignals() {
-  // A write beyond a file size limit then fails like a full disk, instead of ending the process.
-  std::signal(SIGXFSZ, SIG_IGN);
-  std::signal(SIGPIPE, SIG_IGN);
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  return signals;
-}
-
 // Returns at a signal, or when the server cannot go on.
 void WaitForEnd(const sigset_t& signals, const aggregator::Server& server) {
   const std::timespec slice{.tv_sec = 0, .tv_nsec = 200'000'000};
@@ -157,7 +144,7 @@ absl::Status RunServer(const ServerFlags& flags) {
     }
     return absl::OkStatus();
   }
-  const sigset_t signals = BlockSignals();
+  const sigset_t signals = BlockEndSignals();
   const uint64_t file_limit = RaiseOpenFileLimit();
   HILUM_RETURN_IF_ERROR(StartLog(flags, config));
   return Serve(flags, config, file_limit, signals);

@@ -1,6 +1,6 @@
 #include "ledger_anchor/checkpoint.h"
 
-#include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -31,11 +31,9 @@ absl::StatusOr<Checkpoint> ParseCheckpointForm(absl::string_view text) {
   const absl::StatusOr<uint64_t> size = ParseDecimalInteger("the tree size", lines[1]);
   if (!size.ok()) return Bad(absl::StrCat("is malformed: ", size.status().message()));
   checkpoint.size = *size;
-  const absl::StatusOr<Bytes> root = crypto::Base64Decode(lines[2]);
-  if (!root.ok() || root->size() != checkpoint.root.size()) {
-    return Bad("has a root that is not the base64 of 32 bytes");
-  }
-  std::copy(root->begin(), root->end(), checkpoint.root.begin());
+  const std::optional<Digest> root = ParseHash(lines[2]);
+  if (!root.has_value()) return Bad("has a root that is not the base64 of 32 bytes");
+  checkpoint.root = *root;
   for (size_t i = 3; i < lines.size(); ++i) checkpoint.extensions.emplace_back(lines[i]);
   return checkpoint;
 }

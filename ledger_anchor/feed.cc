@@ -5,7 +5,6 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "ledger_anchor/cosign.h"
 
 namespace hilum::ledger_anchor {

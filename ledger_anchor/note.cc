@@ -246,4 +246,12 @@ absl::StatusOr<std::vector<VerifiedLine>> VerifyNote(const Note& note,
   return verified;
 }
 
+std::optional<Digest> ParseHash(absl::string_view base64) {
+  const absl::StatusOr<Bytes> bytes = crypto::Base64Decode(base64);
+  Digest hash{};
+  if (!bytes.ok() || bytes->size() != hash.size()) return std::nullopt;
+  std::copy(bytes->begin(), bytes->end(), hash.begin());
+  return hash;
+}
+
 }  // namespace hilum::ledger_anchor

@@ -3,6 +3,7 @@
 #define HILUM_LEDGER_ANCHOR_NOTE_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -85,6 +86,9 @@ absl::Status CheckText(absl::string_view what, absl::string_view text);
 
 // A decimal without sign or leading zero, at most 2^63-1. InvalidArgument otherwise.
 absl::StatusOr<uint64_t> ParseDecimalInteger(absl::string_view what, absl::string_view text);
+
+// A hash as roots and proofs have it. Absent: not the strict base64 of exactly 32 bytes.
+std::optional<Digest> ParseHash(absl::string_view base64);
 
 }  // namespace hilum::ledger_anchor
 

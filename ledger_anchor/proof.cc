@@ -1,6 +1,6 @@
 #include "ledger_anchor/proof.h"
 
-#include <algorithm>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -24,16 +24,6 @@ absl::StatusOr<absl::string_view> TakeLine(absl::string_view& rest) {
   const absl::string_view line = rest.substr(0, end);
   rest.remove_prefix(end + 1);
   return line;
-}
-
-absl::StatusOr<Digest> ParseHash(absl::string_view line) {
-  const absl::StatusOr<Bytes> bytes = crypto::Base64Decode(line);
-  Digest hash;
-  if (!bytes.ok() || bytes->size() != hash.size()) {
-    return Bad("has a line that is not the base64 of 32 bytes");
-  }
-  std::copy(bytes->begin(), bytes->end(), hash.begin());
-  return hash;
 }
 
 }  // namespace
@@ -63,8 +53,9 @@ absl::StatusOr<TlogProof> ParseTlogProof(absl::string_view text) {
     if (proof.hashes.size() == kProofHashLimit) {
       return Bad(absl::StrCat("has more than ", kProofHashLimit, " hashes"));
     }
-    HILUM_ASSIGN_OR_RETURN(const Digest hash, ParseHash(line));
-    proof.hashes.push_back(hash);
+    const std::optional<Digest> hash = ParseHash(line);
+    if (!hash.has_value()) return Bad("has a line that is not the base64 of 32 bytes");
+    proof.hashes.push_back(*hash);
   }
   if (text.empty()) return Bad("has no checkpoint");
   proof.checkpoint = std::string(text);

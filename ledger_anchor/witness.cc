@@ -27,16 +27,6 @@ WitnessReply OtherSize(uint64_t size) {
           .body = absl::StrCat(size, "\n")};
 }
 
-absl::StatusOr<Digest> ParseHash(absl::string_view line) {
-  const absl::StatusOr<Bytes> bytes = crypto::Base64Decode(line);
-  Digest hash{};
-  if (!bytes.ok() || bytes->size() != hash.size()) {
-    return absl::InvalidArgumentError("a proof line is not the base64 of 32 bytes");
-  }
-  std::copy(bytes->begin(), bytes->end(), hash.begin());
-  return hash;
-}
-
 // A request that passed steps 1 to 4.
 struct Asked {
   AddCheckpoint request;
@@ -103,12 +93,14 @@ absl::Status CheckContinues(const Asked& asked, const std::optional<WitnessedHea
                            proof);
 }
 
-// Two roots for one size, both signed by the log, are proof of a fork; a proof that fails is a
-// hint, of which the notes may be shown to others too.
-void KeepEvidence(const Witness& witness, const Asked& asked, const WitnessedHead& last) {
+// Anyone can send a checkpoint that the log signed with a proof that is none: that accuses nobody.
+void KeepEvidence(const Witness& witness, const Asked& asked, const WitnessedHead& last,
+                  bool is_fork) {
   witness.store
-      .KeepEvidence(
-          {.origin = asked.checkpoint.origin, .cosigned = last.note, .refused = asked.request.note})
+      .KeepEvidence({.origin = asked.checkpoint.origin,
+                     .is_fork = is_fork,
+                     .cosigned = last.note,
+                     .refused = asked.request.note})
       .IgnoreError();  // the refusal stands without it
 }
 
@@ -158,8 +150,9 @@ absl::StatusOr<AddCheckpoint> ParseAddCheckpoint(absl::string_view body) {
   if (!absl::StartsWith(lines[0], "old ")) return bad("the first line is not \"old <size>\"");
   HILUM_ASSIGN_OR_RETURN(request.old_size, ParseDecimalInteger("the old size", lines[0].substr(4)));
   for (size_t i = 1; i < lines.size(); ++i) {
-    HILUM_ASSIGN_OR_RETURN(const Digest hash, ParseHash(lines[i]));
-    request.proof.push_back(hash);
+    const std::optional<Digest> hash = ParseHash(lines[i]);
+    if (!hash.has_value()) return bad("a proof line is not the base64 of 32 bytes");
+    request.proof.push_back(*hash);
   }
   return request;
 }
@@ -181,11 +174,11 @@ WitnessReply HandleAddCheckpoint(const Witness& witness, absl::string_view body,
   const uint64_t last_size = last->has_value() ? (*last)->size : 0;
   const bool is_fork = last->has_value() && last_size == asked->checkpoint.size &&
                        (*last)->root != asked->checkpoint.root;
-  if (is_fork) KeepEvidence(witness, *asked, **last);
+  if (is_fork) KeepEvidence(witness, *asked, **last, is_fork);
   if (asked->request.old_size != last_size) return OtherSize(last_size);
   const absl::Status continues = CheckContinues(*asked, *last);
   if (!continues.ok()) {
-    if (last->has_value() && !is_fork) KeepEvidence(witness, *asked, **last);
+    if (last->has_value() && !is_fork) KeepEvidence(witness, *asked, **last, is_fork);
     return Refuse(422, absl::StrCat("the consistency proof fails: ", continues.message()));
   }
   if (last->has_value() && now_s < (*last)->time_s) {

@@ -17,7 +17,8 @@ constexpr char kSchema[] = R"sql(
 CREATE TABLE witness (vkey TEXT NOT NULL);
 CREATE TABLE heads (origin TEXT PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL,
                     time_s INTEGER NOT NULL, note TEXT NOT NULL);
-CREATE TABLE evidence (origin TEXT NOT NULL, cosigned TEXT NOT NULL, refused TEXT NOT NULL);
+CREATE TABLE evidence (origin TEXT NOT NULL, is_fork INTEGER NOT NULL, cosigned TEXT NOT NULL,
+                       refused TEXT NOT NULL);
 )sql";
 
 absl::Status FillNew(const fs::path& path, absl::string_view vkey) {
@@ -122,10 +123,12 @@ absl::Status WitnessStore::KeepEvidence(const WitnessEvidence& evidence) {
   const std::lock_guard lock(impl_->mutex);
   return impl_->database
       .Prepare(
-          "INSERT INTO evidence SELECT ?1, ?2, ?3 WHERE "
-          "(SELECT count(*) FROM evidence WHERE origin = ?1) < ?4 AND NOT EXISTS "
-          "(SELECT 1 FROM evidence WHERE origin = ?1 AND cosigned = ?2 AND refused = ?3)")
+          "INSERT INTO evidence SELECT ?1, ?2, ?3, ?4 WHERE "
+          "(SELECT count(*) FROM evidence WHERE origin = ?1 AND is_fork = ?2) < ?5 AND "
+          "NOT EXISTS (SELECT 1 FROM evidence WHERE origin = ?1 AND cosigned = ?3 AND "
+          "refused = ?4)")
       .Bind(evidence.origin)
+      .Bind(evidence.is_fork)
       .Bind(evidence.cosigned)
       .Bind(evidence.refused)
       .Bind(static_cast<int64_t>(kEvidenceLimit))
@@ -134,14 +137,17 @@ absl::Status WitnessStore::KeepEvidence(const WitnessEvidence& evidence) {
 
 absl::StatusOr<std::vector<WitnessEvidence>> WitnessStore::Evidence() const {
   const std::lock_guard lock(impl_->mutex);
-  Statement select =
-      impl_->database.Prepare("SELECT origin, cosigned, refused FROM evidence ORDER BY rowid");
+  Statement select = impl_->database.Prepare(
+      "SELECT origin, is_fork, cosigned, refused FROM evidence ORDER BY is_fork DESC, rowid");
   std::vector<WitnessEvidence> found;
   while (true) {
     HILUM_ASSIGN_OR_RETURN(const bool more, select.Step());
     if (!more) return found;
-    std::string origin = select.Text(), cosigned = select.Text(), refused = select.Text();
-    found.push_back({std::move(origin), std::move(cosigned), std::move(refused)});
+    WitnessEvidence& one = found.emplace_back();
+    one.origin = select.Text();
+    one.is_fork = select.Int() != 0;
+    one.cosigned = select.Text();
+    one.refused = select.Text();
   }
 }
 

@@ -23,9 +23,11 @@ struct WitnessedHead {
   std::string note;     // the checkpoint with the log's line and the cosignature
 };
 
-// Two notes that one log signed and that contradict each other.
+// Two notes that one log signed. With two roots for one size they prove a fork to anyone; else only
+// the consistency proof failed that whoever asked sent along, which proves nothing by itself.
 struct WitnessEvidence {
   std::string origin;
+  bool is_fork = false;
   std::string cosigned;  // what this witness had cosigned
   std::string refused;   // what it was asked to cosign
 };
@@ -34,7 +36,7 @@ struct WitnessEvidence {
 // transactions.
 class WitnessStore {
  public:
-  static constexpr uint64_t kEvidenceLimit = 100;  // notes of one log; later ones are not kept
+  static constexpr uint64_t kEvidenceLimit = 100;  // of one log, and of each kind
 
   // For a new key. AlreadyExists: there is a file.
   static absl::Status Create(const std::filesystem::path& path, absl::string_view vkey);

@@ -2,8 +2,7 @@
 // instruction set and every number of threads must print the same lines.
 //
 //   kernel_fingerprints [EXPECTED]   with a file: exit code 1 and the lines that differ
-#include <cstdio>
-#include <cstring>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <span>

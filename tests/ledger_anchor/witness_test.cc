@@ -201,7 +201,9 @@ TEST_F(WitnessTest, AForkIsRefusedAndKeptAsEvidence) {
   EXPECT_EQ(evidence[0].origin, kOrigin);
   EXPECT_TRUE(absl::StartsWith(evidence[0].cosigned, NoteOf(log_, 7)));
   EXPECT_EQ(evidence[0].refused, NoteOf(fork, 7));
+  EXPECT_TRUE(evidence[0].is_fork);
   EXPECT_EQ(evidence[1].refused, NoteOf(fork, 20));
+  EXPECT_FALSE(evidence[1].is_fork);  // a failed proof by itself shows no fork
   EXPECT_EQ(Send(Ask(log_, 7, 20)).status, 200);
 }
 
@@ -212,6 +214,20 @@ TEST_F(WitnessTest, EvidenceDoesNotGrowWithoutEnd) {
     ASSERT_EQ(Send("old 7\n\n" + SignCheckpoint(wrong, log_key_)).status, 422);
   }
   EXPECT_EQ(store_->Evidence().value().size(), WitnessStore::kEvidenceLimit);
+}
+
+// A stranger sends true checkpoints with false proofs: no accusation, and no room taken from one.
+TEST_F(WitnessTest, FalseProofsAccuseNobodyAndCrowdNothingOut) {
+  ASSERT_EQ(Send(Ask(log_, 0, 7)).status, 200);
+  for (uint64_t size = 8; size < 8 + WitnessStore::kEvidenceLimit + 20; ++size) {
+    ASSERT_EQ(Send("old 7\n\n" + NoteOf(log_, size)).status, 422);
+  }
+  const Checkpoint fork{.origin = kOrigin, .size = 7, .root = Digest{1}};
+  ASSERT_EQ(Send("old 7\n\n" + SignCheckpoint(fork, log_key_)).status, 422);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<WitnessEvidence> evidence, store_->Evidence());
+  ASSERT_EQ(evidence.size(), WitnessStore::kEvidenceLimit + 1);
+  EXPECT_TRUE(evidence[0].is_fork);
+  EXPECT_FALSE(evidence[1].is_fork);
 }
 
 TEST_F(WitnessTest, LinesOfOthersAreNotStored) {
