@@ -72,6 +72,8 @@ std::string FormatMetrics(const CounterView& counters) {
              "Seconds from the last update to the round's model, all rounds", counters.sum_seconds);
   AddGauge(registry, "hilum_sites_connected", "Sites whose Watch stream is open",
            static_cast<double>(counters.sites_connected));
+  AddGauge(registry, "hilum_uploads", "Updates of sites on their way",
+           static_cast<double>(counters.uploads));
   AddGauge(registry, "hilum_ledger_entries", "Size of the ledger",
            static_cast<double>(counters.ledger_size));
   prometheus::BuildGauge()

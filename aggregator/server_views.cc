@@ -226,6 +226,9 @@ CounterView Server::Counters() {
   view.sites_connected = static_cast<uint64_t>(
       std::count_if(core.presence.begin(), core.presence.end(),
                     [](const auto& one) { return one.second.n_streams > 0; }));
+  for (const auto& [site, presence] : core.presence) {
+    view.uploads += static_cast<uint64_t>(presence.n_uploads);
+  }
   view.ledger_size = core.federation->log->LastCheckpoint().size;
   return view;
 }

@@ -96,6 +96,7 @@ struct CounterView {
   uint64_t received_bytes = 0;
   double sum_seconds = 0.0;  // from the last update to the signed close, all rounds
   uint64_t sites_connected = 0;
+  uint64_t uploads = 0;  // updates on their way
   uint64_t ledger_size = 0;
 };
 

@@ -79,11 +79,12 @@ TEST(FormatMetrics, CountsWhatHappened) {
                                           .received_bytes = 1000,
                                           .sum_seconds = 0.5,
                                           .sites_connected = 6,
+                                          .uploads = 2,
                                           .ledger_size = 14});
   for (const char* line :
        {"hilum_rounds_total{status=\"aborted\"} 1", "hilum_updates_total{outcome=\"accepted\"} 18",
         "hilum_received_bytes_total 1000", "hilum_close_seconds_total 0.5",
-        "hilum_sites_connected 6", "# TYPE hilum_ledger_entries gauge"}) {
+        "hilum_sites_connected 6", "hilum_uploads 2", "# TYPE hilum_ledger_entries gauge"}) {
     EXPECT_THAT(text, testing::HasSubstr(line));
   }
 }
