@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -109,6 +111,21 @@ absl::Status WritePicture(const Result& result, const std::filesystem::path& pat
   return dicom::WritePng(path, *result.report.picture);
 }
 
+// Names the pictures of one run; files of the same name get NAME.png, NAME-2.png, NAME-3.png.
+class PictureNames {
+ public:
+  std::filesystem::path Next(const std::filesystem::path& file) {
+    std::string name = absl::StrCat(file.filename().string(), ".png");
+    for (int n = 2; !taken_.insert(name).second; ++n) {
+      name = absl::StrCat(file.filename().string(), "-", n, ".png");
+    }
+    return name;
+  }
+
+ private:
+  std::set<std::string> taken_;
+};
+
 // A folder stands for all files in it and below, by path.
 absl::StatusOr<std::vector<std::string>> FilesOf(const std::vector<std::string>& named) {
   namespace fs = std::filesystem;
@@ -157,16 +174,16 @@ absl::Status RunInspect(const InspectFlags& flags) {
   if (several && !flags.png.empty()) HILUM_RETURN_IF_ERROR(MakeFolder(flags.png));
   std::vector<Result> results;
   ordered_json documents = ordered_json::array();
+  PictureNames pictures;
   int n_refused = 0;
   int n_without_picture = 0;
   for (const std::string& file : files) {
     Result result = InspectOne(file, !flags.png.empty());
     if (!result.report.status.ok()) ++n_refused;
     if (!flags.png.empty() && result.report.status.ok()) {
-      const std::filesystem::path name = std::filesystem::path(file).filename();
+      const std::filesystem::path path(flags.png);
       const absl::Status written =
-          WritePicture(result, several ? std::filesystem::path(flags.png) / (name.string() + ".png")
-                                       : std::filesystem::path(flags.png));
+          WritePicture(result, several ? path / pictures.Next(file) : path);
       if (!written.ok()) {
         ++n_without_picture;
         Fail(absl::Status(written.code(), absl::StrCat(Printable(file), ": ", written.message())));

@@ -13,7 +13,7 @@ int main(int argc, char** argv) {
   inspect->add_option("FILE", flags.files, "DICOM files, or folders of them")->required();
   inspect->add_option("--png", flags.png,
                       "Writes the 8-bit image after modality and VOI stages; with several files "
-                      "this is a folder for NAME.png");
+                      "this is a folder for NAME.png, NAME-2.png where names repeat");
   inspect->add_flag("--json", flags.json,
                     "One JSON document: an object for one file, else an array");
   return hilum::cli::RunApp(app, argc, argv, [&] { return hilum::cli::RunInspect(flags); });

@@ -20,7 +20,7 @@ from page import Progress, results_page
 
 FEDERATION_NAME = "demo.hilum.example"
 JOB = "cxr-demo"
-KILLED_SITE = "hospital-e"
+KILLED_SITE = "hospital-a"  # the largest: it trains longest, so the blow cannot come too late
 KILL_ROUND = 2
 POLL_S = 0.1
 JOB_LIMIT_S = 900
@@ -155,9 +155,9 @@ class Demo:
         deadline = time.monotonic() + JOB_LIMIT_S
         while time.monotonic() < deadline:
             status = self.federation.job_status(JOB)
+            self.damage(status)
             self.progress.show(status, self.evaluations)
             self.evaluate_new_rounds(status)
-            self.damage(status)
             if status["state"] in ("failed", "paused", "cancelled"):
                 raise DemoError(f"the job is {status['state']}: {status['message']}")
             if status["state"] == "done" and closed_rounds(status) >= last_round:
@@ -178,7 +178,9 @@ class Demo:
         elif killed == "dead" and closed_rounds(status) >= KILL_ROUND:
             federation.start_site(KILLED_SITE)
             self.killed_site = "back"
-            self.note(f"round {KILL_ROUND} was closed without {KILLED_SITE}; it is started again")
+            dropped = next(r["dropped"] for r in status["history"] if r["round"] == KILL_ROUND)
+            how = "without" if KILLED_SITE in dropped else "with the update that was sent by"
+            self.note(f"round {KILL_ROUND} was closed {how} {KILLED_SITE}; it is started again")
         wanted = self.options.kill_server
         if wanted and open_round == wanted and not getattr(self, "server_killed", False):
             if "accepted" in phases.values() and (wanted != KILL_ROUND or killed):

@@ -115,6 +115,7 @@ TEST_F(HilumDicom, WritesPictures) {
                 .exit_code,
             0);
   EXPECT_TRUE(fs::exists(folder / "film.dcm.png"));
+  EXPECT_TRUE(fs::exists(folder / "film.dcm-2.png")) << "a name that repeats";
 }
 
 TEST_F(HilumDicom, APictureThatCannotBeMadeFailsTheRun) {

@@ -83,9 +83,9 @@ class Summary(unittest.TestCase):
 
     def test_the_killed_site_is_dropped_and_comes_back(self):
         rounds = {r["round"]: r for r in summary()["rounds"]}
-        self.assertEqual(rounds[2]["dropped"]["items"], ["hospital-e"])
-        self.assertNotIn("hospital-e", rounds[2]["cohort"]["items"])
-        self.assertIn("hospital-e", rounds[3]["cohort"]["items"])
+        self.assertEqual(rounds[2]["dropped"]["items"], ["hospital-a"])
+        self.assertNotIn("hospital-a", rounds[2]["cohort"]["items"])
+        self.assertIn("hospital-a", rounds[3]["cohort"]["items"])
         self.assertEqual(rounds[1]["cohort"]["n"], 6)
 
     def test_the_revoked_patient_is_left_out(self):
