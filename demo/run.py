@@ -22,7 +22,8 @@ FEDERATION_NAME = "demo.hilum.example"
 JOB = "cxr-demo"
 KILLED_SITE = "hospital-a"  # the largest: it trains longest, so the blow cannot come too late
 KILL_ROUND = 2
-POLL_S = 0.1
+POLL_S = 0.5
+POLL_SOON_S = 0.1  # while a blow is due: it must not come too late
 JOB_LIMIT_S = 900
 
 
@@ -97,6 +98,8 @@ class Demo:
         self.evaluations = {}
         self.evaluator = ThreadPoolExecutor(max_workers=1)
         self.events = []
+        self.killed_site = None  # then "dead", then "back"
+        self.server_killed = False
         self.first_rounds = write_job(options, folder)
 
     def phase(self, name, action):
@@ -162,7 +165,7 @@ class Demo:
                 raise DemoError(f"the job is {status['state']}: {status['message']}")
             if status["state"] == "done" and closed_rounds(status) >= last_round:
                 return
-            time.sleep(POLL_S)
+            time.sleep(POLL_SOON_S if self.damage_is_due(status) else POLL_S)
         raise DemoError(f"round {last_round} was not closed after {JOB_LIMIT_S} s")
 
     def damage(self, status):
@@ -170,24 +173,30 @@ class Demo:
         federation = self.federation
         open_round = next((r["round"] for r in status["history"] if r["status"] == "open"), 0)
         phases = {site["site"]: site["phase"] for site in status["sites"]}
-        killed = getattr(self, "killed_site", None)
-        if killed is None and open_round == KILL_ROUND and phases[KILLED_SITE] == "training":
+        trains = open_round == KILL_ROUND and phases[KILLED_SITE] == "training"
+        if self.killed_site is None and trains:
             federation.sites[KILLED_SITE].kill()
             self.killed_site = "dead"
             self.note(f"round {open_round}: {KILLED_SITE} was killed (SIGKILL) while it trained")
-        elif killed == "dead" and closed_rounds(status) >= KILL_ROUND:
+        elif self.killed_site == "dead" and closed_rounds(status) >= KILL_ROUND:
             federation.start_site(KILLED_SITE)
             self.killed_site = "back"
             dropped = next(r["dropped"] for r in status["history"] if r["round"] == KILL_ROUND)
             how = "without" if KILLED_SITE in dropped else "with the update that was sent by"
             self.note(f"round {KILL_ROUND} was closed {how} {KILLED_SITE}; it is started again")
         wanted = self.options.kill_server
-        if wanted and open_round == wanted and not getattr(self, "server_killed", False):
-            if "accepted" in phases.values() and (wanted != KILL_ROUND or killed):
+        if wanted and open_round == wanted and not self.server_killed:
+            if "accepted" in phases.values() and (wanted != KILL_ROUND or self.killed_site):
                 self.server_killed = True
                 federation.server.kill()
                 federation.start_server()
                 self.note(f"round {wanted}: the server was killed (SIGKILL) and started again")
+
+    def damage_is_due(self, status):
+        """Whether the next look may be the one at which something is killed."""
+        current = closed_rounds(status) + 1
+        return (current == KILL_ROUND and self.killed_site is None or
+                current == self.options.kill_server and not self.server_killed)
 
     def evaluate_new_rounds(self, status):
         """Tests each closed round's model on the common films, in the background."""

@@ -5,6 +5,7 @@
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/mm.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <array>
@@ -102,34 +103,81 @@ at::Tensor ChannelsLast(const at::Tensor& x, int64_t n, int64_t height, int64_t 
                   {height * width * channels, 1, width * channels, channels});
 }
 
+at::Tensor ChannelsLast(const at::Tensor& x) {
+  return ChannelsLast(x, x.size(0), x.size(2), x.size(3));
+}
+
 // To a 1x1 convolution all pixels are alike: the same memory seen as enough images of one row.
-at::Tensor AsRows(const at::Tensor& x, int kernel) {
+at::Tensor AsManyImages(const at::Tensor& x) {
   const int64_t n = x.size(0), height = x.size(2), width = x.size(3);
-  if (kernel != 1 || n >= kOneDnnImages) return ChannelsLast(x, n, height, width);
+  if (n >= kOneDnnImages) return ChannelsLast(x);
   if (n * height * width % kOneDnnImages != 0) return ChannelsLast(x, n * height, 1, width);
   return ChannelsLast(x, kOneDnnImages, 1, n * height * width / kOneDnnImages);
 }
 
-at::Tensor FromRows(const at::Tensor& rows, const at::Tensor& like, int kernel) {
-  if (kernel != 1) return rows.contiguous(at::MemoryFormat::ChannelsLast);
-  return ChannelsLast(rows, like.size(0), like.size(2), like.size(3));
+// The same memory as a matrix: a row of channels for each pixel.
+at::Tensor AsRows(const at::Tensor& x) {
+  return x.contiguous(at::MemoryFormat::ChannelsLast)
+      .as_strided({x.size(0) * x.size(2) * x.size(3), x.size(1)}, {x.size(1), 1});
 }
+
+// What either of them made of it back to images of the extents of `like`.
+at::Tensor AsImages(const at::Tensor& seen, const at::Tensor& like) {
+  const int64_t channels = seen.size(1), height = like.size(2), width = like.size(3);
+  const at::Tensor memory = seen.dim() == 2 ? seen.contiguous() : ChannelsLast(seen);
+  return memory.as_strided({like.size(0), channels, height, width},
+                           {height * width * channels, 1, width * channels, channels});
+}
+
+// A convolution without bias, from channels-last to channels-last.
+struct Convolution {
+  int64_t kernel, stride, groups;
+  Pointwise pointwise;
+
+  bool IsPointwise() const { return kernel == 1 && stride == 1 && groups == 1; }
+  bool IsProduct() const { return IsPointwise() && pointwise == Pointwise::kProduct; }
+  at::Tensor Seen(const at::Tensor& x) const {
+    return IsPointwise() ? AsManyImages(x) : ChannelsLast(x);
+  }
+
+  at::Tensor Forward(const at::Tensor& x, const at::Tensor& weight) const {
+    if (IsProduct()) return AsImages(at::mm(AsRows(x), AsRows(weight).t()), x);
+    const at::Tensor y =
+        at::convolution(Seen(x), weight, {}, {stride, stride}, {kernel / 2, kernel / 2}, {1, 1},
+                        /*transposed=*/false, {0, 0}, groups);
+    return IsPointwise() ? AsImages(y, x) : ChannelsLast(y);
+  }
+
+  // The gradients of x (undefined unless it is needed) and of the weight.
+  std::array<at::Tensor, 2> Backward(const at::Tensor& x, const at::Tensor& weight,
+                                     const at::Tensor& dy, bool needs_dx) const {
+    if (IsProduct()) {
+      const at::Tensor rows = AsRows(dy);
+      const at::Tensor dweight = at::mm(rows.t(), AsRows(x)).view(weight.sizes());
+      if (!needs_dx) return {at::Tensor(), dweight};
+      return {AsImages(at::mm(rows, AsRows(weight)), x), dweight};
+    }
+    auto [dx, dweight, dbias] = at::convolution_backward(
+        Seen(dy), Seen(x), weight, c10::nullopt, {stride, stride}, {kernel / 2, kernel / 2}, {1, 1},
+        /*transposed=*/false, {0, 0}, groups, {needs_dx, true, false});
+    if (needs_dx) dx = IsPointwise() ? AsImages(dx, x) : ChannelsLast(dx);
+    return {dx, dweight};
+  }
+};
 
 class ConvolveAndNormaliseFunction
     : public torch::autograd::Function<ConvolveAndNormaliseFunction> {
  public:
   static at::Tensor forward(AutogradContext* context, const at::Tensor& x, const at::Tensor& weight,
                             const at::Tensor& gamma, const at::Tensor& beta, int64_t stride,
-                            int64_t groups, bool relu) {
-    const int kernel = static_cast<int>(weight.size(2));
-    const at::Tensor convolved = FromRows(
-        at::convolution(AsRows(x, kernel), weight, {}, {stride, stride}, {kernel / 2, kernel / 2},
-                        {1, 1}, /*transposed=*/false, {0, 0}, groups),
-        x, kernel);
+                            int64_t groups, bool relu, Pointwise pointwise) {
+    const Convolution convolution{weight.size(2), stride, groups, pointwise};
+    const at::Tensor convolved = convolution.Forward(x, weight);
     auto [y, statistics] = NormForward(convolved, gamma, beta, relu);
     context->save_for_backward({x, weight, convolved, gamma, statistics});
     context->saved_data["stride"] = stride;
     context->saved_data["groups"] = groups;
+    context->saved_data["pointwise"] = static_cast<int64_t>(pointwise);
     context->saved_data["relu"] = relu;
     return y;
   }
@@ -138,19 +186,22 @@ class ConvolveAndNormaliseFunction
     const at::Tensor &x = saved[0], &weight = saved[1];
     auto [dconvolved, dgamma, dbeta] = NormBackward(saved[2], saved[3], saved[4], gradients[0],
                                                     context->saved_data["relu"].toBool());
-    const int64_t stride = context->saved_data["stride"].toInt();
-    const int kernel = static_cast<int>(weight.size(2));
-    const bool needs_dx = context->needs_input_grad(0);
-    auto [dx, dweight, dbias] = at::convolution_backward(
-        AsRows(dconvolved, kernel), AsRows(x, kernel), weight, c10::nullopt, {stride, stride},
-        {kernel / 2, kernel / 2}, {1, 1}, /*transposed=*/false, {0, 0},
-        context->saved_data["groups"].toInt(), {needs_dx, true, false});
-    if (needs_dx) dx = FromRows(dx, x, kernel);
-    return {dx, dweight, dgamma, dbeta, at::Tensor(), at::Tensor(), at::Tensor()};
+    const Convolution convolution{weight.size(2), context->saved_data["stride"].toInt(),
+                                  context->saved_data["groups"].toInt(),
+                                  Pointwise(context->saved_data["pointwise"].toInt())};
+    const auto [dx, dweight] =
+        convolution.Backward(x, weight, dconvolved, context->needs_input_grad(0));
+    return {dx, dweight, dgamma, dbeta, at::Tensor(), at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
 }  // namespace
+
+Pointwise FastestPointwise() {
+  static const Pointwise fastest =
+      __builtin_cpu_is("intel") ? Pointwise::kProduct : Pointwise::kConvolution;
+  return fastest;
+}
 
 at::Tensor GroupNorm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,
                      bool relu) {
@@ -158,9 +209,10 @@ at::Tensor GroupNorm(const at::Tensor& x, const at::Tensor& gamma, const at::Ten
 }
 
 at::Tensor ConvolveAndNormalise(const Layer& layer, const at::Tensor& x, const at::Tensor& weight,
-                                const at::Tensor& gamma, const at::Tensor& beta, bool relu) {
+                                const at::Tensor& gamma, const at::Tensor& beta, bool relu,
+                                Pointwise pointwise) {
   return ConvolveAndNormaliseFunction::apply(x, weight, gamma, beta, int64_t{layer.stride},
-                                             int64_t{layer.groups}, relu);
+                                             int64_t{layer.groups}, relu, pointwise);
 }
 
 }  // namespace hilum::models
