@@ -24,6 +24,10 @@ struct DigestHash {
   }
 };
 
+LogSequencer::Options SequencerOptions(const Log::Options& options) {
+  return {options.folder, options.origin, options.witnessed};
+}
+
 LedgerPins PinsOf(const Log::Options& options, const crypto::SigningKey& log_key) {
   LedgerPins pins;
   pins.origin = options.origin;
@@ -120,8 +124,8 @@ absl::StatusOr<std::unique_ptr<Log>> Log::Create(const Options& options, crypto:
   auto impl = std::make_unique<Impl>(PinsOf(options, log_key));
   const std::vector<std::string> first = {std::string(genesis)};
   HILUM_RETURN_IF_ERROR(impl->Stage(first));
-  HILUM_ASSIGN_OR_RETURN(
-      impl->sequencer, LogSequencer::Create({options.folder, options.origin}, std::move(log_key)));
+  HILUM_ASSIGN_OR_RETURN(impl->sequencer,
+                         LogSequencer::Create(SequencerOptions(options), std::move(log_key)));
   std::unique_lock guard(impl->mutex);
   HILUM_RETURN_IF_ERROR(impl->WaitUntilDurable(1, guard));
   guard.unlock();
@@ -140,8 +144,8 @@ absl::StatusOr<std::unique_ptr<Log>> Log::Open(const Options& options, crypto::S
     impl->index_of.emplace(crypto::LeafHash(AsBytes(text)), index);
     return absl::OkStatus();
   };
-  HILUM_ASSIGN_OR_RETURN(impl->sequencer, LogSequencer::Open({options.folder, options.origin},
-                                                             std::move(log_key), replay));
+  HILUM_ASSIGN_OR_RETURN(impl->sequencer,
+                         LogSequencer::Open(SequencerOptions(options), std::move(log_key), replay));
   impl->durable_size = impl->state.size();
   return std::unique_ptr<Log>(new Log(std::move(impl)));
 }
@@ -177,17 +181,30 @@ Admission Log::State() const {
   return impl_->state;
 }
 
+absl::Status Log::Publish(absl::string_view note) { return impl_->sequencer->Publish(note); }
+std::string Log::PublishedNote() const { return impl_->sequencer->PublishedNote(); }
+Checkpoint Log::Published() const { return impl_->sequencer->Published(); }
+
 // The checkpoint may grow between the calls; then the proof is made again.
 absl::StatusOr<std::string> Log::Prove(uint64_t index) const {
   TlogProof proof;
   proof.index = index;
   HILUM_ASSIGN_OR_RETURN(proof.extra, ReadEntry(index));
   do {
-    proof.checkpoint = CheckpointNote();
-    HILUM_ASSIGN_OR_RETURN(proof.hashes, impl_->sequencer->ProveInclusion(index));
-  } while (proof.checkpoint != CheckpointNote());
+    const uint64_t size = Published().size;
+    if (index >= size) {
+      return absl::UnavailableError(absl::StrCat("the witnesses have not cosigned entry ", index,
+                                                 " yet: the published checkpoint has ", size,
+                                                 " entries"));
+    }
+    proof.checkpoint = PublishedNote();
+    HILUM_ASSIGN_OR_RETURN(proof.hashes, impl_->sequencer->ProveInclusion(index, size));
+    if (Published().size == size) break;
+  } while (true);
   return FormatTlogProof(proof);
 }
+
+absl::StatusOr<Digest> Log::RootAt(uint64_t size) const { return impl_->sequencer->RootAt(size); }
 
 absl::StatusOr<HashList> Log::ProveConsistency(uint64_t old_size, uint64_t new_size) const {
   return impl_->sequencer->ProveConsistency(old_size, new_size);

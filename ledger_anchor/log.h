@@ -3,7 +3,8 @@
 //
 // Folder: `journal` (entries in order), `heads` (each signed checkpoint), `lock`, and `log/`, the
 // served tiles. Bytes reach the disk in the order journal, heads, served checkpoint; nothing is
-// signed before the journal is synced, nothing is answered before `heads` is.
+// signed before the journal is synced, nothing is answered before `heads` is. A log with witnesses
+// serves, and proves against, only what they cosigned: Publish.
 #ifndef HILUM_LEDGER_ANCHOR_LOG_H_
 #define HILUM_LEDGER_ANCHOR_LOG_H_
 
@@ -35,6 +36,7 @@ class Log {
   struct Options {
     std::filesystem::path folder;
     std::string origin;
+    bool witnessed = false;  // else each signed checkpoint is published at once (`quorum none`)
   };
 
   // Makes the folder and the first signed checkpoint over `genesis` (from SignEntry).
@@ -61,16 +63,28 @@ class Log {
   absl::StatusOr<LogReceipt> Append(const std::string& entry);
   static constexpr size_t kBatchLimit = 1024;
 
-  // The last signed checkpoint, as a note.
+  // The last signed checkpoint, as a note: what witnesses are asked to cosign.
   std::string CheckpointNote() const;
   Checkpoint LastCheckpoint() const;
+
+  // Serves `note`, one of this log's signed checkpoints with cosignatures, from now on. The caller
+  // has checked that a quorum stands under it. One that is smaller than the published one is
+  // left aside (OK). FailedPrecondition: the log has no witnesses. DataLoss: not this log's, or
+  // not of a state of this log.
+  absl::Status Publish(absl::string_view note);
+  // What is served: empty, and of size 0, while witnesses have cosigned nothing yet.
+  std::string PublishedNote() const;
+  Checkpoint Published() const;
   // A copy of the state after the last admitted entry: what the next one will be checked against.
   Admission State() const;
-  // A .tlog-proof of the entry against the last checkpoint. OutOfRange: no such index.
+  // A .tlog-proof of the entry against the published checkpoint. OutOfRange: no such index.
+  // Unavailable: no published checkpoint covers it yet.
   absl::StatusOr<std::string> Prove(uint64_t index) const;
   // From an older size to a newer one, or to the last checkpoint when `new_size` is 0.
   // InvalidArgument: old_size is 0 or larger than new_size, or new_size is larger than the log.
   absl::StatusOr<HashList> ProveConsistency(uint64_t old_size, uint64_t new_size = 0) const;
+  // Of the tree of the first `size` entries. InvalidArgument: larger than the log.
+  absl::StatusOr<Digest> RootAt(uint64_t size) const;
   // OutOfRange: no such index. DataLoss: the stored bundle is damaged.
   absl::StatusOr<std::string> ReadEntry(uint64_t index) const;
   // The index of the entry with this leaf hash. NotFound.

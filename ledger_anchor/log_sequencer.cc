@@ -56,6 +56,7 @@ struct LogSequencer::Impl {
   Impl(const Options& options, crypto::SigningKey key, FileLock folder_lock)
       : folder(options.folder),
         origin(options.origin),
+        witnessed(options.witnessed),
         log_key(std::move(key)),
         lock(std::move(folder_lock)),
         tiles(folder / "log", folder / "tmp") {}
@@ -64,7 +65,9 @@ struct LogSequencer::Impl {
                          std::optional<uint64_t> heads_bytes);
   absl::Status Recover(const Replay& replay);
   absl::StatusOr<uint64_t> ReplayJournal(const Heads& found, const Replay& replay);
-  absl::Status CheckServedCheckpoint() const;
+  absl::Status CheckServedCheckpoint();
+  absl::StatusOr<Digest> RootAt(uint64_t size) const;
+  absl::Status Serve(std::string text, const Checkpoint& checkpoint);
   absl::Status RebuildTiles();
   absl::Status WriteJournal(std::span<const std::string> entries, const HashList& leaves);
   absl::Status WriteTiles(std::span<const std::string> entries, const HashList& leaves);
@@ -75,6 +78,7 @@ struct LogSequencer::Impl {
 
   fs::path folder;
   std::string origin;
+  bool witnessed;
   crypto::SigningKey log_key;
   FileLock lock;
   TileWriter tiles;
@@ -82,10 +86,13 @@ struct LogSequencer::Impl {
   std::optional<AppendFile> heads;
   std::vector<std::string> open_bundle;  // the entries after the last full bundle
 
+  std::mutex publish_mutex;
   mutable std::mutex mutex;  // guards what follows: readers meet one committing thread
   TreeHashes hashes;
   std::string note;
   Checkpoint head;
+  std::string published_note;
+  Checkpoint published;
 };
 
 absl::Status LogSequencer::Impl::OpenFiles(std::optional<uint64_t> journal_bytes,
@@ -100,21 +107,26 @@ absl::Status LogSequencer::Impl::OpenFiles(std::optional<uint64_t> journal_bytes
   return SyncFolder(folder);
 }
 
+absl::StatusOr<Digest> LogSequencer::Impl::RootAt(uint64_t size) const {
+  if (size == 0) return crypto::EmptyTreeHash();
+  if (size == hashes.size()) return hashes.Root();
+  return RangeRoot(0, size, hashes.reader());
+}
+
 // The served checkpoint left the process too. One that does not open is rewritten: it was renamed
 // without a sync, so a power cut may empty it.
-absl::Status LogSequencer::Impl::CheckServedCheckpoint() const {
-  const absl::StatusOr<std::string> text =
-      ReadTextFile(tiles.served() / "checkpoint", kNoteLimitBytes);
+absl::Status LogSequencer::Impl::CheckServedCheckpoint() {
+  absl::StatusOr<std::string> text = ReadTextFile(tiles.served() / "checkpoint", kNoteLimitBytes);
   if (!text.ok()) return absl::OkStatus();
   const absl::StatusOr<OpenedCheckpoint> opened = OpenCheckpoint(*text, LogKey());
   if (!opened.ok()) return absl::OkStatus();
   const Checkpoint& served = opened->checkpoint;
   if (served.size > hashes.size()) return TooShort(hashes.size(), served.size);
-  Digest root = crypto::EmptyTreeHash();
-  if (served.size > 0) {
-    HILUM_ASSIGN_OR_RETURN(root, RangeRoot(0, served.size, hashes.reader()));
-  }
-  return CheckRoot(served, root);
+  HILUM_ASSIGN_OR_RETURN(const Digest root, RootAt(served.size));
+  HILUM_RETURN_IF_ERROR(CheckRoot(served, root));
+  published_note = *std::move(text);
+  published = served;
+  return absl::OkStatus();
 }
 
 // Reads the journal and compares it with every signed head: size and root. The signature is
@@ -154,7 +166,7 @@ absl::Status LogSequencer::Impl::Recover(const Replay& replay) {
   }
   note = found.last_note;
   head = found.checkpoints.back();
-  return tiles.WriteCheckpoint(note);
+  return witnessed ? absl::OkStatus() : Serve(note, head);
 }
 
 // The bundles and tiles that are missing or differ, from the journal again.
@@ -208,9 +220,17 @@ absl::Status LogSequencer::Impl::SignHead() {
   {
     const std::lock_guard guard(mutex);
     note = signed_note;
-    head = std::move(next);
+    head = next;
   }
-  return tiles.WriteCheckpoint(signed_note);
+  return witnessed ? absl::OkStatus() : Serve(signed_note, next);
+}
+
+absl::Status LogSequencer::Impl::Serve(std::string text, const Checkpoint& checkpoint) {
+  HILUM_RETURN_IF_ERROR(tiles.WriteCheckpoint(text));
+  const std::lock_guard guard(mutex);
+  published_note = std::move(text);
+  published = checkpoint;
+  return absl::OkStatus();
 }
 
 LogSequencer::LogSequencer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -259,9 +279,45 @@ Checkpoint LogSequencer::LastCheckpoint() const {
   return impl_->head;
 }
 
-absl::StatusOr<HashList> LogSequencer::ProveInclusion(uint64_t index) const {
+// Two threads may publish; the smaller one must not come last.
+absl::Status LogSequencer::Publish(absl::string_view note) {
+  if (!impl_->witnessed) {
+    return absl::FailedPreconditionError("a log without witnesses publishes what it signs");
+  }
+  const std::lock_guard publishing(impl_->publish_mutex);
+  HILUM_ASSIGN_OR_RETURN(const OpenedCheckpoint opened, OpenCheckpoint(note, impl_->LogKey()));
+  const Checkpoint& next = opened.checkpoint;
+  if (next.size < Published().size) return absl::OkStatus();
+  if (next.size > LastCheckpoint().size) {
+    return absl::DataLossError(absl::StrCat("a checkpoint of size ", next.size,
+                                            " was never signed, the log has ",
+                                            LastCheckpoint().size, " entries"));
+  }
+  HILUM_ASSIGN_OR_RETURN(const Digest root, RootAt(next.size));
+  HILUM_RETURN_IF_ERROR(CheckRoot(next, root));
+  return impl_->Serve(std::string(note), next);
+}
+
+std::string LogSequencer::PublishedNote() const {
   const std::lock_guard guard(impl_->mutex);
-  return ledger_anchor::ProveInclusion(index, impl_->head.size, impl_->hashes.reader());
+  return impl_->published_note;
+}
+
+Checkpoint LogSequencer::Published() const {
+  const std::lock_guard guard(impl_->mutex);
+  return impl_->published;
+}
+
+absl::StatusOr<Digest> LogSequencer::RootAt(uint64_t size) const {
+  const std::lock_guard guard(impl_->mutex);
+  if (size <= impl_->head.size) return impl_->RootAt(size);
+  return absl::InvalidArgumentError(
+      absl::StrCat("the log has ", impl_->head.size, " entries, asked was for ", size));
+}
+
+absl::StatusOr<HashList> LogSequencer::ProveInclusion(uint64_t index, uint64_t size) const {
+  const std::lock_guard guard(impl_->mutex);
+  return ledger_anchor::ProveInclusion(index, size, impl_->hashes.reader());
 }
 
 absl::StatusOr<HashList> LogSequencer::ProveConsistency(uint64_t old_size,

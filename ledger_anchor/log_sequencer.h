@@ -25,6 +25,7 @@ class LogSequencer {
   struct Options {
     std::filesystem::path folder;
     std::string origin;
+    bool witnessed = false;
   };
   // Called for each entry of the journal during recovery; `is_signed`: a signed head covers it.
   using Replay =
@@ -39,14 +40,19 @@ class LogSequencer {
                                                             const Replay& replay);
   ~LogSequencer();
 
-  // Journal and sync; tiles; then a signed head and sync; then the served checkpoint. After an
-  // error the object must not be used again.
+  // Journal and sync; tiles; then a signed head and sync; then, without witnesses, the served
+  // checkpoint. After an error the object must not be used again.
   absl::Status Commit(std::span<const std::string> entries);
 
   // The last signed head.
   std::string CheckpointNote() const;
   Checkpoint LastCheckpoint() const;
-  absl::StatusOr<HashList> ProveInclusion(uint64_t index) const;
+  // As Log's.
+  absl::Status Publish(absl::string_view note);
+  std::string PublishedNote() const;
+  Checkpoint Published() const;
+  absl::StatusOr<Digest> RootAt(uint64_t size) const;
+  absl::StatusOr<HashList> ProveInclusion(uint64_t index, uint64_t size) const;
   absl::StatusOr<HashList> ProveConsistency(uint64_t old_size, uint64_t new_size) const;
   // From the served bundles, compared with its leaf hash. OutOfRange, DataLoss.
   absl::StatusOr<std::string> ReadEntry(uint64_t index) const;
