@@ -237,8 +237,40 @@ absl::StatusOr<ledger_anchor::LogReceipt> Federation::Append(const std::string& 
       !absl::IsInvalidArgument(receipt.status())) {
     broken = true;
   }
+  if (receipt.ok() && on_grown) on_grown();
   return receipt;
 }
+
+absl::StatusOr<std::string> Federation::Prove(uint64_t index, absl::Duration limit) const {
+  constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
+  for (const absl::Time end = absl::Now() + limit;; absl::SleepFor(kLookEvery)) {
+    absl::StatusOr<std::string> proof = log->Prove(index);
+    if (!absl::IsUnavailable(proof.status()) || absl::Now() >= end) return proof;
+  }
+}
+
+namespace {
+
+// Absent: a policy without witnesses needs no file, and is none here.
+absl::StatusOr<std::optional<ledger_anchor::Policy>> ReadPolicy(
+    const FederationIdentity& identity) {
+  const fs::path path = identity.folder / "policy";
+  const absl::StatusOr<std::string> text = ReadTextFile(path, ledger_anchor::kPolicyLimitBytes);
+  if (absl::IsNotFound(text.status())) return std::nullopt;
+  HILUM_RETURN_IF_ERROR(text.status());
+  absl::StatusOr<ledger_anchor::Policy> policy = ledger_anchor::ParsePolicy(*text);
+  if (!policy.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat(path.string(), ": ", policy.status().message()));
+  }
+  if (policy->logs.size() != 1 || FormatVerifierKey(policy->logs[0].key) != identity.log_vkey) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path.string(), " must name one log, ", identity.log_vkey));
+  }
+  if (!policy->quorum.has_value()) return std::nullopt;
+  return *std::move(policy);
+}
+
+}  // namespace
 
 absl::StatusOr<std::unique_ptr<Federation>> OpenFederation(const fs::path& folder) {
   HILUM_ASSIGN_OR_RETURN(FederationIdentity identity, ReadIdentity(folder));
@@ -250,10 +282,12 @@ absl::StatusOr<std::unique_ptr<Federation>> OpenFederation(const fs::path& folde
                          crypto::SigningKey::Load(folder / "keys/entry.key"));
   HILUM_ASSIGN_OR_RETURN(ledger_anchor::Store store,
                          ledger_anchor::Store::Open(folder / "objects"));
+  HILUM_ASSIGN_OR_RETURN(std::optional<ledger_anchor::Policy> policy, ReadPolicy(identity));
   HILUM_ASSIGN_OR_RETURN(
       std::unique_ptr<ledger_anchor::Log> log,
-      ledger_anchor::Log::Open({.folder = folder / "ledger", .origin = identity.origin},
-                               std::move(log_key)));
+      ledger_anchor::Log::Open(
+          {.folder = folder / "ledger", .origin = identity.origin, .witnessed = policy.has_value()},
+          std::move(log_key)));
   crypto::CertifiedKey ca{.certificate_pem = identity.ca_pem, .key_pem = ""};
   HILUM_ASSIGN_OR_RETURN(ca.key_pem, ReadTextFile(folder / "ca/ca.key", kSmallFileBytes));
   crypto::CertifiedKey tls;
@@ -268,7 +302,8 @@ absl::StatusOr<std::unique_ptr<Federation>> OpenFederation(const fs::path& folde
                                                     .entry_key = std::move(entry_key),
                                                     .ca = std::move(ca),
                                                     .tls = std::move(tls),
-                                                    .build = build});
+                                                    .build = build,
+                                                    .policy = std::move(policy)});
 }
 
 }  // namespace hilum::aggregator

@@ -1,18 +1,22 @@
 // The server's folder D: who this federation is, its keys, ledger, store and state.
 //
 //   D/server.toml   ca/   keys/   ledger/   objects/   state.sqlite   operator/   logs/   run/
+//   D/policy        who must cosign the log before it is published; absent: nobody
 #ifndef HILUM_AGGREGATOR_FEDERATION_H_
 #define HILUM_AGGREGATOR_FEDERATION_H_
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "aggregator/state.h"
 #include "base/bytes.h"
 #include "base/file.h"
@@ -20,6 +24,7 @@
 #include "crypto/sign.h"
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/log.h"
+#include "ledger_anchor/policy.h"
 #include "ledger_anchor/store.h"
 
 namespace hilum::aggregator {
@@ -71,18 +76,26 @@ struct Federation {
   crypto::CertifiedKey ca;
   crypto::CertifiedKey tls;
   Digest build{};  // of this program's name and version
+  // The policy of D/policy, when it asks for witnesses.
+  std::optional<ledger_anchor::Policy> policy{};
+  // Called after each append, so that witnesses are asked; may be empty.
+  std::function<void()> on_grown{};
 
   // Appends one signed entry to the log; it is durable when this returns.
   // ResourceExhausted: less than kReserveBytes are free; nothing was written. DataLoss: not
   // admitted. Other codes: the log is broken and the server must stop (IsBroken).
   absl::StatusOr<ledger_anchor::LogReceipt> Append(const std::string& entry);
+  // As Log::Prove, but waits up to `limit` until the witnesses have cosigned the entry.
+  absl::StatusOr<std::string> Prove(uint64_t index, absl::Duration limit = kCosignLimit) const;
+  static constexpr absl::Duration kCosignLimit = absl::Seconds(10);
   // An append failed half way: only a restart helps.
   bool IsBroken() const { return broken; }
   std::atomic<bool> broken = false;
 };
 
 // FailedPrecondition: another process holds the log; state of another version. NotFound, DataLoss:
-// as ReadIdentity, and as ledger_anchor::Log::Open.
+// as ReadIdentity, and as ledger_anchor::Log::Open. InvalidArgument: D/policy is no policy of this
+// log.
 absl::StatusOr<std::unique_ptr<Federation>> OpenFederation(const fs::path& folder);
 
 }  // namespace hilum::aggregator

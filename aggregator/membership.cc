@@ -12,6 +12,8 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "ledger_anchor/entry.h"
+#include "ledger_anchor/note.h"
+#include "ledger_anchor/witness_folder.h"
 #include "proto/join_token.h"
 
 namespace hilum::aggregator {
@@ -45,6 +47,19 @@ absl::Status CheckInvite(State& state, const JoinFields& fields, int64_t now_s) 
   return absl::OkStatus();
 }
 
+// A site's witness bears the site's name: nobody else can be taken for it.
+absl::Status CheckWitness(const Federation& federation, const JoinFields& fields) {
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::VerifierKey witness,
+                         ledger_anchor::ParseVerifierKey(fields.witness_vkey));
+  const std::string expected =
+      ledger_anchor::SiteWitnessName(federation.identity.origin, fields.member);
+  if (witness.name == expected && witness.type == ledger_anchor::KeyType::kCosignature) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("the witness of ", fields.member, " is named ",
+                                                 witness.name, ", it must be ", expected));
+}
+
 // The `join` entry as both sides know it (proto/join_token.h), with the member's signature checked.
 absl::StatusOr<std::string> MakeJoinEntry(const Federation& federation, const JoinFields& fields) {
   ledger_anchor::Join join{.member = fields.member,
@@ -54,6 +69,10 @@ absl::StatusOr<std::string> MakeJoinEntry(const Federation& federation, const Jo
                            .cert = std::nullopt,
                            .member_sig = {}};
   HILUM_ASSIGN_OR_RETURN(join.entry_key, crypto::PublicKeyFromBytes(fields.entry_key));
+  if (!fields.witness_vkey.empty()) {
+    HILUM_RETURN_IF_ERROR(CheckWitness(federation, fields));
+    join.witness_vkey = fields.witness_vkey;
+  }
   HILUM_ASSIGN_OR_RETURN(join.member_sig, crypto::SignatureFromBytes(fields.member_signature));
   ledger_anchor::Entry entry;
   entry.by = std::string(kAggregatorName);
@@ -92,8 +111,8 @@ absl::StatusOr<JoinAnswer> Announce(Federation& federation, const MemberRow& mem
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::LogReceipt receipt,
                          federation.Append(member.join_entry));
   JoinAnswer answer{.certificate = member.certificate, .genesis_proof = "", .join_proof = ""};
-  HILUM_ASSIGN_OR_RETURN(answer.genesis_proof, federation.log->Prove(0));
-  HILUM_ASSIGN_OR_RETURN(answer.join_proof, federation.log->Prove(receipt.index));
+  HILUM_ASSIGN_OR_RETURN(answer.genesis_proof, federation.Prove(0));
+  HILUM_ASSIGN_OR_RETURN(answer.join_proof, federation.Prove(receipt.index));
   return answer;
 }
 

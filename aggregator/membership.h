@@ -38,6 +38,7 @@ struct JoinFields {
   Bytes entry_key;
   Bytes member_signature;
   int64_t joined_at_s = 0;
+  std::string witness_vkey;  // empty: the site has no witness
 };
 struct JoinAnswer {
   std::string certificate;  // PEM

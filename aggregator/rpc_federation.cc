@@ -125,7 +125,8 @@ grpc::Status FederationService::Join(grpc::ServerContext*, const wire::JoinReque
                       .entry_key = Bytes(request->entry_key().begin(), request->entry_key().end()),
                       .member_signature = Bytes(request->member_signature().begin(),
                                                 request->member_signature().end()),
-                      .joined_at_s = request->joined_at_s()}));
+                      .joined_at_s = request->joined_at_s(),
+                      .witness_vkey = request->witness_vkey()}));
     const FederationIdentity& identity = server_.identity();
     reply->set_certificate(answer.certificate);
     reply->set_origin(identity.origin);

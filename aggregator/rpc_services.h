@@ -82,6 +82,9 @@ class FederationService final : public wire::Federation::Service {
                                 wire::ConsistencyReply*) override;
   grpc::Status FetchProof(grpc::ServerContext*, const wire::ProofRequest*,
                           wire::ProofReply*) override;
+  grpc::Status Witness(
+      grpc::ServerContext*,
+      grpc::ServerReaderWriter<wire::WitnessQuestion, wire::WitnessAnswer>*) override;
 
  private:
   Server& server_;
@@ -89,6 +92,7 @@ class FederationService final : public wire::Federation::Service {
   StreamLimit watches_{1024, 8};
   StreamLimit uploads_{256, 8};
   StreamLimit fetches_{256, 8};
+  StreamLimit witnesses_{1024, 8};
   StreamWatch streams_;
   // The agent reports twice a second and repeats an answer after 2 s.
   RateLimit reports_{{.per_second = 5, .burst = 20}, &SystemClock()};

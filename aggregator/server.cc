@@ -266,6 +266,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(std::unique_ptr<Federatio
                                                        const ServerOptions& options) {
   auto core = std::make_shared<ServerCore>(std::move(federation), options);
   HILUM_RETURN_IF_ERROR(core->Load());
+  HILUM_RETURN_IF_ERROR(core->StartWitnesses());
   return std::unique_ptr<Server>(new Server(std::move(core)));
 }
 
@@ -276,6 +277,8 @@ void Server::Start() {
 void Server::Stop() {
   core_->RequestStop();
   if (conductor_.joinable()) conductor_.join();
+  core_->federation->on_grown = nullptr;
+  core_->witnesses.reset();
 }
 
 absl::Status Server::failure() const {

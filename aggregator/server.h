@@ -20,6 +20,7 @@
 #include "aggregator/validate.h"
 #include "aggregator/views.h"
 #include "base/clock.h"
+#include "ledger_anchor/feed.h"
 #include "ledger_anchor/merkle.h"
 #include "ledger_anchor/store.h"
 
@@ -111,6 +112,12 @@ class Server {
   // As CheckClaim; also ResourceExhausted: the site has two updates on their way already.
   absl::StatusOr<std::unique_ptr<UpdateSession>> BeginUpdate(const SiteId& site,
                                                              const UpdateClaim& claim);
+
+  // The site's witness can be asked through `way` until DetachWitness. NotFound: the site has no
+  // witness, or the server's policy does not name it.
+  absl::Status AttachWitness(const SiteId& site,
+                             std::shared_ptr<ledger_anchor::WitnessTransport> way);
+  void DetachWitness(const std::shared_ptr<ledger_anchor::WitnessTransport>& way);
 
   // Members.
   // NotFound: not a model of this federation.

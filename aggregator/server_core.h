@@ -14,6 +14,7 @@
 #include "aggregator/accumulate.h"
 #include "aggregator/publish.h"
 #include "aggregator/server.h"
+#include "aggregator/witnesses.h"
 #include "privacy/round_config.h"
 #include "proto/round_plan.h"
 
@@ -114,6 +115,12 @@ class ServerCore {
       ABSL_LOCKS_EXCLUDED(mutex);
   std::set<SiteId> Approved(const LiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  // server_witnesses.cc
+  absl::Status StartWitnesses();
+  void HandleFaultyWitness(const std::string& name, const ledger_anchor::FeedResult& result);
+  void HandleContradiction(const std::string& name, const ledger_anchor::FeedResult& result)
+      ABSL_LOCKS_EXCLUDED(mutex);
+
   // server_views.cc
   SiteView ViewFor(const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<NoticeView> NoticeOf(const LiveJob& job, const Collecting& collecting,
@@ -136,6 +143,8 @@ class ServerCore {
   absl::CondVar lead_changed;
   absl::CondVar conductor_wake;
   CounterView counters ABSL_GUARDED_BY(mutex);
+
+  std::unique_ptr<Witnesses> witnesses;  // null: the log has none. Fixed from Create to Stop.
 };
 
 }  // namespace hilum::aggregator

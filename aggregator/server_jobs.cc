@@ -206,7 +206,7 @@ absl::StatusOr<ProofView> Server::Proof(const JobId& id, RoundId round, absl::st
     return absl::NotFoundError(absl::StrCat("the ledger has no ", std::string(type), " of round ",
                                             round.number, " of job ", id.name));
   }
-  HILUM_ASSIGN_OR_RETURN(view.proof, core.federation->log->Prove(*index));
+  HILUM_ASSIGN_OR_RETURN(view.proof, core.federation->Prove(*index));
   return view;
 }
 

@@ -136,7 +136,7 @@ SiteView ServerCore::ViewFor(const SiteId& site) {
     if (collecting == nullptr || job.row.state != JobState::kRunning) continue;
     if (absl::StatusOr<NoticeView> notice = NoticeOf(job, *collecting, site); notice.ok()) {
       view.rounds.push_back(*std::move(notice));
-    } else if (!absl::IsNotFound(notice.status())) {
+    } else if (!absl::IsNotFound(notice.status()) && !absl::IsUnavailable(notice.status())) {
       Log(LogLevel::kError, "no proof for a notice", {{"reason", notice.status()}});
     }
   }

@@ -36,6 +36,8 @@ CLI::App* AddWitness(CLI::App& app, hilum::cli::WitnessFlags& flags) {
       "witness", "Serves a C2SP witness over HTTP: cosigns checkpoints, and never two that differ");
   verb->add_option("--dir", flags.dir, "Folder of the witness: its key and its memory");
   verb->add_option("--create", flags.create, "Makes a new witness of this name; prints its key");
+  verb->add_flag("--pipe", flags.pipe,
+                 "Serves standard input and output instead: how a site's agent runs its witness");
   verb->add_option("--log", flags.logs, "Verifier key of a log to witness; may be repeated");
   verb->add_option("--listen", flags.listen, "HOST:PORT; port 0: any free one")
       ->capture_default_str();

@@ -1,5 +1,7 @@
 #include "cli/ledger_witness.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <memory>
 #include <utility>
@@ -13,6 +15,7 @@
 #include "ledger_anchor/policy.h"
 #include "ledger_anchor/witness_folder.h"
 #include "ledger_anchor/witness_http.h"
+#include "ledger_anchor/witness_pipe.h"
 
 namespace hilum::cli {
 namespace {
@@ -85,9 +88,12 @@ absl::Status Serve(const WitnessFlags& flags, const la::OpenedWitness& open) {
     logs.push_back(std::move(log));
   }
   if (logs.empty()) return absl::InvalidArgumentError("name at least one log with --log VKEY");
-  const sigset_t signals = BlockEndSignals();
   const la::Witness witness{
       .name = open.vkey.name, .key = open.key, .logs = std::move(logs), .store = *open.store};
+  if (flags.pipe) {
+    return la::ServeWitnessPipe(witness, SystemClock(), {STDIN_FILENO, STDOUT_FILENO});
+  }
+  const sigset_t signals = BlockEndSignals();
   HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<HttpService> service,
                          la::ServeWitness(witness, SystemClock(), flags.listen));
   if (flags.json) {

@@ -17,6 +17,7 @@ struct WitnessFlags {
   std::string listen = "127.0.0.1:7490";
   std::string check_policy;  // a tlog-policy file; "": none
   uint64_t faults = 0;
+  bool pipe = false;  // serve standard input and output instead of a port
   bool evidence = false;
   bool json = false;
 };

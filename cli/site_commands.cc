@@ -77,6 +77,14 @@ absl::Status Answer(const SiteFlags& flags, bool approve) {
   return absl::OkStatus();
 }
 
+// A program that lies in the same folder as this one.
+absl::StatusOr<fs::path> SiblingProgram(absl::string_view name) {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (!error) return self.parent_path() / std::string(name);
+  return absl::UnavailableError(absl::StrCat("cannot find ", name, ": ", error.message()));
+}
+
 // The file may hold all that `hilum server invite` printed: the token is its first line.
 absl::StatusOr<std::string> TokenOf(const SiteFlags& flags) {
   absl::string_view file = flags.token;
@@ -161,6 +169,7 @@ absl::Status RunAgent(const SiteFlags& flags) {
     }
     return absl::OkStatus();
   }
+  HILUM_ASSIGN_OR_RETURN(options.witness_program, SiblingProgram("hilum-ledger"));
   StopOnSignals();
   HILUM_RETURN_IF_ERROR(MakeFolder(folder.logs()));
   HILUM_RETURN_IF_ERROR(

@@ -17,11 +17,13 @@
 #include "base/status_macros.h"
 #include "client/backoff.h"
 #include "client/jobs.h"
+#include "client/ledger_gate.h"
 #include "client/participate.h"
 #include "client/pseudonym.h"
 #include "client/round_worker.h"
 #include "client/rpc.h"
 #include "client/state.h"
+#include "client/witness_stream.h"
 #include "crypto/certificate.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
@@ -63,6 +65,8 @@ struct Agent::Impl {
   std::optional<crypto::SigningKey> key;
   std::unique_ptr<Connection> connection;
   std::unique_ptr<RoundWorker> worker;
+  std::string log_vkey;                    // of the pinned log
+  std::unique_ptr<WitnessStream> witness;  // while the agent runs
 
   // Between the watching thread and the others.
   std::mutex mutex;
@@ -95,6 +99,7 @@ struct Agent::Impl {
   int64_t NowMs() const { return SystemClock().MonotonicMs(); }
 
   void WatchLoop();
+  void StartWitness();
   void TakeSnapshot(Snapshot snapshot);
   absl::Status Tick();
   absl::Status TickOrHold();
@@ -131,6 +136,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Open(
                          ReadTextFile(files.tls_certificate(), kLimit));
   HILUM_ASSIGN_OR_RETURN(credentials.key_pem, ReadTextFile(files.tls_key(), kLimit));
   HILUM_RETURN_IF_ERROR(MakeFolder(files.outbox()));
+  HILUM_ASSIGN_OR_RETURN(const LedgerGate gate, LedgerGate::Open(files.ledger(), {}));
+  impl->log_vkey = gate.log_vkey();
   impl->connection = std::make_unique<Connection>(impl->options.server, credentials);
   impl->worker = std::make_unique<RoundWorker>(RoundWorker::Site{
       files, impl->options, *impl->state, impl->secret, *impl->key, *impl->connection});
@@ -170,6 +177,23 @@ void Agent::Impl::WatchLoop() {
     const auto wait = std::chrono::milliseconds(backoff.NextMs(RandomWord()));
     if (wake.wait_for(guard, wait, [&] { return stopping; })) return;
   }
+}
+
+// A site that joined without a witness has none.
+void Agent::Impl::StartWitness() {
+  std::error_code error;
+  if (options.witness_program.empty() || !fs::exists(folder.witness(), error)) return;
+  witness = std::make_unique<WitnessStream>(
+      connection.get(),
+      WitnessStreamOptions{
+          .program = options.witness_program,
+          .folder = folder.witness(),
+          .log_vkey = log_vkey,
+          .on_change = [this](const absl::Status& status) {
+            const std::string reason(status.message());
+            Log(LogLevel::kInfo, "witness", {{"asked", status.ok()}, {"reason", reason}});
+            Emit(status.ok() ? "witnessing" : "not_witnessing", {{"reason", reason}});
+          }});
 }
 
 void Agent::Impl::TakeSnapshot(Snapshot snapshot) {
@@ -363,6 +387,7 @@ absl::Status Agent::Run(const std::atomic<bool>& stop) {
   Impl& impl = *impl_;
   std::thread watching([&] { impl.WatchLoop(); });
   impl.Emit("ready", {{"site", impl.options.site}});
+  impl.StartWitness();
   absl::Status ended;
   while (!stop && ended.ok()) {
     ended = impl.TickOrHold();
@@ -381,6 +406,7 @@ absl::Status Agent::Run(const std::atomic<bool>& stop) {
   impl.wake.notify_all();
   impl.connection->StopWatch();
   watching.join();
+  impl.witness.reset();
   impl.worker.reset();  // cancels and waits
   return ended;
 }

@@ -16,8 +16,9 @@
 namespace hilum::client {
 
 // Something a person or program may want to hear of: ready, connected, disconnected, job_offered,
-// job_answered, round_started, round_ended, and waiting: for something that may mend, such as a
-// full disk, once until it has mended. The fields are names and text values. One at a time,
+// job_answered, round_started, round_ended, witnessing, not_witnessing (the server asks this site's
+// witness, or why not), and waiting: for something that may mend, such as a full disk, once until
+// it has mended. The fields are names and text values. One at a time,
 // from any thread of the agent.
 struct AgentEvent {
   std::string event;

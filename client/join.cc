@@ -20,6 +20,7 @@
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/note.h"
 #include "ledger_anchor/policy.h"
+#include "ledger_anchor/witness_folder.h"
 #include "proto/join_token.h"
 
 namespace hilum::client {
@@ -66,7 +67,7 @@ absl::StatusOr<Invitation> ReadToken(const JoinOptions& options) {
 }
 
 // A join works in DIR/.joining. Once all is verified its parts move up, site.toml last.
-constexpr const char* kParts[] = {"keys", "ledger", "ca.pem", "site.toml"};
+constexpr const char* kParts[] = {"keys", "ledger", "witness", "ca.pem", "site.toml"};
 
 SiteFolder WorkFolder(const SiteFolder& folder) { return {folder.root / ".joining"}; }
 
@@ -135,6 +136,17 @@ absl::StatusOr<std::string> TlsKey(const fs::path& path) {
   return made;
 }
 
+// The verifier key of the site's witness, which is made when it is missing.
+absl::StatusOr<std::string> WitnessKey(const SiteFolder& work, const Invitation& invitation) {
+  absl::StatusOr<ledger_anchor::OpenedWitness> opened = ledger_anchor::OpenWitness(work.witness());
+  if (opened.ok()) return FormatVerifierKey(opened->vkey);
+  std::error_code error;
+  fs::remove_all(work.witness(), error);  // an unfinished one: it has cosigned nothing
+  return ledger_anchor::CreateWitness(
+      work.witness(),
+      ledger_anchor::SiteWitnessName(invitation.token.origin, invitation.token.member));
+}
+
 absl::StatusOr<crypto::SigningKey> EntryKey(const fs::path& path) {
   absl::StatusOr<crypto::SigningKey> key = crypto::SigningKey::Load(path);
   if (!absl::IsNotFound(key.status())) return key;
@@ -162,7 +174,7 @@ absl::StatusOr<int64_t> JoinTime(const SiteFolder& work, const std::string& memb
 
 // The `join` entry as the aggregator will sign it.
 ledger_anchor::Entry JoinEntry(const Invitation& invitation, const crypto::PublicKey& key,
-                               int64_t now_s) {
+                               const std::string& witness_vkey, int64_t now_s) {
   ledger_anchor::Entry entry;
   entry.by = invitation.token.aggregator;
   entry.key = crypto::KeyDigest(invitation.aggregator_key);
@@ -171,6 +183,7 @@ ledger_anchor::Entry JoinEntry(const Invitation& invitation, const crypto::Publi
   join.member = invitation.token.member;
   join.role = invitation.token.role;
   join.entry_key = key;
+  join.witness_vkey = witness_vkey;
   entry.body = join;
   return entry;
 }
@@ -184,7 +197,8 @@ absl::Status Reach(Connection& connection) {
 
 absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, Connection& connection,
                                       int64_t joined_at_s, const std::string& tls_key,
-                                      const crypto::SigningKey& key) {
+                                      const crypto::SigningKey& key,
+                                      const std::string& witness_vkey) {
   JoinCall call;
   call.member = invitation.token.member;
   call.secret.assign(invitation.token.secret.begin(), invitation.token.secret.end());
@@ -195,10 +209,11 @@ absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, Connection& 
   call.entry_key.assign(public_key.begin(), public_key.end());
   HILUM_ASSIGN_OR_RETURN(
       const crypto::Signature signature,
-      ledger_anchor::SignJoin(JoinEntry(invitation, key.public_key(), joined_at_s),
+      ledger_anchor::SignJoin(JoinEntry(invitation, key.public_key(), witness_vkey, joined_at_s),
                               invitation.token.origin, key));
   call.member_signature.assign(signature.bytes.begin(), signature.bytes.end());
   call.joined_at_s = joined_at_s;
+  call.witness_vkey = witness_vkey;
   return connection.Join(call);
 }
 
@@ -217,7 +232,8 @@ absl::Status CheckCertificate(const Invitation& invitation, const std::string& c
 // Genesis and own join, against the pins. Returns the index of the join.
 absl::StatusOr<uint64_t> CheckProofs(const SiteFolder& folder, const Invitation& invitation,
                                      const JoinAnswer& answer, const crypto::PublicKey& key,
-                                     Connection& connection, int64_t now_s) {
+                                     const std::string& witness_vkey, Connection& connection,
+                                     int64_t now_s) {
   HILUM_ASSIGN_OR_RETURN(LedgerGate gate, LedgerGate::Open(folder.ledger(), {}));
   const ProveConsistency prove = [&](uint64_t old_size, uint64_t new_size) {
     return connection.ProveConsistency(old_size, new_size);
@@ -231,7 +247,8 @@ absl::StatusOr<uint64_t> CheckProofs(const SiteFolder& folder, const Invitation&
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::ProvenEntry joined,
                          gate.CheckEntry(answer.join_proof, {"join", "", {}}, prove, now_s));
   const auto& join = std::get<ledger_anchor::Join>(joined.entry().body);
-  if (join.member != invitation.token.member || join.entry_key != key) {
+  if (join.member != invitation.token.member || join.entry_key != key ||
+      join.witness_vkey != witness_vkey) {
     return absl::DataLossError("the ledger's join entry is not this site's");
   }
   return joined.place().index;
@@ -259,20 +276,21 @@ absl::StatusOr<JoinReport> JoinIn(const SiteFolder& work, const Invitation& invi
   if (!fs::exists(work.pseudonym_secret())) {
     HILUM_RETURN_IF_ERROR(MakeSiteSecret(work.pseudonym_secret()));
   }
+  HILUM_ASSIGN_OR_RETURN(const std::string witness_vkey, WitnessKey(work, invitation));
   HILUM_RETURN_IF_ERROR(PinOnce(work, invitation));
   Connection stranger(options.server, {invitation.ca_pem, "", ""});
   HILUM_RETURN_IF_ERROR(Reach(stranger));
   HILUM_ASSIGN_OR_RETURN(const int64_t joined_at_s,
                          JoinTime(work, invitation.token.member, options.now_s));
-  HILUM_ASSIGN_OR_RETURN(const JoinAnswer answer,
-                         CallServer(invitation, stranger, joined_at_s, tls_key, entry_key));
+  HILUM_ASSIGN_OR_RETURN(const JoinAnswer answer, CallServer(invitation, stranger, joined_at_s,
+                                                             tls_key, entry_key, witness_vkey));
   HILUM_RETURN_IF_ERROR(CheckCertificate(invitation, answer.certificate, tls_key, options.now_s));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(work.ca_pem(), AsBytes(invitation.ca_pem)));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(work.tls_certificate(), AsBytes(answer.certificate)));
   Connection connection(options.server, {invitation.ca_pem, answer.certificate, tls_key});
-  HILUM_ASSIGN_OR_RETURN(
-      const uint64_t index,
-      CheckProofs(work, invitation, answer, entry_key.public_key(), connection, options.now_s));
+  HILUM_ASSIGN_OR_RETURN(const uint64_t index,
+                         CheckProofs(work, invitation, answer, entry_key.public_key(), witness_vkey,
+                                     connection, options.now_s));
   const std::string config = DefaultSiteToml(invitation.token.member, options.server);
   HILUM_RETURN_IF_ERROR(WriteFileDurably(work.config(), AsBytes(config)));
   return JoinReport{.site = invitation.token.member,

@@ -123,6 +123,7 @@ struct Connection::Impl {
   std::unique_ptr<v1::Federation::Stub> stub;
   std::mutex mutex;
   grpc::ClientContext* watching = nullptr;
+  grpc::ClientContext* witnessing = nullptr;
   bool stopped = false;
 };
 
@@ -145,6 +146,7 @@ absl::StatusOr<JoinAnswer> Connection::Join(const JoinCall& call) {
   request.set_entry_key(ToText(call.entry_key));
   request.set_member_signature(ToText(call.member_signature));
   request.set_joined_at_s(call.joined_at_s);
+  request.set_witness_vkey(call.witness_vkey);
   const auto started = std::chrono::steady_clock::now();
   impl_->WaitUntilConnected(kConnectMs);  // a server that was started this moment
   grpc::ClientContext context;
@@ -191,7 +193,45 @@ absl::Status Connection::Watch(const std::function<void(Snapshot)>& on_snapshot)
 void Connection::StopWatch() {
   const std::lock_guard lock(impl_->mutex);
   impl_->stopped = true;
-  if (impl_->watching != nullptr) impl_->watching->TryCancel();
+  for (grpc::ClientContext* open : {impl_->watching, impl_->witnessing}) {
+    if (open != nullptr) open->TryCancel();
+  }
+}
+
+absl::Status Connection::Witness(const AskWitness& ask) {
+  impl_->WaitForWatch();
+  grpc::ClientContext context;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    if (impl_->stopped) return absl::CancelledError("the witness was stopped");
+    impl_->witnessing = &context;
+  }
+  const auto stream = impl_->stub->Witness(&context);
+  v1::WitnessAnswer answer;
+  answer.set_protocol_version(kProtocolVersion);
+  absl::Status broken;
+  v1::WitnessQuestion question;
+  while (stream->Write(answer) && stream->Read(&question)) {
+    const bool adds = question.has_add_checkpoint();
+    const absl::StatusOr<ledger_anchor::WitnessReply> reply =
+        ask(adds ? ledger_anchor::WitnessCall::kAddCheckpoint
+                 : ledger_anchor::WitnessCall::kGetCheckpoint,
+            adds ? question.add_checkpoint() : question.get_checkpoint());
+    broken = reply.status();
+    if (!broken.ok()) break;
+    answer.Clear();
+    answer.set_id(question.id());
+    answer.set_status(static_cast<uint32_t>(reply->status));
+    answer.set_content_type(reply->content_type);
+    answer.set_body(reply->body);
+  }
+  if (!broken.ok()) context.TryCancel();
+  const grpc::Status ended = stream->Finish();
+  const std::lock_guard lock(impl_->mutex);
+  impl_->witnessing = nullptr;
+  if (impl_->stopped) return absl::CancelledError("the witness was stopped");
+  if (!broken.ok()) return broken;
+  return proto::FromGrpcStatus(ended, impl_->peer);
 }
 
 absl::Status Connection::Answer(const std::string& job, bool approve, const std::string& reason) {

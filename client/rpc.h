@@ -15,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
 #include "client/update.h"
+#include "ledger_anchor/witness_pipe.h"
 
 namespace hilum::client {
 
@@ -59,6 +60,7 @@ struct JoinCall {
   Bytes entry_key;
   Bytes member_signature;
   int64_t joined_at_s = 0;
+  std::string witness_vkey;
 };
 
 struct JoinAnswer {
@@ -95,8 +97,14 @@ class Connection {
   // Calls `on_snapshot` for each snapshot until the stream ends; returns why it ended.
   // Cancelled: StopWatch was called.
   absl::Status Watch(const std::function<void(Snapshot)>& on_snapshot);
-  // Ends a Watch of another thread, now and for ever.
+  // Ends a Watch and a Witness of other threads, now and for ever.
   void StopWatch();
+
+  // Answers the server's questions to this site's witness until the stream ends; returns why.
+  // NotFound: the server asks no witness, or not this one. Cancelled: StopWatch was called.
+  using AskWitness = std::function<absl::StatusOr<ledger_anchor::WitnessReply>(
+      ledger_anchor::WitnessCall call, const std::string& body)>;
+  absl::Status Witness(const AskWitness& ask);
 
   absl::Status Answer(const std::string& job, bool approve, const std::string& reason);
   absl::Status Report(const ProgressReport& report);

@@ -31,6 +31,10 @@ struct SiteOptions {
   uint64_t faults = 0;  // witnesses that may be dishonest
   uint64_t max_cosignature_age_s = 3600;
 
+  // The program that runs the site's witness (hilum-ledger); empty: this agent runs none. Not of
+  // site.toml: it lies beside the agent's own.
+  fs::path witness_program;
+
   // [import]
   std::string profile = "cxr128";  // films are prepared for this one
   // IssuerOfPatientID values of this hospital's own patient ids. Empty: every film's PatientID
@@ -49,6 +53,7 @@ struct SiteFolder {
   fs::path entry_key() const { return root / "keys" / "entry.key"; }
   fs::path pseudonym_secret() const { return root / "keys" / "pseudonym.key"; }
   fs::path ledger() const { return root / "ledger"; }
+  fs::path witness() const { return root / "witness"; }
   fs::path database() const { return root / "state.sqlite"; }
   fs::path cache() const { return root / "cache"; }
   fs::path models() const { return root / "models"; }

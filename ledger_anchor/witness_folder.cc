@@ -17,6 +17,10 @@ constexpr char kMemory[] = "witness.sqlite";
 
 }  // namespace
 
+std::string SiteWitnessName(absl::string_view origin, absl::string_view site) {
+  return absl::StrCat(origin, "/witness/", site);
+}
+
 absl::StatusOr<std::string> CreateWitness(const fs::path& folder, absl::string_view name) {
   HILUM_RETURN_IF_ERROR(CheckKeyName(name));
   HILUM_RETURN_IF_ERROR(MakeFolder(folder));

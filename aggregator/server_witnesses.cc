@@ -1,0 +1,90 @@
+// What witnesses do to the server: cosigned checkpoints open its rounds, a contradiction stops it.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "aggregator/server_core.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "crypto/hash.h"
+
+namespace hilum::aggregator {
+
+absl::Status ServerCore::StartWitnesses() {
+  if (!federation->policy.has_value()) return absl::OkStatus();
+  Witnesses::Hooks hooks;
+  hooks.on_published = [this] {
+    const absl::MutexLock lock(&mutex);
+    TouchAll();
+  };
+  hooks.on_fault = [this](const std::string& name, const ledger_anchor::FeedResult& result) {
+    HandleFaultyWitness(name, result);
+  };
+  hooks.on_contradiction = [this](const std::string& name,
+                                  const ledger_anchor::FeedResult& result) {
+    HandleContradiction(name, result);
+  };
+  HILUM_ASSIGN_OR_RETURN(witnesses, Witnesses::Start(federation->log.get(), *federation->policy,
+                                                     {.clock = options.clock}, std::move(hooks)));
+  federation->on_grown = [this] { witnesses->Grew(); };
+  return absl::OkStatus();
+}
+
+// A witness that lies goes on record; one that is not set up for this log is the operator's matter.
+void ServerCore::HandleFaultyWitness(const std::string& name,
+                                     const ledger_anchor::FeedResult& result) {
+  Log(LogLevel::kWarning, "witness does not count", {{"witness", name}, {"reason", result.reason}});
+  if (result.verdict != ledger_anchor::FeedVerdict::kFaulty) return;
+  const auto record = [&]() -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(const Digest evidence, federation->store.Put(AsBytes(result.evidence)));
+    ledger_anchor::Entry entry;
+    entry.by = std::string(kAggregatorName);
+    entry.t = static_cast<uint64_t>(NowS());
+    entry.body = ledger_anchor::Incident{
+        .kind = "witness-faulty", .round = 0, .about = name, .evidence = evidence};
+    HILUM_ASSIGN_OR_RETURN(const std::string text,
+                           ledger_anchor::SignEntry(std::move(entry), federation->identity.origin,
+                                                    federation->entry_key));
+    return federation->Append(text).status();
+  };
+  if (const absl::Status status = record(); !status.ok()) {
+    Log(LogLevel::kError, "incident not recorded", {{"witness", name}, {"reason", status}});
+  }
+}
+
+void ServerCore::HandleContradiction(const std::string& name,
+                                     const ledger_anchor::FeedResult& result) {
+  const fs::path evidence =
+      federation->identity.folder / "ledger" /
+      absl::StrCat("fork-", ToHex(crypto::Sha256(result.evidence)).substr(0, 16), ".txt");
+  const absl::Status written = WriteFileDurably(evidence, AsBytes(result.evidence));
+  const absl::Status why = absl::DataLossError(
+      absl::StrCat("witness ", name, ": ", result.reason, "; ",
+                   written.ok() ? absl::StrCat("its note is kept in ", evidence.string())
+                                : absl::StrCat("its note could not be kept: ", written.message())));
+  Log(LogLevel::kError, "server stops", {{"reason", why}});
+  const absl::MutexLock lock(&mutex);
+  failure = why;
+  stopping = true;
+  TouchAll();
+}
+
+absl::Status Server::AttachWitness(const SiteId& site,
+                                   std::shared_ptr<ledger_anchor::WitnessTransport> way) {
+  const ledger_anchor::Admission ledger = core_->federation->log->State();
+  const ledger_anchor::Member* member = ledger.members().Find(site.name);
+  if (member == nullptr || !member->witness_vkey.has_value()) {
+    return absl::NotFoundError(absl::StrCat("site ", site.name, " joined without a witness"));
+  }
+  if (core_->witnesses == nullptr) {
+    return absl::NotFoundError("this server asks no witnesses: its policy is `quorum none`");
+  }
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::VerifierKey witness,
+                         ledger_anchor::ParseVerifierKey(*member->witness_vkey));
+  return core_->witnesses->Attach(witness.name, std::move(way));
+}
+
+void Server::DetachWitness(const std::shared_ptr<ledger_anchor::WitnessTransport>& way) {
+  if (core_->witnesses != nullptr) core_->witnesses->Detach(way);
+}
+
+}  // namespace hilum::aggregator

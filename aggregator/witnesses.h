@@ -1,0 +1,77 @@
+// Who vouches for the federation's log: every witness of the server's policy is asked to cosign
+// each new checkpoint, and what a quorum has cosigned is published (docs/ledger.md).
+#ifndef HILUM_AGGREGATOR_WITNESSES_H_
+#define HILUM_AGGREGATOR_WITNESSES_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "ledger_anchor/feed.h"
+#include "ledger_anchor/log.h"
+#include "ledger_anchor/policy.h"
+
+namespace hilum::aggregator {
+
+struct WitnessOptions {
+  const Clock* clock = &SystemClock();
+  absl::Duration retry = absl::Seconds(1);  // after no answer; doubles up to `retry_limit`
+  absl::Duration retry_limit = absl::Seconds(30);
+  uint64_t renew_s = 900;  // cosignatures of an unchanged log are renewed this often
+};
+
+// What `hilum server status` shows of one witness.
+struct WitnessView {
+  std::string name;
+  bool connected = false;
+  uint64_t size = 0;    // of the checkpoint that it cosigned last; 0: none since the start
+  std::string trouble;  // why it is not counted now; empty: nothing is wrong
+};
+
+class Witnesses {
+ public:
+  // Called without a lock held, from a witness's thread.
+  struct Hooks {
+    std::function<void()> on_published;
+    // A witness lies, or does not know this log. Once until it has cosigned again.
+    std::function<void(const std::string& witness, const ledger_anchor::FeedResult&)> on_fault;
+    // The log must stop: a witness holds a checkpoint that this log's key signed and this log does
+    // not have.
+    std::function<void(const std::string& witness, const ledger_anchor::FeedResult&)>
+        on_contradiction;
+  };
+
+  // Witnesses with a URL are called; the others are asked once they are attached.
+  // InvalidArgument: the policy is not of this log, has no quorum, or a URL cannot be used.
+  static absl::StatusOr<std::unique_ptr<Witnesses>> Start(ledger_anchor::Log* log,
+                                                          ledger_anchor::Policy policy,
+                                                          const WitnessOptions& options,
+                                                          Hooks hooks);
+  ~Witnesses();  // waits for the answers that are on their way
+  Witnesses(const Witnesses&) = delete;
+
+  void Grew();  // the log has a newer checkpoint
+
+  // A way to the witness with this name is open until Detach. NotFound: the policy names no such
+  // witness. Another way takes the place of the one before.
+  absl::Status Attach(absl::string_view name, std::shared_ptr<ledger_anchor::WitnessTransport> way);
+  void Detach(const std::shared_ptr<ledger_anchor::WitnessTransport>& way);
+
+  std::vector<WitnessView> View() const;
+
+ private:
+  struct Impl;
+  explicit Witnesses(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hilum::aggregator
+
+#endif  // HILUM_AGGREGATOR_WITNESSES_H_

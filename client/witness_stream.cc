@@ -1,0 +1,84 @@
+#include "client/witness_stream.h"
+
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "client/witness_process.h"
+
+namespace hilum::client {
+namespace {
+
+constexpr auto kRetry = std::chrono::seconds(1);
+constexpr auto kRetryUnwanted = std::chrono::seconds(30);  // the server may be restarted with us
+
+}  // namespace
+
+struct WitnessStream::Impl {
+  Connection& connection;
+  const WitnessStreamOptions options;
+  std::unique_ptr<WitnessProcess> process;
+  std::optional<absl::Status> told;
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool stopping = false;
+  std::thread thread;
+
+  void Run();
+  void Tell(const absl::Status& status);
+  absl::StatusOr<ledger_anchor::WitnessReply> Ask(ledger_anchor::WitnessCall call,
+                                                  const std::string& body);
+};
+
+void WitnessStream::Impl::Tell(const absl::Status& status) {
+  if (told == status) return;
+  told = status;
+  if (options.on_change) options.on_change(status);
+}
+
+absl::StatusOr<ledger_anchor::WitnessReply> WitnessStream::Impl::Ask(
+    ledger_anchor::WitnessCall call, const std::string& body) {
+  if (process == nullptr) {
+    absl::StatusOr<std::unique_ptr<WitnessProcess>> started =
+        WitnessProcess::Start(options.program, options.folder, options.log_vkey);
+    if (!started.ok()) return started.status();
+    process = *std::move(started);
+  }
+  absl::StatusOr<ledger_anchor::WitnessReply> reply = process->Call(call, body);
+  if (!reply.ok()) process = nullptr;  // the next question gets a new one
+  if (reply.ok()) Tell(absl::OkStatus());
+  return reply;
+}
+
+void WitnessStream::Impl::Run() {
+  std::unique_lock lock(mutex);
+  while (!stopping) {
+    lock.unlock();
+    const absl::Status ended =
+        connection.Witness([this](ledger_anchor::WitnessCall call, const std::string& body) {
+          return Ask(call, body);
+        });
+    if (!absl::IsCancelled(ended)) Tell(ended);
+    lock.lock();
+    const bool unwanted = absl::IsNotFound(ended) || absl::IsUnimplemented(ended);
+    wake.wait_for(lock, unwanted ? kRetryUnwanted : kRetry, [this] { return stopping; });
+  }
+}
+
+WitnessStream::WitnessStream(Connection* connection, WitnessStreamOptions options)
+    : impl_(new Impl{.connection = *connection, .options = std::move(options)}) {
+  impl_->thread = std::thread([impl = impl_.get()] { impl->Run(); });
+}
+
+WitnessStream::~WitnessStream() {
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stopping = true;
+  }
+  impl_->wake.notify_all();
+  impl_->thread.join();
+}
+
+}  // namespace hilum::client
