@@ -198,6 +198,12 @@ absl::Status WriteIdentity(const FederationIdentity& identity) {
   return WriteText(identity.folder / "operator/federation.json", pins.dump(2) + "\n");
 }
 
+absl::Status InstallPolicy(const FederationIdentity& identity, absl::string_view policy) {
+  HILUM_RETURN_IF_ERROR(ledger_anchor::ParsePolicy(policy));
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(identity.folder / "operator/policy", AsBytes(policy)));
+  return WriteFileDurably(identity.folder / "policy", AsBytes(policy));
+}
+
 absl::StatusOr<FederationIdentity> ReadIdentity(const fs::path& folder) {
   const absl::StatusOr<std::string> text =
       ReadTextFile(folder / "operator/federation.json", kSmallFileBytes);

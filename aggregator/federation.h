@@ -66,6 +66,9 @@ absl::Status WriteIdentity(const FederationIdentity& identity);
 // NotFound: no such folder, or `hilum server init` was not run. DataLoss: a file is damaged.
 absl::StatusOr<FederationIdentity> ReadIdentity(const fs::path& folder);
 
+// Makes `policy` the server's (D/policy), from its next start, and the lead's (D/operator/policy).
+absl::Status InstallPolicy(const FederationIdentity& identity, absl::string_view policy);
+
 // The open folder. One process at a time holds it.
 struct Federation {
   FederationIdentity identity;

@@ -13,6 +13,7 @@
 #include "crypto/random.h"
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/note.h"
+#include "ledger_anchor/policy.h"
 #include "ledger_anchor/witness_folder.h"
 #include "proto/join_token.h"
 
@@ -220,6 +221,49 @@ absl::StatusOr<std::vector<SiteId>> FinishRemovals(Federation& federation, int64
     Log(LogLevel::kInfo, "site removed", {{"site", site.name}});
   }
   return leaving;
+}
+
+namespace {
+
+// The witnesses of the members that have one, by member name.
+absl::StatusOr<std::vector<ledger_anchor::VerifierKey>> WitnessesOf(State& state) {
+  HILUM_ASSIGN_OR_RETURN(const std::vector<MemberRow> members, state.Members());
+  std::vector<ledger_anchor::VerifierKey> witnesses;
+  for (const MemberRow& member : members) {
+    if (member.removed || member.join_entry.empty()) continue;
+    HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Entry entry,
+                           ledger_anchor::ParseEntry(member.join_entry));
+    const auto* join = std::get_if<ledger_anchor::Join>(&entry.body);
+    if (join == nullptr || !join->witness_vkey.has_value()) continue;
+    HILUM_ASSIGN_OR_RETURN(ledger_anchor::VerifierKey witness,
+                           ledger_anchor::ParseVerifierKey(*join->witness_vkey));
+    witnesses.push_back(std::move(witness));
+  }
+  return witnesses;
+}
+
+}  // namespace
+
+absl::StatusOr<WitnessPolicy> MakeWitnessPolicy(const FederationIdentity& identity, State& state,
+                                                uint64_t faults) {
+  HILUM_ASSIGN_OR_RETURN(const std::vector<ledger_anchor::VerifierKey> witnesses,
+                         WitnessesOf(state));
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::VerifierKey log,
+                         ledger_anchor::ParseVerifierKey(identity.log_vkey));
+  WitnessPolicy policy;
+  policy.n_witnesses = witnesses.size();
+  policy.quorum = ledger_anchor::SmallestQuorum(policy.n_witnesses, faults);
+  if (policy.quorum > policy.n_witnesses) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(policy.n_witnesses, " members have a witness; a quorum that covers ", faults,
+                     " dishonest ones needs at least ", faults + 1,
+                     ": let more sites join, or give a smaller --faults"));
+  }
+  HILUM_ASSIGN_OR_RETURN(policy.text, ledger_anchor::MakePolicy(log, witnesses, policy.quorum));
+  policy.text = absl::StrCat("# ", policy.quorum, " of ", policy.n_witnesses,
+                             " witnesses must cosign; ", faults, " may be dishonest, ",
+                             policy.n_witnesses - policy.quorum, " may be away\n", policy.text);
+  return policy;
 }
 
 }  // namespace hilum::aggregator

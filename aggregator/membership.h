@@ -69,6 +69,17 @@ absl::Status FinishJoins(Federation& federation);
 // Returns the sites that have left. Idempotent.
 absl::StatusOr<std::vector<SiteId>> FinishRemovals(Federation& federation, int64_t now_s);
 
+// A tlog-policy that names the witnesses of all members, with the smallest quorum that covers
+// `faults` dishonest ones.
+struct WitnessPolicy {
+  std::string text;
+  uint64_t n_witnesses = 0;
+  uint64_t quorum = 0;
+};
+// FailedPrecondition: the members have too few witnesses. DataLoss: a stored join is damaged.
+absl::StatusOr<WitnessPolicy> MakeWitnessPolicy(const FederationIdentity& identity, State& state,
+                                                uint64_t faults);
+
 }  // namespace hilum::aggregator
 
 #endif  // HILUM_AGGREGATOR_MEMBERSHIP_H_

@@ -116,6 +116,7 @@ class ServerCore {
   std::set<SiteId> Approved(const LiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   // server_witnesses.cc
+  absl::StatusOr<ProofView> ProveJoin(const std::string& member) const;
   absl::Status StartWitnesses();
   void HandleFaultyWitness(const std::string& name, const ledger_anchor::FeedResult& result);
   void HandleContradiction(const std::string& name, const ledger_anchor::FeedResult& result)

@@ -183,6 +183,7 @@ absl::StatusOr<ledger_anchor::StoreReader> Server::OpenModel(const Digest& sha25
 
 absl::StatusOr<ProofView> Server::Proof(const JobId& id, RoundId round, absl::string_view type) {
   ServerCore& core = *core_;
+  if (type == "join") return core.ProveJoin(id.name);
   std::optional<uint64_t> index;
   ProofView view;
   {

@@ -68,6 +68,17 @@ void ServerCore::HandleContradiction(const std::string& name,
   TouchAll();
 }
 
+absl::StatusOr<ProofView> ServerCore::ProveJoin(const std::string& member) const {
+  const ledger_anchor::Admission ledger = federation->log->State();
+  const ledger_anchor::Member* found = ledger.members().Find(member);
+  if (found == nullptr || found->role == "aggregator") {
+    return absl::NotFoundError(absl::StrCat("the ledger has no join of ", member));
+  }
+  ProofView view;
+  HILUM_ASSIGN_OR_RETURN(view.proof, federation->Prove(found->joined_index));
+  return view;
+}
+
 absl::Status Server::AttachWitness(const SiteId& site,
                                    std::shared_ptr<ledger_anchor::WitnessTransport> way) {
   const ledger_anchor::Admission ledger = core_->federation->log->State();

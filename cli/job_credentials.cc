@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "crypto/certificate.h"
+#include "ledger_anchor/policy.h"
 
 namespace hilum::cli {
 namespace {
@@ -34,6 +35,14 @@ absl::Status CheckIdentity(const fs::path& folder, const LeadCredentials& creden
   return absl::InvalidArgumentError(
       absl::StrCat("ca.pem, cert.pem and key.pem of the credential folder ", folder.string(),
                    " do not fit: ", status.message(), "; ask the operator for D/operator again."));
+}
+
+absl::StatusOr<std::string> PolicyOf(const fs::path& folder, const std::string& log_vkey) {
+  absl::StatusOr<std::string> text = ReadTextFile(folder / "policy", kFileLimitBytes);
+  if (!absl::IsNotFound(text.status())) return text;
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::VerifierKey log,
+                         ledger_anchor::ParseVerifierKey(log_vkey));
+  return ledger_anchor::MakePolicyWithoutWitnesses(log);
 }
 
 absl::Status CheckAddress(absl::string_view address) {
@@ -70,6 +79,7 @@ absl::StatusOr<LeadCredentials> ReadCredentials(const fs::path& folder, absl::st
         absl::StrCat((folder / "federation.json").string(),
                      " must be a JSON object with origin, log_vkey and entry_key."));
   }
+  HILUM_ASSIGN_OR_RETURN(credentials.policy, PolicyOf(folder, credentials.log_vkey));
   HILUM_RETURN_IF_ERROR(CheckAddress(credentials.address));
   HILUM_RETURN_IF_ERROR(CheckIdentity(folder, credentials));
   return credentials;

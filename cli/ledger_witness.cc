@@ -1,7 +1,5 @@
 #include "cli/ledger_witness.h"
 
-#include <unistd.h>
-
 #include <csignal>
 #include <memory>
 #include <utility>
@@ -91,7 +89,7 @@ absl::Status Serve(const WitnessFlags& flags, const la::OpenedWitness& open) {
   const la::Witness witness{
       .name = open.vkey.name, .key = open.key, .logs = std::move(logs), .store = *open.store};
   if (flags.pipe) {
-    return la::ServeWitnessPipe(witness, SystemClock(), {STDIN_FILENO, STDOUT_FILENO});
+    return la::ServeWitnessPipe(witness, SystemClock(), StandardPipe());
   }
   const sigset_t signals = BlockEndSignals();
   HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<HttpService> service,

@@ -114,6 +114,26 @@ absl::Status ListMembers(const ServerFlags& flags) {
   return absl::OkStatus();
 }
 
+absl::Status MakeServerPolicy(const ServerFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const aggregator::FederationIdentity identity,
+                         aggregator::ReadIdentity(flags.dir));
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<aggregator::State> state, OpenState(identity));
+  HILUM_ASSIGN_OR_RETURN(const aggregator::WitnessPolicy policy,
+                         aggregator::MakeWitnessPolicy(identity, *state, flags.faults));
+  if (flags.install) HILUM_RETURN_IF_ERROR(aggregator::InstallPolicy(identity, policy.text));
+  if (flags.json) {
+    PrintJson(Json{{"policy", policy.text},
+                   {"witnesses", policy.n_witnesses},
+                   {"quorum", policy.quorum},
+                   {"faults", flags.faults},
+                   {"may_be_away", policy.n_witnesses - policy.quorum},
+                   {"installed", flags.install}});
+  } else {
+    Print(policy.text);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status RemoveSite(const ServerFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const aggregator::FederationIdentity identity,
                          aggregator::ReadIdentity(flags.dir));

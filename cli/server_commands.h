@@ -2,6 +2,7 @@
 #ifndef HILUM_CLI_SERVER_COMMANDS_H_
 #define HILUM_CLI_SERVER_COMMANDS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -19,11 +20,15 @@ struct ServerFlags {
   std::string ttl = "72h";         // invite
   ServerOverrides overrides;       // run
   bool print_config = false;       // run
+  uint64_t faults = 1;             // policy
+  bool install = false;            // policy
 };
 
 absl::Status InitServer(const ServerFlags& flags);
 absl::Status InviteSite(const ServerFlags& flags);
 absl::Status ListMembers(const ServerFlags& flags);
+// A tlog-policy that names the witnesses of all members.
+absl::Status MakeServerPolicy(const ServerFlags& flags);
 absl::Status RemoveSite(const ServerFlags& flags);
 // Serves until SIGTERM or SIGINT.
 absl::Status RunServer(const ServerFlags& flags);

@@ -30,6 +30,13 @@ int main(int argc, char** argv) {
 
   CLI::App* members = AddVerb(app, flags, "members", "Lists the members");
 
+  CLI::App* policy = AddVerb(
+      app, flags, "policy", "Prints a policy of which the sites' witnesses must cosign the ledger");
+  policy->add_option("--faults", flags.faults,
+                     "Witnesses that may be dishonest; sets how many must cosign (1)");
+  policy->add_flag("--install", flags.install,
+                   "Also makes it this server's, from its next start, and the ML lead's");
+
   CLI::App* remove = AddVerb(app, flags, "remove", "Removes a site: a `leave` entry is logged");
   remove->add_option("site", flags.site, "The site")->required();
 
@@ -43,6 +50,7 @@ int main(int argc, char** argv) {
     if (init->parsed()) return InitServer(flags);
     if (invite->parsed()) return InviteSite(flags);
     if (members->parsed()) return ListMembers(flags);
+    if (policy->parsed()) return MakeServerPolicy(flags);
     if (remove->parsed()) return RemoveSite(flags);
     return RunServer(flags);
   });

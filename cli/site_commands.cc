@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "base/child_process.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -26,6 +27,7 @@
 #include "client/jobs.h"
 #include "client/join.h"
 #include "client/overview.h"
+#include "client/policy.h"
 #include "client/pseudonym.h"
 #include "client/state.h"
 
@@ -75,14 +77,6 @@ absl::Status Answer(const SiteFlags& flags, bool approve) {
     Print(absl::StrCat("job ", flags.job, " is ", answer, "; the agent tells the server.\n"));
   }
   return absl::OkStatus();
-}
-
-// A program that lies in the same folder as this one.
-absl::StatusOr<fs::path> SiblingProgram(absl::string_view name) {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  if (!error) return self.parent_path() / std::string(name);
-  return absl::UnavailableError(absl::StrCat("cannot find ", name, ": ", error.message()));
 }
 
 // The file may hold all that `hilum server invite` printed: the token is its first line.
@@ -188,6 +182,24 @@ absl::Status RunAgent(const SiteFlags& flags) {
     Print(
         absl::StrCat("Stopped. Nothing that was acknowledged is lost; go on with `hilum site run ",
                      "--dir ", flags.dir, "`.\n"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunPolicy(const SiteFlags& flags) {
+  const client::SiteFolder folder{flags.dir};
+  HILUM_ASSIGN_OR_RETURN(const client::SiteOptions options, ReadSiteConfig(folder));
+  const fs::path file = flags.source.empty() ? folder.ledger() / "policy" : fs::path(flags.source);
+  HILUM_ASSIGN_OR_RETURN(const std::string text,
+                         ReadTextFile(file, client::kPolicyFileLimitBytes));
+  HILUM_ASSIGN_OR_RETURN(
+      const client::PolicyReport report,
+      flags.source.empty() ? client::DescribePolicy(text)
+                           : client::PinPolicy(folder, options, text, SystemClock().NowSeconds()));
+  if (flags.json) {
+    PrintJson(PolicyJson(report));
+  } else {
+    Print(PolicyText(report));
   }
   return absl::OkStatus();
 }

@@ -24,6 +24,7 @@ struct SiteFlags {
 absl::Status RunJoin(const SiteFlags& flags);
 absl::Status RunImport(const SiteFlags& flags);
 absl::Status RunAgent(const SiteFlags& flags);
+absl::Status RunPolicy(const SiteFlags& flags);
 absl::Status RunStatus(const SiteFlags& flags);
 absl::Status RunApprove(const SiteFlags& flags);
 absl::Status RunDeny(const SiteFlags& flags);

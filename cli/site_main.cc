@@ -41,6 +41,9 @@ std::map<CLI::App*, Run> AddVerbs(App& app, SiteFlags& flags) {
     answer->add_option("JOB", flags.job, "The job's name")->required();
     if (!approve) answer->add_option("--reason", flags.reason, "One sentence for the lead");
   }
+  CLI::App* policy =
+      add("policy", "Pins whose cosignatures this site asks for; without FILE shows it", RunPolicy);
+  policy->add_option("FILE", flags.source, "A tlog-policy, as `hilum server policy` prints it");
   add("studies", "The films that were rejected or held back, with the reasons", RunStudies)
       ->add_flag("--all", flags.all, "The accepted ones too");
   add("doctor", "Probes files, network, TLS, clock and ledger; names the fault", RunDoctor);

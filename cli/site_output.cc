@@ -203,6 +203,34 @@ std::string OverviewText(const client::Overview& overview) {
       Count(overview.patients_left_out, "patient"), " whose consent is absent or revoked\n");
 }
 
+ordered_json PolicyJson(const client::PolicyReport& report) {
+  ordered_json witnesses = ordered_json::array();
+  for (const client::PolicyWitness& witness : report.witnesses) {
+    ordered_json one = {{"name", witness.name}};
+    if (!witness.member.empty()) {
+      one["member"] = witness.member;
+      one["join_index"] = witness.join_index;
+    }
+    witnesses.push_back(std::move(one));
+  }
+  return {{"quorum", report.quorum},
+          {"witnesses", std::move(witnesses)},
+          {"faults", report.faults},
+          {"may_be_away", report.may_be_away}};
+}
+
+std::string PolicyText(const client::PolicyReport& report) {
+  if (report.quorum == 0) return "quorum none: no witness vouches for the ledger\n";
+  Table table({"witness", "member", "ledger entry"});
+  for (const client::PolicyWitness& witness : report.witnesses) {
+    const bool ours = !witness.member.empty();
+    table.AddRow({witness.name, ours ? witness.member : "of no member: you vouch for it",
+                  witness.join_index > 0 ? absl::StrCat(witness.join_index) : "-"});
+  }
+  return absl::StrCat(table.ToString(), report.quorum, " must cosign; ", report.faults,
+                      " may be dishonest, ", report.may_be_away, " may be away\n");
+}
+
 ordered_json StudiesJson(const std::vector<client::FilmRecord>& films) {
   ordered_json json = ordered_json::array();
   for (const client::FilmRecord& film : films) {

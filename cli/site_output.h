@@ -10,6 +10,7 @@
 #include "client/doctor.h"
 #include "client/import.h"
 #include "client/overview.h"
+#include "client/policy.h"
 #include "client/state.h"
 
 namespace hilum::cli {
@@ -22,6 +23,9 @@ std::string EventText(const client::AgentEvent& event);
 
 nlohmann::ordered_json OverviewJson(const client::Overview& overview);
 std::string OverviewText(const client::Overview& overview);
+
+nlohmann::ordered_json PolicyJson(const client::PolicyReport& report);
+std::string PolicyText(const client::PolicyReport& report);
 
 nlohmann::ordered_json StudiesJson(const std::vector<client::FilmRecord>& films);
 std::string StudiesText(const std::vector<client::FilmRecord>& films);

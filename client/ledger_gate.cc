@@ -101,6 +101,11 @@ absl::Status LedgerGate::Pin(const fs::path& folder, absl::string_view policy,
   return WriteFileDurably(PolicyFile(folder), AsBytes(policy));
 }
 
+absl::Status LedgerGate::Repin(const fs::path& folder, absl::string_view policy) {
+  HILUM_RETURN_IF_ERROR(ledger_anchor::ParsePolicy(policy));
+  return WriteFileDurably(PolicyFile(folder), AsBytes(policy));
+}
+
 std::string LedgerGate::log_vkey() const {
   return ledger_anchor::FormatVerifierKey(pins_.policy.logs.front().key);
 }

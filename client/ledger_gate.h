@@ -101,9 +101,13 @@ class LedgerGate {
   // NotFound: the site has not joined. DataLoss: a file is damaged.
   static absl::StatusOr<LedgerGate> Open(const fs::path& folder, const Options& options);
 
-  // What Join pins, once. AlreadyExists: the folder has pins; they never change.
+  // What Join pins, once. AlreadyExists: the folder has pins; only PinPolicy (policy.h), which an
+  // operator calls, changes the policy.
   static absl::Status Pin(const fs::path& folder, absl::string_view policy,
                           const crypto::PublicKey& entry_key);
+
+  // Replaces the pinned policy by one that PinPolicy has checked.
+  static absl::Status Repin(const fs::path& folder, absl::string_view policy);
 
   // An entry outside rounds: the genesis and the site's own join.
   // DataLoss: the proof; of a rollback or fork both signed notes stay in a file fork-*.txt.

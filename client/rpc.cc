@@ -301,6 +301,19 @@ absl::StatusOr<Receipt> Connection::SubmitUpdate(const SignedUpdate& update) {
   return Receipt{root, reply.repeated_send()};
 }
 
+absl::StatusOr<std::string> Connection::FetchJoinProof(const std::string& member) {
+  v1::ProofRequest request;
+  request.set_job(member);
+  request.set_type("join");
+  impl_->WaitUntilConnected(kConnectMs);
+  grpc::ClientContext context;
+  SetDeadline(context, kCallSeconds);
+  v1::ProofReply reply;
+  HILUM_RETURN_IF_ERROR(
+      proto::FromGrpcStatus(impl_->stub->FetchProof(&context, request, &reply), impl_->peer));
+  return reply.proof();
+}
+
 absl::StatusOr<std::vector<Digest>> Connection::ProveConsistency(uint64_t old_size,
                                                                  uint64_t new_size) {
   v1::ConsistencyRequest request;

@@ -111,6 +111,8 @@ class Connection {
   // The whole file. DataLoss: longer than `limit_bytes`, or another SHA-256.
   absl::StatusOr<Bytes> FetchModel(const Digest& sha256, uint64_t limit_bytes);
   absl::StatusOr<Receipt> SubmitUpdate(const SignedUpdate& update);
+  // The tlog-proof of the member's `join` entry. NotFound: it has none.
+  absl::StatusOr<std::string> FetchJoinProof(const std::string& member);
   // [32] each.
   absl::StatusOr<std::vector<Digest>> ProveConsistency(uint64_t old_size, uint64_t new_size);
 

@@ -6,11 +6,12 @@
 #include <thread>
 #include <utility>
 
-#include "client/witness_process.h"
+#include "base/child_process.h"
 
 namespace hilum::client {
 namespace {
 
+constexpr absl::Duration kAnswerLimit = absl::Seconds(8);  // below the server's patience
 constexpr auto kRetry = std::chrono::seconds(1);
 constexpr auto kRetryUnwanted = std::chrono::seconds(30);  // the server may be restarted with us
 
@@ -19,7 +20,7 @@ constexpr auto kRetryUnwanted = std::chrono::seconds(30);  // the server may be 
 struct WitnessStream::Impl {
   Connection& connection;
   const WitnessStreamOptions options;
-  std::unique_ptr<WitnessProcess> process;
+  std::unique_ptr<ChildProcess> process;
   std::optional<absl::Status> told;
   std::mutex mutex;
   std::condition_variable wake;
@@ -41,12 +42,14 @@ void WitnessStream::Impl::Tell(const absl::Status& status) {
 absl::StatusOr<ledger_anchor::WitnessReply> WitnessStream::Impl::Ask(
     ledger_anchor::WitnessCall call, const std::string& body) {
   if (process == nullptr) {
-    absl::StatusOr<std::unique_ptr<WitnessProcess>> started =
-        WitnessProcess::Start(options.program, options.folder, options.log_vkey);
+    absl::StatusOr<std::unique_ptr<ChildProcess>> started = ChildProcess::Start(
+        options.program,
+        {"witness", "--dir", options.folder.string(), "--log", options.log_vkey, "--pipe"});
     if (!started.ok()) return started.status();
     process = *std::move(started);
   }
-  absl::StatusOr<ledger_anchor::WitnessReply> reply = process->Call(call, body);
+  absl::StatusOr<ledger_anchor::WitnessReply> reply =
+      CallWitnessPipe(process->pipe(), call, body, kAnswerLimit);
   if (!reply.ok()) process = nullptr;  // the next question gets a new one
   if (reply.ok()) Tell(absl::OkStatus());
   return reply;

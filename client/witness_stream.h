@@ -1,5 +1,6 @@
 // The site's witness at work: the server's questions come down the stream that the site opens,
-// since hospitals allow no inbound connections (docs/ledger.md).
+// since hospitals allow no inbound connections (docs/ledger.md). The witness is a process of its
+// own: no fault of the agent, which reads what servers send, reaches its key and memory.
 #ifndef HILUM_CLIENT_WITNESS_STREAM_H_
 #define HILUM_CLIENT_WITNESS_STREAM_H_
 

@@ -139,6 +139,15 @@ class Federation:
         config.write_text(text.replace("allow_open = false", "allow_open = true"),
                           encoding="utf-8")
 
+    def appoint_witnesses(self):
+        """From now on the sites' witnesses must cosign the ledger: 4 of 6, one may be dishonest."""
+        policy = self.server_dir / "policy"
+        self.programs.run("server", "policy", "--dir", self.server_dir, "--install")
+        self.server.stop()
+        self.start_server()
+        for name in self.site_names:
+            self.programs.run("site", "policy", policy, "--dir", self.site_dir(name))
+
     def import_films(self, name, source):
         return self.programs.json("site", "import", "--dir", self.site_dir(name), source)
 

@@ -113,6 +113,7 @@ class Demo:
         self.federation.create(FEDERATION_NAME)
         for name in self.federation.site_names:
             self.federation.join(name)
+        self.federation.appoint_witnesses()
 
     def import_films(self):
         names = self.federation.site_names

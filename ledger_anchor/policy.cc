@@ -217,6 +217,28 @@ std::string MakePolicyWithoutWitnesses(const VerifierKey& log) {
   return absl::StrCat("log ", FormatVerifierKey(log), "\nquorum none\n");
 }
 
+uint64_t SmallestQuorum(uint64_t n, uint64_t faults) { return (n + faults) / 2 + 1; }
+
+absl::StatusOr<std::string> MakePolicy(const VerifierKey& log,
+                                       const std::vector<VerifierKey>& witnesses, uint64_t quorum) {
+  const size_t n = witnesses.size();
+  if (quorum < 1 || quorum > n) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a quorum of ", quorum, " of ", n, " witnesses is impossible"));
+  }
+  std::string text = absl::StrCat("log ", FormatVerifierKey(log), "\n");
+  std::string names;
+  for (const VerifierKey& witness : witnesses) {
+    const std::string name =
+        absl::StrCat("witness-", witness.name.substr(witness.name.rfind('/') + 1));
+    absl::StrAppend(&text, "witness ", name, " ", FormatVerifierKey(witness), "\n");
+    absl::StrAppend(&names, " ", name);
+  }
+  absl::StrAppend(&text, "group witnesses ", quorum, names, "\nquorum witnesses\n");
+  HILUM_RETURN_IF_ERROR(ParsePolicy(text));
+  return text;
+}
+
 absl::StatusOr<PolicyResult> CheckPolicy(const Policy& policy, absl::string_view note,
                                          const QuorumOptions& options) {
   HILUM_ASSIGN_OR_RETURN(const Note parsed, ParseNote(note));
@@ -267,7 +289,7 @@ absl::Status CheckFaults(const Policy& policy, uint64_t faults) {
   if (2 * q > n + faults) return absl::OkStatus();
   return absl::PermissionDeniedError(
       absl::StrCat("a quorum of ", q, " of ", n, " witnesses does not cover ", faults,
-                   " dishonest ones; at least ", (n + faults) / 2 + 1, " must sign"));
+                   " dishonest ones; at least ", SmallestQuorum(n, faults), " must sign"));
 }
 
 }  // namespace hilum::ledger_anchor

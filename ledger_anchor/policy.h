@@ -43,6 +43,14 @@ absl::StatusOr<Policy> ParsePolicy(absl::string_view text);
 // The policy of a federation without witnesses: this log and `quorum none`.
 std::string MakePolicyWithoutWitnesses(const VerifierKey& log);
 
+// The smallest quorum of `n` witnesses of which two always share an honest one although `faults`
+// are dishonest: floor((n + faults) / 2) + 1 (ledger.md 5.1). Above n: there is none.
+uint64_t SmallestQuorum(uint64_t n, uint64_t faults);
+// A flat policy: `quorum` of the witnesses must have cosigned. Each is named after its site, the
+// last part of its key's name. InvalidArgument: no witness, quorum 0 or above their number.
+absl::StatusOr<std::string> MakePolicy(const VerifierKey& log,
+                                       const std::vector<VerifierKey>& witnesses, uint64_t quorum);
+
 struct QuorumOptions {
   uint64_t now_s = 0;
   uint64_t max_age_s = 3600;   // a cosignature older than this does not count

@@ -1,7 +1,7 @@
 // A witness in a process of its own, at the other end of two pipes: what a site's agent talks to.
-// Frames, all integers big endian:
-//   request  u32 length | u8 kind (0 add-checkpoint, 1 get-checkpoint) | body
-//   reply    u32 length | u16 status | u8 n | n bytes of content type | body
+// In frames of base/frame.h, integers big endian:
+//   request  u8 kind (0 add-checkpoint, 1 get-checkpoint) | body
+//   reply    u16 status | u8 n | n bytes of content type | body
 #ifndef HILUM_LEDGER_ANCHOR_WITNESS_PIPE_H_
 #define HILUM_LEDGER_ANCHOR_WITNESS_PIPE_H_
 
@@ -13,17 +13,12 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/frame.h"
 #include "ledger_anchor/witness.h"
 
 namespace hilum::ledger_anchor {
 
 enum class WitnessCall : uint8_t { kAddCheckpoint = 0, kGetCheckpoint = 1 };
-
-// Both ends of one side. The owner closes them.
-struct PipeEnds {
-  int read_fd = -1;
-  int write_fd = -1;
-};
 
 // Answers until the other side closes (OK). InvalidArgument: a frame beyond
 // kAddCheckpointLimitBytes or of another kind. Unavailable: a read or write failed.

@@ -37,7 +37,7 @@ struct JoinToken {
 //
 // Both sides build the same `join` entry from it (ledger.md 3.3) before the request is sent: by =
 // aggregator, key = KeyDigest(entry_key), t = JoinRequest.joined_at_s, no study, and the body
-// {member, role, entry_key of the member, witness_vkey if it has one, member_sig}; cert is left out.
+// {member, role, entry_key of the member, witness_vkey if it has one, member_sig}, without cert.
 absl::StatusOr<std::string> EncodeJoinToken(const JoinToken& token);
 
 // InvalidArgument: longer than 16 KiB, not canonical, an unknown or missing field, a role that is

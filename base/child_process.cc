@@ -1,0 +1,100 @@
+#include "base/child_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+extern char** environ;
+
+namespace hilum {
+namespace {
+
+constexpr absl::Duration kEndLimit = absl::Seconds(2);
+
+// A pipe whose ends no other program inherits.
+absl::StatusOr<std::array<int, 2>> MakePipe() {
+  std::array<int, 2> ends{};
+  if (pipe2(ends.data(), O_CLOEXEC) == 0) return ends;
+  return absl::UnavailableError(absl::StrCat("no pipe to another process: ", std::strerror(errno)));
+}
+
+// The child hears SIGINT and SIGTERM as any program: this one may have blocked them.
+int Spawn(const fs::path& program, std::vector<char*>& arguments, const PipeEnds& of_child,
+          pid_t* pid) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, of_child.read_fd, STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, of_child.write_fd, STDOUT_FILENO);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
+  const int error =
+      posix_spawn(pid, program.c_str(), &actions, &attributes, arguments.data(), environ);
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&actions);
+  return error;
+}
+
+}  // namespace
+
+absl::StatusOr<fs::path> SiblingProgram(absl::string_view name) {
+  std::error_code error;
+  const fs::path self = fs::read_symlink("/proc/self/exe", error);
+  if (!error) return self.parent_path() / std::string(name);
+  return absl::UnavailableError(absl::StrCat("cannot find ", name, ": ", error.message()));
+}
+
+absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
+    const fs::path& program, const std::vector<std::string>& arguments) {
+  const absl::StatusOr<std::array<int, 2>> to = MakePipe();
+  if (!to.ok()) return to.status();
+  const absl::StatusOr<std::array<int, 2>> from = MakePipe();
+  if (!from.ok()) {
+    for (const int fd : *to) close(fd);
+    return from.status();
+  }
+  std::vector<std::string> words = {program.string()};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  pid_t pid = 0;
+  const int error = Spawn(program, pointers, {(*to)[0], (*from)[1]}, &pid);
+  close((*to)[0]);
+  close((*from)[1]);
+  if (error == 0) {
+    return std::unique_ptr<ChildProcess>(new ChildProcess(pid, {(*from)[0], (*to)[1]}));
+  }
+  close((*to)[1]);
+  close((*from)[0]);
+  return absl::UnavailableError(
+      absl::StrCat("cannot start ", program.string(), ": ", std::strerror(error)));
+}
+
+ChildProcess::~ChildProcess() {
+  close(ends_.write_fd);
+  close(ends_.read_fd);
+  const absl::Time end = absl::Now() + kEndLimit;
+  while (waitpid(pid_, nullptr, WNOHANG) == 0) {
+    if (absl::Now() >= end) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+      return;
+    }
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+}
+
+}  // namespace hilum
