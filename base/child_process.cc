@@ -1,12 +1,11 @@
 #include "base/child_process.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstring>
 #include <utility>
 
@@ -20,20 +19,12 @@ namespace {
 
 constexpr absl::Duration kEndLimit = absl::Seconds(2);
 
-// A pipe whose ends no other program inherits.
-absl::StatusOr<std::array<int, 2>> MakePipe() {
-  std::array<int, 2> ends{};
-  if (pipe2(ends.data(), O_CLOEXEC) == 0) return ends;
-  return absl::UnavailableError(absl::StrCat("no pipe to another process: ", std::strerror(errno)));
-}
-
 // The child hears SIGINT and SIGTERM as any program: this one may have blocked them.
-int Spawn(const fs::path& program, std::vector<char*>& arguments, const PipeEnds& of_child,
-          pid_t* pid) {
+int Spawn(const fs::path& program, std::vector<char*>& arguments, int of_child, pid_t* pid) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, of_child.read_fd, STDIN_FILENO);
-  posix_spawn_file_actions_adddup2(&actions, of_child.write_fd, STDOUT_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, of_child, STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, of_child, STDOUT_FILENO);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -58,12 +49,10 @@ absl::StatusOr<fs::path> SiblingProgram(absl::string_view name) {
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
     const fs::path& program, const std::vector<std::string>& arguments) {
-  const absl::StatusOr<std::array<int, 2>> to = MakePipe();
-  if (!to.ok()) return to.status();
-  const absl::StatusOr<std::array<int, 2>> from = MakePipe();
-  if (!from.ok()) {
-    for (const int fd : *to) close(fd);
-    return from.status();
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+    return absl::UnavailableError(
+        absl::StrCat("no pipe to ", program.string(), ": ", std::strerror(errno)));
   }
   std::vector<std::string> words = {program.string()};
   words.insert(words.end(), arguments.begin(), arguments.end());
@@ -71,21 +60,18 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
   for (std::string& word : words) pointers.push_back(word.data());
   pointers.push_back(nullptr);
   pid_t pid = 0;
-  const int error = Spawn(program, pointers, {(*to)[0], (*from)[1]}, &pid);
-  close((*to)[0]);
-  close((*from)[1]);
+  const int error = Spawn(program, pointers, ends[1], &pid);
+  close(ends[1]);
   if (error == 0) {
-    return std::unique_ptr<ChildProcess>(new ChildProcess(pid, {(*from)[0], (*to)[1]}));
+    return std::unique_ptr<ChildProcess>(new ChildProcess(pid, {ends[0], ends[0]}));
   }
-  close((*to)[1]);
-  close((*from)[0]);
+  close(ends[0]);
   return absl::UnavailableError(
       absl::StrCat("cannot start ", program.string(), ": ", std::strerror(error)));
 }
 
 ChildProcess::~ChildProcess() {
-  close(ends_.write_fd);
-  close(ends_.read_fd);
+  close(ends_.read_fd);  // both ways
   const absl::Time end = absl::Now() + kEndLimit;
   while (waitpid(pid_, nullptr, WNOHANG) == 0) {
     if (absl::Now() >= end) {

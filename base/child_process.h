@@ -23,7 +23,7 @@ class ChildProcess {
   // Unavailable: the program cannot be started.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(
       const fs::path& program, const std::vector<std::string>& arguments);
-  // Closes the pipes, which ends a child that reads; one that lives on is killed after 2 s.
+  // Closes the pipe, which ends a child that reads; one that lives on is killed after 2 s.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;
 

@@ -1,10 +1,12 @@
 #include "base/frame.h"
 
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstdint>
 #include <cstring>
 
@@ -47,11 +49,18 @@ absl::Status ReadAll(int fd, char* to, size_t n, absl::Time end) {
   return absl::OkStatus();
 }
 
+// A socket whose other side is gone raises no signal. A pipe that is ready takes PIPE_BUF bytes
+// without waiting for its reader.
+ssize_t WriteSome(int fd, absl::string_view bytes) {
+  const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent >= 0 || errno != ENOTSOCK) return sent;
+  return write(fd, bytes.data(), std::min<size_t>(bytes.size(), PIPE_BUF));
+}
+
 absl::Status WriteAll(int fd, absl::string_view bytes, absl::Time end) {
   while (!bytes.empty()) {
     HILUM_RETURN_IF_ERROR(WaitFor(fd, POLLOUT, end));
-    // A pipe that is ready takes PIPE_BUF bytes without waiting for its reader.
-    const ssize_t put = write(fd, bytes.data(), std::min<size_t>(bytes.size(), 4096));
+    const ssize_t put = WriteSome(fd, bytes);
     if (put > 0) bytes.remove_prefix(static_cast<size_t>(put));
     if (put < 0 && errno != EINTR && errno != EAGAIN) return Broken(std::strerror(errno));
   }

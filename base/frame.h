@@ -1,4 +1,5 @@
-// Messages through pipes between two processes of ours: a length (u32, big endian), then the bytes.
+// Messages through pipes or sockets between two processes of ours: a length (u32, big endian), then
+// the bytes.
 #ifndef HILUM_BASE_FRAME_H_
 #define HILUM_BASE_FRAME_H_
 

@@ -154,6 +154,8 @@ def ledger_section(summary):
         "off (open mode: the server saw each update; see docs/threat_model.md)"
     return [f"entries {summary['ledger_size']}, verified: {answer[summary['ledger_verified']]}",
             f"last round replayed offline, bit for bit: {answer[summary['replay_verified']]}",
+            f"witnesses that must vouch for it: {summary['quorum']} of "
+            f"{len(summary['witness_vkeys'])}",
             f"masking: {masks}",
             f"model {summary['model_sha256']}"]
 

@@ -273,10 +273,18 @@ def permuted_copy(data, folder, seed):
     return folder
 
 
+def read_policy(path):
+    """The witnesses' keys of a tlog-policy with one group, and how many of them must cosign."""
+    words = [line.split() for line in path.read_text(encoding="utf-8").splitlines()]
+    quorum = next(int(line[2]) for line in words if line[:1] == ["group"])
+    return [line[2] for line in words if line[:1] == ["witness"]], quorum
+
+
 def summary_json(demo, parts):
     """The object of interfaces.md, section 6."""
     view, audit, model, comparison, finding = parts
     closes = [e for e in view["entries"] if e["type"] == "round-close"]
+    witnesses, quorum = read_policy(demo.federation.server_dir / "policy")
     return {
         "sites": demo.federation.site_names,
         "rounds": [{k: c.get(k) for k in ("round", "status", "cohort", "dropped", "metrics")}
@@ -291,7 +299,8 @@ def summary_json(demo, parts):
         "ledger_size": view["size"],
         "ledger_dir": str(demo.federation.server_dir / "ledger/log"),
         "log_vkey": view["log_vkey"],
-        "witness_vkeys": [],
+        "witness_vkeys": witnesses,
+        "quorum": quorum,
         "replay_verified": audit["verified"],
         "model_sha256": closes[-1]["model"],
         "model_dir": str(model),
