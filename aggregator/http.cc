@@ -76,6 +76,13 @@ std::string FormatMetrics(const CounterView& counters) {
            static_cast<double>(counters.uploads));
   AddGauge(registry, "hilum_ledger_entries", "Size of the ledger",
            static_cast<double>(counters.ledger_size));
+  AddGauge(registry, "hilum_ledger_published_entries",
+           "Entries under the published checkpoint, which a quorum of witnesses has cosigned",
+           static_cast<double>(counters.published_size));
+  AddGauge(registry, "hilum_witnesses", "Witnesses that the server's policy names",
+           static_cast<double>(counters.witnesses));
+  AddGauge(registry, "hilum_witnesses_connected", "Witnesses that can be asked now",
+           static_cast<double>(counters.witnesses_connected));
   prometheus::BuildGauge()
       .Name("hilum_build_info")
       .Help("The running version")

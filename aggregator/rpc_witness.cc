@@ -19,8 +19,10 @@ constexpr size_t kReplyLimitBytes = 64 << 10;
 // One question at a time. The asking thread waits; the stream's thread carries it there and back.
 class StreamWitness final : public ledger_anchor::WitnessTransport {
  public:
-  StreamWitness(grpc::ServerContext* context, std::string origin_hash)
-      : context_(*context), origin_hash_(std::move(origin_hash)) {}
+  // `is_over`: the server stops. Called from both threads.
+  StreamWitness(grpc::ServerContext* context, std::string origin_hash,
+                std::function<bool()> is_over)
+      : context_(*context), origin_hash_(std::move(origin_hash)), is_over_(std::move(is_over)) {}
 
   absl::StatusOr<WitnessReply> AddCheckpoint(absl::string_view body) override {
     wire::WitnessQuestion question;
@@ -34,8 +36,8 @@ class StreamWitness final : public ledger_anchor::WitnessTransport {
   }
 
   // Until the site or the server ends it.
-  void Serve(Stream& stream, const std::function<bool()>& is_over) {
-    while (!context_.IsCancelled() && !is_over()) {
+  void Serve(Stream& stream) {
+    while (!context_.IsCancelled() && !is_over_()) {
       std::optional<wire::WitnessQuestion> question = NextQuestion();
       if (!question.has_value()) continue;
       wire::WitnessAnswer answer;
@@ -55,8 +57,8 @@ class StreamWitness final : public ledger_anchor::WitnessTransport {
     reply_.reset();
     changed_.SignalAll();
     const absl::Time end = absl::Now() + kAnswerLimit;
-    while (!reply_.has_value() && !closed_ && absl::Now() < end) {
-      changed_.WaitWithDeadline(&mutex_, end);
+    while (!reply_.has_value() && !closed_ && absl::Now() < end && !is_over_()) {
+      changed_.WaitWithDeadline(&mutex_, std::min(end, absl::Now() + kLookEvery));
     }
     if (reply_.has_value()) return *std::exchange(reply_, std::nullopt);
     question_.reset();
@@ -86,6 +88,7 @@ class StreamWitness final : public ledger_anchor::WitnessTransport {
 
   grpc::ServerContext& context_;
   const std::string origin_hash_;
+  const std::function<bool()> is_over_;
   absl::Mutex mutex_;
   absl::CondVar changed_;
   std::optional<wire::WitnessQuestion> question_ ABSL_GUARDED_BY(mutex_);
@@ -108,9 +111,10 @@ grpc::Status FederationService::Witness(grpc::ServerContext* context, Stream* st
     }
     HILUM_RETURN_IF_ERROR(CheckProtocolVersion(hello.protocol_version()));
     const auto way =
-        std::make_shared<StreamWitness>(context, ToHex(crypto::Sha256(server_.identity().origin)));
+        std::make_shared<StreamWitness>(context, ToHex(crypto::Sha256(server_.identity().origin)),
+                                        [this] { return server_.IsStopping(); });
     HILUM_RETURN_IF_ERROR(server_.AttachWitness({caller.name}, way));
-    way->Serve(*stream, [this] { return server_.IsStopping(); });
+    way->Serve(*stream);
     server_.DetachWitness(way);
     return absl::UnavailableError("the witness stream ended; connect again");
   };

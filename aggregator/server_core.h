@@ -126,6 +126,7 @@ class ServerCore {
   SiteView ViewFor(const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::StatusOr<NoticeView> NoticeOf(const LiveJob& job, const Collecting& collecting,
                                       const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  bool WaitsForWitnesses(const LiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   JobView ViewOf(const LiveJob& job, bool with_history) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   SiteStatusView StatusOf(const LiveJob& job, const SiteId& site)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

@@ -112,6 +112,11 @@ absl::StatusOr<NoticeView> ServerCore::NoticeOf(const LiveJob& job, const Collec
   return notice;
 }
 
+bool ServerCore::WaitsForWitnesses(const LiveJob& job) const {
+  return job.active.has_value() && std::holds_alternative<Collecting>(job.active->round) &&
+         job.active->row.open_index.value_or(0) >= federation->log->Published().size;
+}
+
 SiteView ServerCore::ViewFor(const SiteId& site) {
   SiteView view;
   std::vector<const LiveJob*> finished;
@@ -192,6 +197,10 @@ JobView ServerCore::ViewOf(const LiveJob& job, bool with_history) {
         "round ", waiting.facts.round.number, " waits for its sites: ", waiting.connected.size(),
         " of ", waiting.approved.size(), " are connected, the minimum is ", waiting.facts.minimum);
   }
+  if (view.message.empty() && WaitsForWitnesses(job)) {
+    view.message = absl::StrCat("round ", job.active->row.round.number,
+                                " waits until a quorum of witnesses has cosigned its opening");
+  }
   if (!with_history) return view;
   for (const RoundRow& row : job.history) view.history.push_back(ClosedView(row));
   const bool logged = job.active.has_value() && job.active->row.open_index.has_value();
@@ -230,6 +239,12 @@ CounterView Server::Counters() {
     view.uploads += static_cast<uint64_t>(presence.n_uploads);
   }
   view.ledger_size = core.federation->log->LastCheckpoint().size;
+  view.published_size = core.federation->log->Published().size;
+  if (core.witnesses == nullptr) return view;
+  for (const WitnessView& witness : core.witnesses->View()) {
+    ++view.witnesses;
+    view.witnesses_connected += witness.connected ? 1 : 0;
+  }
   return view;
 }
 

@@ -91,7 +91,9 @@ absl::Status Server::AttachWitness(const SiteId& site,
   }
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::VerifierKey witness,
                          ledger_anchor::ParseVerifierKey(*member->witness_vkey));
-  return core_->witnesses->Attach(witness.name, std::move(way));
+  HILUM_RETURN_IF_ERROR(core_->witnesses->Attach(witness.name, std::move(way)));
+  Log(LogLevel::kInfo, "witness here", {{"witness", witness.name}});
+  return absl::OkStatus();
 }
 
 void Server::DetachWitness(const std::shared_ptr<ledger_anchor::WitnessTransport>& way) {

@@ -98,6 +98,9 @@ struct CounterView {
   uint64_t sites_connected = 0;
   uint64_t uploads = 0;  // updates on their way
   uint64_t ledger_size = 0;
+  uint64_t published_size = 0;  // entries under the published checkpoint
+  uint64_t witnesses = 0;       // that the policy names
+  uint64_t witnesses_connected = 0;
 };
 
 }  // namespace hilum::aggregator

@@ -80,11 +80,15 @@ TEST(FormatMetrics, CountsWhatHappened) {
                                           .sum_seconds = 0.5,
                                           .sites_connected = 6,
                                           .uploads = 2,
-                                          .ledger_size = 14});
+                                          .ledger_size = 14,
+                                          .published_size = 13,
+                                          .witnesses = 6,
+                                          .witnesses_connected = 5});
   for (const char* line :
        {"hilum_rounds_total{status=\"aborted\"} 1", "hilum_updates_total{outcome=\"accepted\"} 18",
         "hilum_received_bytes_total 1000", "hilum_close_seconds_total 0.5",
-        "hilum_sites_connected 6", "hilum_uploads 2", "# TYPE hilum_ledger_entries gauge"}) {
+        "hilum_sites_connected 6", "hilum_uploads 2", "# TYPE hilum_ledger_entries gauge",
+        "hilum_ledger_published_entries 13", "hilum_witnesses 6", "hilum_witnesses_connected 5"}) {
     EXPECT_THAT(text, testing::HasSubstr(line));
   }
 }

@@ -79,6 +79,8 @@ TEST_F(Witnessed, ARoundWaitsForTheQuorumAndThenGoesOn) {
   Approve();
   ASSERT_TRUE(WaitUntil([&] { return !server_.Job(kJob).history.empty(); }));
   EXPECT_FALSE(WaitUntil([&] { return sites_["hospital-a"].agent->Saw("round_started"); }, 2));
+  EXPECT_THAT(server_.Job(kJob).message, ::testing::HasSubstr("waits until a quorum"));
+  EXPECT_EQ(server_.server().Counters().witnesses_connected, 1u);
   sites_["hospital-b"].agent.reset();
   silent.witness_program = program;
   sites_["hospital-b"].agent = std::make_unique<TestAgent>(sites_["hospital-b"].folder, silent);

@@ -110,6 +110,29 @@ class WitnessProgram(unittest.TestCase):
             file.unlink()
         self.refused(2, "must not sign again", "--dir", self.folder, "--log", log)
 
+    def test_serves_a_pipe_until_it_is_closed(self):
+        """As a site's agent runs it: frames of u32 length, kind and body."""
+        process = subprocess.Popen(
+            [OPTIONS.bin / "hilum-ledger", "witness", "--dir", self.witness.folder, "--log",
+             self.witness.log, "--pipe"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        body = b"0" * 64
+        process.stdin.write((len(body) + 1).to_bytes(4, "big") + b"\1" + body)
+        process.stdin.flush()
+        length = int.from_bytes(process.stdout.read(4), "big")
+        reply = process.stdout.read(length)
+        self.assertEqual(int.from_bytes(reply[:2], "big"), 404)
+        process.stdin.close()
+        self.assertEqual(process.wait(10), 0)
+        process.stdout.close()
+
+    def test_refuses_a_vast_frame(self):
+        done = subprocess.run(
+            [OPTIONS.bin / "hilum-ledger", "witness", "--dir", self.witness.folder, "--log",
+             self.witness.log, "--pipe"], input=b"\xff\xff\xff\xff", capture_output=True,
+            check=False, timeout=60)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(b"4294967295 bytes", done.stderr)
+
     def test_a_port_in_use_is_named(self):
         self.start()
         self.refused(1, "--listen", "--dir", self.folder, "--log", self.vectors["log_vkey"],

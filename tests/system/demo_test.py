@@ -81,6 +81,15 @@ class Summary(unittest.TestCase):
         self.assertTrue(found["replay_verified"])
         self.assertEqual(found["leak_audit"]["split_overlap"], 0)
 
+    def test_the_ledger_is_cosigned_by_a_quorum_of_the_sites(self):
+        found = summary()
+        note = (Path(found["ledger_dir"]) / "checkpoint").read_text(encoding="utf-8")
+        signers = [line.split()[1] for line in note.splitlines() if line.startswith("\u2014 ")]
+        names = [vkey.split("+")[0] for vkey in found["witness_vkeys"]]
+        self.assertEqual(len(names), 6)
+        self.assertGreaterEqual(len(set(signers) & set(names)), found["quorum"])
+        self.assertEqual(found["quorum"], 4)
+
     def test_the_killed_site_is_dropped_and_comes_back(self):
         rounds = {r["round"]: r for r in summary()["rounds"]}
         self.assertEqual(rounds[2]["dropped"]["items"], ["hospital-a"])
