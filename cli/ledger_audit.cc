@@ -96,7 +96,7 @@ ordered_json AuditJson(const LedgerSource& source, const aggregator::ReplayResul
                       {"mean_loss", result.mean_loss},
                       {"read_bytes", result.read_bytes},
                       {"seconds", seconds}};
-  out.update(LedgerJson(source.view));
+  out.update(LedgerJson(source));
   return out;
 }
 

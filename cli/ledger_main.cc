@@ -17,6 +17,8 @@ CLI::App* AddVerb(CLI::App& app, LedgerFlags& flags, const char* name, const cha
   verb->add_option("--vkey", flags.vkey,
                    "The log's verifier key as you know it (name+id+key); without it the genesis "
                    "entry vouches for itself: trust on first use");
+  verb->add_option("--policy", flags.policy,
+                   "A tlog-policy file that the checkpoint must meet, else exit code 4");
   verb->add_option("--entry-key", flags.entry_key,
                    "The aggregator's entry key as you know it, base64");
   verb->add_flag("--json", flags.json, "One JSON document");

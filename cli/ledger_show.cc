@@ -172,7 +172,7 @@ absl::Status RunShow(const ShowFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags.ledger));
   HILUM_ASSIGN_OR_RETURN(const std::vector<const ViewEntry*> selected, Select(flags, source.view));
   if (flags.ledger.json) {
-    ordered_json out = LedgerJson(source.view);
+    ordered_json out = LedgerJson(source);
     out["entries"] = ordered_json::array();
     for (const ViewEntry* entry : selected) out["entries"].push_back(EntryJson(*entry));
     PrintJson(out);
@@ -192,7 +192,7 @@ absl::Status RunProve(const ProveFlags& flags) {
   if (!proof.ok()) return absl::NotFoundError(proof.status().message());
   if (!flags.out.empty()) HILUM_RETURN_IF_ERROR(WriteFileDurably(flags.out, AsBytes(*proof)));
   if (flags.ledger.json) {
-    ordered_json out = LedgerJson(source.view);
+    ordered_json out = LedgerJson(source);
     out["entry"] = EntryJson(source.view.entries[index]);
     out["proof"] = *proof;
     PrintJson(out);

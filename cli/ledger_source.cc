@@ -5,13 +5,31 @@
 #include "absl/strings/str_cat.h"
 #include "base/bytes.h"
 #include "base/check.h"
+#include "base/clock.h"
+#include "base/file.h"
 #include "base/status_macros.h"
+#include "ledger_anchor/policy.h"
 
 namespace hilum::cli {
 
 using ledger_anchor::Genesis;
 using ledger_anchor::LogView;
 using nlohmann::ordered_json;
+
+namespace {
+
+// A log at rest does not grow stale: only whose signatures stand there counts.
+absl::Status CheckPolicyFile(const std::string& path, const LogView& view) {
+  HILUM_ASSIGN_OR_RETURN(const std::string text,
+                         ReadTextFile(path, ledger_anchor::kPolicyLimitBytes));
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Policy policy, ledger_anchor::ParsePolicy(text));
+  const auto now_s = static_cast<uint64_t>(SystemClock().NowSeconds());
+  return ledger_anchor::CheckPolicy(policy, view.checkpoint_note,
+                                    {.now_s = now_s, .max_age_s = now_s})
+      .status();
+}
+
+}  // namespace
 
 absl::StatusOr<LedgerSource> OpenLedger(const LedgerFlags& flags,
                                         ledger_anchor::VerifyDepth depth) {
@@ -29,6 +47,8 @@ absl::StatusOr<LedgerSource> OpenLedger(const LedgerFlags& flags,
   if (absl::IsNotFound(view.status())) return absl::DataLossError(view.status().message());
   if (!view.ok()) return view.status();
   source.view = *std::move(view);
+  HILUM_ASSIGN_OR_RETURN(source.cosigners, ledger_anchor::CosignersOf(source.view));
+  if (!flags.policy.empty()) HILUM_RETURN_IF_ERROR(CheckPolicyFile(flags.policy, source.view));
   return source;
 }
 
@@ -51,11 +71,13 @@ ordered_json EntryJson(const ledger_anchor::ViewEntry& entry) {
   return out;
 }
 
-ordered_json LedgerJson(const LogView& view) {
+ordered_json LedgerJson(const LedgerSource& source) {
+  const LogView& view = source.view;
   const ordered_json genesis = EntryJson(view.entries.at(0));
   return {{"origin", view.checkpoint.origin},     {"size", view.checkpoint.size},
           {"root", ToHex(view.checkpoint.root)},  {"log_vkey", genesis.at("log_vkey")},
-          {"entry_key", genesis.at("entry_key")}, {"trust", TrustOf(view)}};
+          {"entry_key", genesis.at("entry_key")}, {"trust", TrustOf(view)},
+          {"cosigned_by", source.cosigners}};
 }
 
 }  // namespace hilum::cli

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -16,6 +17,7 @@ namespace hilum::cli {
 struct LedgerFlags {
   std::string from;       // --from: a folder or a URL
   std::string vkey;       // --vkey: the log's verifier key; "": trust on first use
+  std::string policy;     // --policy: a tlog-policy file that must be met; "": none
   std::string entry_key;  // --entry-key: the aggregator's, base64; "": what the genesis says
   std::string study;      // --study: needed only where the log holds several
   bool json = false;
@@ -24,10 +26,12 @@ struct LedgerFlags {
 struct LedgerSource {
   ledger_anchor::LedgerPlace place;
   ledger_anchor::LogView view;
+  std::vector<std::string> cosigners;  // members whose witnesses cosigned the checkpoint
 };
 
 // Locates, reads and verifies the log. InvalidArgument, NotFound: the flags. DataLoss: the log does
-// not verify. Unavailable: the URL cannot be reached.
+// not verify. PermissionDenied: the policy of --policy is not met. Unavailable: the URL cannot be
+// reached.
 absl::StatusOr<LedgerSource> OpenLedger(
     const LedgerFlags& flags,
     ledger_anchor::VerifyDepth depth = ledger_anchor::VerifyDepth::kEverything);
@@ -41,8 +45,8 @@ const ledger_anchor::Genesis& GenesisOf(const ledger_anchor::LogView& view);
 // The entry as it stands, with its `index` and `leaf` in front.
 nlohmann::ordered_json EntryJson(const ledger_anchor::ViewEntry& entry);
 
-// origin, size, root, log_vkey, entry_key and trust: the head of every JSON answer.
-nlohmann::ordered_json LedgerJson(const ledger_anchor::LogView& view);
+// origin, size, root, log_vkey, entry_key, trust and cosigned_by: the head of every JSON answer.
+nlohmann::ordered_json LedgerJson(const LedgerSource& source);
 
 }  // namespace hilum::cli
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/bytes.h"
 #include "base/status_macros.h"
 #include "cli/output.h"
@@ -50,10 +51,11 @@ absl::StatusOr<ObjectCount> CheckObjects(const LedgerSource& source) {
   return count;
 }
 
-ordered_json VerifyJson(const LogView& view, bool hashes_only,
+ordered_json VerifyJson(const LedgerSource& source, bool hashes_only,
                         const std::optional<ObjectCount>& objects) {
+  const LogView& view = source.view;
   ordered_json out = {{"verified", true}, {"depth", hashes_only ? "hashes" : "everything"}};
-  out.update(LedgerJson(view));
+  out.update(LedgerJson(source));
   if (objects) out["objects"] = {{"checked", objects->n_checked}, {"missing", objects->n_missing}};
   out["entries"] = ordered_json::array();
   for (const ledger_anchor::ViewEntry& entry : view.entries) {
@@ -62,14 +64,17 @@ ordered_json VerifyJson(const LogView& view, bool hashes_only,
   return out;
 }
 
-std::string VerifyText(const LogView& view, bool hashes_only,
+std::string VerifyText(const LedgerSource& source, bool hashes_only,
                        const std::optional<ObjectCount>& objects) {
-  std::string text =
-      absl::StrCat(view.checkpoint.origin, ": ", view.checkpoint.size, " entries verified: ",
-                   hashes_only ? "tree, tiles and encoding only"
-                               : "tree, tiles, encoding, signatures, members and rounds",
-                   "\nroot     ", ToHex(view.checkpoint.root), "\nlog key  ",
-                   GenesisOf(view).log_vkey, "\ntrust    ", TrustOf(view), "\n");
+  const LogView& view = source.view;
+  std::string text = absl::StrCat(
+      view.checkpoint.origin, ": ", view.checkpoint.size, " entries verified: ",
+      hashes_only ? "tree, tiles and encoding only"
+                  : "tree, tiles, encoding, signatures, members and rounds",
+      "\nroot     ", ToHex(view.checkpoint.root), "\nlog key  ", GenesisOf(view).log_vkey,
+      "\ntrust    ", TrustOf(view), "\ncosigned ",
+      source.cosigners.empty() ? "by no member's witness" : absl::StrJoin(source.cosigners, ", "),
+      "\n");
   if (objects) {
     absl::StrAppend(&text, "objects  ", objects->n_checked, " models and round records hash to ",
                     "their names, ", objects->n_missing, " are not in this store\n");
@@ -88,9 +93,9 @@ absl::Status RunVerify(const LedgerFlags& flags, bool hashes_only) {
     HILUM_ASSIGN_OR_RETURN(objects, CheckObjects(source));
   }
   if (flags.json) {
-    PrintJson(VerifyJson(source.view, hashes_only, objects));
+    PrintJson(VerifyJson(source, hashes_only, objects));
   } else {
-    Print(VerifyText(source.view, hashes_only, objects));
+    Print(VerifyText(source, hashes_only, objects));
   }
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "crypto/tree.h"
+#include "ledger_anchor/cosign.h"
 #include "ledger_anchor/note.h"
 #include "ledger_anchor/proof.h"
 #include "ledger_anchor/tiles.h"
@@ -203,6 +204,29 @@ absl::StatusOr<RoundEntries> FindRound(const LogView& view, uint64_t round,
   }
   if (found.open != nullptr) return found;
   return absl::NotFoundError(absl::StrCat("the log holds no round ", round));
+}
+
+absl::StatusOr<std::vector<std::string>> CosignersOf(const LogView& view) {
+  HILUM_ASSIGN_OR_RETURN(const Note note, ParseNote(view.checkpoint_note));
+  std::vector<std::string> cosigners;
+  for (const auto& [name, member] : view.state.members().all()) {
+    if (!member.witness_vkey.has_value()) continue;
+    HILUM_ASSIGN_OR_RETURN(const VerifierKey witness, ParseVerifierKey(*member.witness_vkey));
+    int n_lines = 0;
+    for (const SignatureLine& line : note.lines) {
+      if (line.name != witness.name || line.key_id != witness.id) continue;
+      if (++n_lines > 1) {
+        return absl::DataLossError(
+            absl::StrCat("the checkpoint has two cosignatures of ", witness.name));
+      }
+      if (const auto time = VerifyCosignature(note.text, line, witness); !time.ok()) {
+        return absl::DataLossError(absl::StrCat("the cosignature of ", witness.name,
+                                                " does not verify: ", time.status().message()));
+      }
+    }
+    if (n_lines == 1) cosigners.push_back(name);
+  }
+  return cosigners;
 }
 
 }  // namespace hilum::ledger_anchor

@@ -63,6 +63,11 @@ struct RoundEntries {
 absl::StatusOr<RoundEntries> FindRound(const LogView& view, uint64_t round,
                                        absl::string_view study = "");
 
+// Whose witnesses cosigned the log's checkpoint: of the members that named one when they joined,
+// in the order of their names. Lines of others say nothing here and are left aside.
+// DataLoss: a member's line fails, or comes twice.
+absl::StatusOr<std::vector<std::string>> CosignersOf(const LogView& view);
+
 }  // namespace hilum::ledger_anchor
 
 #endif  // HILUM_LEDGER_ANCHOR_READER_H_

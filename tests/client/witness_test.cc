@@ -10,7 +10,9 @@
 #include "aggregator/membership.h"
 #include "client/ledger_gate.h"
 #include "client/policy.h"
+#include "ledger_anchor/fetch.h"
 #include "ledger_anchor/policy.h"
+#include "ledger_anchor/reader.h"
 #include "tests/client/two_hospitals.h"
 
 namespace hilum::client {
@@ -66,6 +68,19 @@ TEST_F(Witnessed, EachRoundIsCosignedByTheSites) {
       const auto vouched,
       ledger_anchor::CheckPolicy(policy, note, {.now_s = static_cast<uint64_t>(Now())}));
   EXPECT_EQ(vouched.witnesses.size(), 2u);
+  // What an auditor sees who has the files alone.
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto place,
+                             ledger_anchor::LocateLedger(server_.folder().string()));
+  HILUM_ASSERT_OK_AND_ASSIGN(auto view, ledger_anchor::VerifyLog(place.fetch, {}));
+  EXPECT_THAT(ledger_anchor::CosignersOf(view).value(),
+              ::testing::ElementsAre("hospital-a", "hospital-b"));
+  const std::string whole = view.checkpoint_note;
+  char& last = view.checkpoint_note[view.checkpoint_note.size() - 10];
+  last = last == 'A' ? 'B' : 'A';
+  EXPECT_THAT(ledger_anchor::CosignersOf(view), StatusIs(StatusCode::kDataLoss, "does not verify"));
+  view.checkpoint_note = absl::StrCat(whole, whole.substr(whole.rfind("\u2014")));
+  EXPECT_THAT(ledger_anchor::CosignersOf(view),
+              StatusIs(StatusCode::kDataLoss, "two cosignatures"));
   EXPECT_TRUE(SawSoon("hospital-a", "witnessing"));
 }
 
