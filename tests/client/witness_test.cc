@@ -8,11 +8,14 @@
 #include "absl/strings/str_replace.h"
 #include "aggregator/federation.h"
 #include "aggregator/membership.h"
+#include "base/version.h"
 #include "client/ledger_gate.h"
 #include "client/policy.h"
 #include "ledger_anchor/fetch.h"
 #include "ledger_anchor/policy.h"
 #include "ledger_anchor/reader.h"
+#include "proto/channel.h"
+#include "proto/hilum/v1/services.grpc.pb.h"
 #include "tests/client/two_hospitals.h"
 
 namespace hilum::client {
@@ -188,6 +191,69 @@ TEST_F(Witnessed, AServerWithoutWitnessesIsRefusedBySitesThatAskForThem) {
     return !rounds.empty() && rounds[0].phase == "refused";
   }));
   EXPECT_THAT(RoundsOf("hospital-a")[0].reason, ::testing::HasSubstr("quorum"));
+}
+
+// A member whose program speaks on the Witness stream as it likes.
+class HostileWitness : public Witnessed {
+ protected:
+  HostileWitness() {
+    InstallPolicy();
+    const SiteFolder& site = sites_["hospital-a"].folder;
+    const auto read = [](const fs::path& file) { return ReadTextFile(file, 1 << 16).value(); };
+    stub_ = v1::Federation::NewStub(proto::OpenChannel(
+        server_.address(),
+        {read(site.ca_pem()), read(site.tls_certificate()), read(site.tls_key())}));
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
+    stream_ = stub_->Witness(&context_);
+  }
+  void Say(const v1::WitnessAnswer& answer) { EXPECT_TRUE(stream_->Write(answer)); }
+  void Hello(uint32_t version = kProtocolVersion) {
+    v1::WitnessAnswer hello;
+    hello.set_protocol_version(version);
+    Say(hello);
+  }
+  uint64_t LedgerSize() { return server_.server().Counters().ledger_size; }
+
+  std::unique_ptr<v1::Federation::Stub> stub_;
+  grpc::ClientContext context_;
+  std::unique_ptr<grpc::ClientReaderWriter<v1::WitnessAnswer, v1::WitnessQuestion>> stream_;
+};
+
+TEST_F(HostileWitness, LiesGoOnRecordOnceAndNothingIsPublished) {
+  const uint64_t size = LedgerSize();
+  const uint64_t published = server_.server().Counters().published_size;
+  Hello();
+  v1::WitnessQuestion question;
+  ASSERT_TRUE(stream_->Read(&question));
+  v1::WitnessAnswer lie;
+  lie.set_id(question.id());
+  lie.set_status(200);
+  lie.set_body("no cosignature\n");
+  Say(lie);
+  ASSERT_TRUE(WaitUntil([&] { return LedgerSize() > size; }));
+  EXPECT_EQ(LedgerSize(), size + 1) << "one incident";
+  EXPECT_EQ(server_.server().Counters().published_size, published);
+}
+
+TEST_F(HostileWitness, AnAnswerThatIsTooLongOrToNoQuestionEndsTheStream) {
+  Hello();
+  v1::WitnessQuestion question;
+  ASSERT_TRUE(stream_->Read(&question));
+  v1::WitnessAnswer vast;
+  vast.set_id(question.id());
+  vast.set_status(200);
+  vast.set_body(std::string(100'000, 'x'));
+  Say(vast);
+  while (stream_->Read(&question)) continue;
+  EXPECT_EQ(stream_->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(WaitUntil([&] { return server_.server().Counters().witnesses_connected == 0; }));
+}
+
+TEST_F(HostileWitness, AnotherProtocolVersionIsNamed) {
+  Hello(77);
+  v1::WitnessQuestion question;
+  EXPECT_FALSE(stream_->Read(&question));
+  EXPECT_THAT(stream_->Finish().error_message(), ::testing::HasSubstr("version 77"));
 }
 
 }  // namespace
