@@ -277,8 +277,7 @@ void Server::Start() {
 void Server::Stop() {
   core_->RequestStop();
   if (conductor_.joinable()) conductor_.join();
-  core_->federation->on_grown = nullptr;
-  core_->witnesses.reset();
+  if (core_->witnesses != nullptr) core_->witnesses->Stop();
 }
 
 absl::Status Server::failure() const {

@@ -146,7 +146,8 @@ class ServerCore {
   absl::CondVar conductor_wake;
   CounterView counters ABSL_GUARDED_BY(mutex);
 
-  std::unique_ptr<Witnesses> witnesses;  // null: the log has none. Fixed from Create to Stop.
+  // Null: the log has none. Fixed from Create on, as calls of sites may still run after Stop.
+  std::unique_ptr<Witnesses> witnesses;
 };
 
 }  // namespace hilum::aggregator

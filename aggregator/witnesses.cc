@@ -224,13 +224,17 @@ absl::StatusOr<std::unique_ptr<Witnesses>> Witnesses::Start(ledger_anchor::Log* 
   return std::unique_ptr<Witnesses>(new Witnesses(std::move(impl)));
 }
 
-Witnesses::~Witnesses() {
+Witnesses::~Witnesses() { Stop(); }
+
+void Witnesses::Stop() {
   {
     const absl::MutexLock lock(&impl_->mutex);
     impl_->stopping = true;
     impl_->changed.SignalAll();
   }
-  for (const auto& member : impl_->members) member->thread.join();
+  for (const auto& member : impl_->members) {
+    if (member->thread.joinable()) member->thread.join();
+  }
 }
 
 void Witnesses::Grew() {

@@ -54,7 +54,10 @@ class Witnesses {
                                                           ledger_anchor::Policy policy,
                                                           const WitnessOptions& options,
                                                           Hooks hooks);
-  ~Witnesses();  // waits for the answers that are on their way
+  ~Witnesses();
+  // Asks nobody from now on; waits for the answers that are on their way. All other calls stay
+  // allowed.
+  void Stop();
   Witnesses(const Witnesses&) = delete;
 
   void Grew();  // the log has a newer checkpoint
