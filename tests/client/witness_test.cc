@@ -128,6 +128,30 @@ TEST_F(Witnessed, AWitnessThatDiesIsStartedAgain) {
   ASSERT_TRUE(WaitUntil([&] { return Finished(2); })) << server_.Job(kJob).message;
 }
 
+TEST_F(Witnessed, ARestoredOlderCopyStopsTheServer) {
+  InstallPolicy();
+  StartAgents();
+  ASSERT_TRUE(SawSoon("hospital-a", "witnessing") && SawSoon("hospital-b", "witnessing"));
+  server_.Stop();
+  const fs::path copy = server_.folder().string() + ".copy";
+  fs::copy(server_.folder(), copy, fs::copy_options::recursive);
+  server_.Start();
+  const SiteFolder third{NewFolder("hospital-c")};
+  HILUM_ASSERT_OK(Join(third, {server_.Invite("hospital-c"), server_.address(), Now()}))
+      << "the join waits until both witnesses have cosigned it";
+  server_.Stop();
+  fs::remove_all(server_.folder());
+  fs::rename(copy, server_.folder());
+  server_.Start();
+  ASSERT_TRUE(WaitUntil([&] { return !server_.server().failure().ok(); }));
+  EXPECT_THAT(server_.server().failure(), StatusIs(StatusCode::kDataLoss, "hospital-"));
+  int n_kept = 0;
+  for (const auto& file : fs::directory_iterator(server_.folder() / "ledger")) {
+    n_kept += file.path().filename().string().starts_with("fork-");
+  }
+  EXPECT_GE(n_kept, 1);
+}
+
 TEST_F(Witnessed, AServerWithoutAPolicyAsksNobody) {
   StartAgents();
   ASSERT_TRUE(SawSoon("hospital-a", "not_witnessing"));
