@@ -6,8 +6,20 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
+#include "ledger_anchor/witness_folder.h"
 
 namespace hilum::aggregator {
+namespace {
+
+// How an entry names a witness: by its site, else by the start of the hash of its name, since an
+// entry holds no free text.
+std::string Code(const std::string& name, const std::string& origin) {
+  const std::string prefix = ledger_anchor::SiteWitnessName(origin, "");
+  if (name.starts_with(prefix)) return name.substr(prefix.size());
+  return absl::StrCat("witness-", ToHex(crypto::Sha256(name)).substr(0, 16));
+}
+
+}  // namespace
 
 absl::Status ServerCore::StartWitnesses() {
   if (!federation->policy.has_value()) return absl::OkStatus();
@@ -39,8 +51,10 @@ void ServerCore::HandleFaultyWitness(const std::string& name,
     ledger_anchor::Entry entry;
     entry.by = std::string(kAggregatorName);
     entry.t = static_cast<uint64_t>(NowS());
-    entry.body = ledger_anchor::Incident{
-        .kind = "witness-faulty", .round = 0, .about = name, .evidence = evidence};
+    entry.body = ledger_anchor::Incident{.kind = "witness-faulty",
+                                         .round = 0,
+                                         .about = Code(name, federation->identity.origin),
+                                         .evidence = evidence};
     HILUM_ASSIGN_OR_RETURN(const std::string text,
                            ledger_anchor::SignEntry(std::move(entry), federation->identity.origin,
                                                     federation->entry_key));

@@ -37,12 +37,15 @@ absl::Status CheckIdentity(const fs::path& folder, const LeadCredentials& creden
                    " do not fit: ", status.message(), "; ask the operator for D/operator again."));
 }
 
-absl::StatusOr<std::string> PolicyOf(const fs::path& folder, const std::string& log_vkey) {
+// Empty: the folder has none.
+absl::StatusOr<std::string> PolicyOf(const fs::path& folder) {
   absl::StatusOr<std::string> text = ReadTextFile(folder / "policy", kFileLimitBytes);
-  if (!absl::IsNotFound(text.status())) return text;
-  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::VerifierKey log,
-                         ledger_anchor::ParseVerifierKey(log_vkey));
-  return ledger_anchor::MakePolicyWithoutWitnesses(log);
+  if (absl::IsNotFound(text.status())) return std::string();
+  HILUM_RETURN_IF_ERROR(text.status());
+  const absl::Status usable = ledger_anchor::ParsePolicy(*text).status();
+  if (usable.ok()) return text;
+  return absl::InvalidArgumentError(
+      absl::StrCat((folder / "policy").string(), ": ", usable.message()));
 }
 
 absl::Status CheckAddress(absl::string_view address) {
@@ -79,7 +82,7 @@ absl::StatusOr<LeadCredentials> ReadCredentials(const fs::path& folder, absl::st
         absl::StrCat((folder / "federation.json").string(),
                      " must be a JSON object with origin, log_vkey and entry_key."));
   }
-  HILUM_ASSIGN_OR_RETURN(credentials.policy, PolicyOf(folder, credentials.log_vkey));
+  HILUM_ASSIGN_OR_RETURN(credentials.policy, PolicyOf(folder));
   HILUM_RETURN_IF_ERROR(CheckAddress(credentials.address));
   HILUM_RETURN_IF_ERROR(CheckIdentity(folder, credentials));
   return credentials;

@@ -17,7 +17,7 @@ struct LeadCredentials {
   std::string origin;     // of the ledger
   std::string log_vkey;   // pinned
   std::string entry_key;  // pinned, base64: the aggregator's
-  std::string policy;     // pinned tlog-policy: the folder's file `policy`, else without witnesses
+  std::string policy;     // pinned tlog-policy: the folder's file `policy`; empty: no witnesses
 };
 
 // Reads ca.pem, cert.pem, key.pem and federation.json. `server`, if not empty, replaces the

@@ -81,7 +81,10 @@ absl::Status WriteText(const fs::path& path, absl::string_view text) {
 absl::StatusOr<ProvenModel> CheckModelProof(const LeadCredentials& credentials,
                                             const ModelClaim& claim) {
   ProvenModel proven{.proof = claim.proof, .round = claim.round};
-  proven.policy = credentials.policy;
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::VerifierKey log,
+                         ledger_anchor::ParseVerifierKey(credentials.log_vkey));
+  proven.policy = credentials.policy.empty() ? ledger_anchor::MakePolicyWithoutWitnesses(log)
+                                             : credentials.policy;
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::GatePins pins, PinsOf(credentials, proven.policy));
   ledger_anchor::GateInput input;
   input.proof = claim.proof;

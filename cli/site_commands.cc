@@ -190,8 +190,7 @@ absl::Status RunPolicy(const SiteFlags& flags) {
   const client::SiteFolder folder{flags.dir};
   HILUM_ASSIGN_OR_RETURN(const client::SiteOptions options, ReadSiteConfig(folder));
   const fs::path file = flags.source.empty() ? folder.ledger() / "policy" : fs::path(flags.source);
-  HILUM_ASSIGN_OR_RETURN(const std::string text,
-                         ReadTextFile(file, client::kPolicyFileLimitBytes));
+  HILUM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(file, client::kPolicyFileLimitBytes));
   HILUM_ASSIGN_OR_RETURN(
       const client::PolicyReport report,
       flags.source.empty() ? client::DescribePolicy(text)

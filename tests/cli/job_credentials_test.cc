@@ -42,6 +42,13 @@ TEST_F(Credentials, AreTheFourFiles) {
   EXPECT_EQ(read.origin, "demo/ledger");
 }
 
+TEST_F(Credentials, HoldAPolicyWhereTheOperatorInstalledOne) {
+  EXPECT_EQ(ReadCredentials(folder_.path(), "").value().policy, "");
+  Write("policy", "quorum");
+  EXPECT_THAT(ReadCredentials(folder_.path(), ""),
+              StatusIs(StatusCode::kInvalidArgument, "policy"));
+}
+
 TEST_F(Credentials, TakeAnotherAddressFromTheFlag) {
   HILUM_ASSERT_OK_AND_ASSIGN(const LeadCredentials read,
                              ReadCredentials(folder_.path(), "hub.example:443"));

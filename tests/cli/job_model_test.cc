@@ -77,6 +77,16 @@ TEST_F(ModelOfARound, NeedsThePinnedKeys) {
   EXPECT_THAT(Check(Proof(log_key_, other)), StatusIs(StatusCode::kDataLoss, ""));
 }
 
+TEST_F(ModelOfARound, NeedsTheWitnessesOfTheLeadsPolicy) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const ledger_anchor::VerifierKey log,
+                             ledger_anchor::ParseVerifierKey(credentials_.log_vkey));
+  const ledger_anchor::VerifierKey witness = ledger_anchor::MakeVerifierKey(
+      "demo/ledger/witness/hospital-a", ledger_anchor::KeyType::kCosignature,
+      crypto::SigningKey::FromSeed({9}).public_key());
+  HILUM_ASSERT_OK_AND_ASSIGN(credentials_.policy, ledger_anchor::MakePolicy(log, {witness}, 1));
+  EXPECT_THAT(Check(), StatusIs(StatusCode::kPermissionDenied, "quorum"));
+}
+
 TEST_F(ModelOfARound, NeedsTheRoundThatWasAskedFor) {
   EXPECT_THAT(Check(Proof(log_key_, entry_key_), 3), StatusIs(StatusCode::kDataLoss, ""));
 }

@@ -69,7 +69,7 @@ TEST_F(JoinTest, AFolderWithASiteOrForeignFilesIsRefused) {
   fs::remove(folder_.root / "thesis.doc");
   HILUM_ASSERT_OK(JoinWith(server_.Invite("hospital-d")));
   const std::set<std::string> site = NamesIn(folder_.root);
-  EXPECT_EQ(site, (std::set<std::string>{"ca.pem", "keys", "ledger", "site.toml"}));
+  EXPECT_EQ(site, (std::set<std::string>{"ca.pem", "keys", "ledger", "site.toml", "witness"}));
   EXPECT_THAT(JoinWith(server_.Invite("hospital-e")),
               StatusIs(absl::StatusCode::kInvalidArgument, "has joined already"));
   EXPECT_EQ(NamesIn(folder_.root), site);
