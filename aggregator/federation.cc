@@ -251,7 +251,7 @@ absl::StatusOr<std::string> Federation::Prove(uint64_t index, absl::Duration lim
   constexpr absl::Duration kLookEvery = absl::Milliseconds(20);
   for (const absl::Time end = absl::Now() + limit;; absl::SleepFor(kLookEvery)) {
     absl::StatusOr<std::string> proof = log->Prove(index);
-    if (!absl::IsUnavailable(proof.status()) || absl::Now() >= end) return proof;
+    if (!absl::IsUnavailable(proof.status()) || absl::Now() >= end || closing) return proof;
   }
 }
 

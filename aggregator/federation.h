@@ -91,6 +91,7 @@ struct Federation {
   // As Log::Prove, but waits up to `limit` until the witnesses have cosigned the entry.
   absl::StatusOr<std::string> Prove(uint64_t index, absl::Duration limit = kCosignLimit) const;
   static constexpr absl::Duration kCosignLimit = absl::Seconds(10);
+  std::atomic<bool> closing = false;  // nobody waits any longer
   // An append failed half way: only a restart helps.
   bool IsBroken() const { return broken; }
   std::atomic<bool> broken = false;

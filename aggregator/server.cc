@@ -276,6 +276,7 @@ void Server::Start() {
 
 void Server::Stop() {
   core_->RequestStop();
+  core_->federation->closing = true;
   if (conductor_.joinable()) conductor_.join();
   if (core_->witnesses != nullptr) core_->witnesses->Stop();
 }

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -118,7 +119,8 @@ class ServerCore {
   // server_witnesses.cc
   absl::StatusOr<ProofView> ProveJoin(const std::string& member) const;
   absl::Status StartWitnesses();
-  void HandleFaultyWitness(const std::string& name, const ledger_anchor::FeedResult& result);
+  void HandleFaultyWitness(const std::string& name, const ledger_anchor::FeedResult& result)
+      ABSL_LOCKS_EXCLUDED(mutex);
   void HandleContradiction(const std::string& name, const ledger_anchor::FeedResult& result)
       ABSL_LOCKS_EXCLUDED(mutex);
 
@@ -145,6 +147,7 @@ class ServerCore {
   absl::CondVar lead_changed;
   absl::CondVar conductor_wake;
   CounterView counters ABSL_GUARDED_BY(mutex);
+  std::set<std::string> recorded_liars ABSL_GUARDED_BY(mutex);  // witnesses with an incident
 
   // Null: the log has none. Fixed from Create on, as calls of sites may still run after Stop.
   std::unique_ptr<Witnesses> witnesses;

@@ -104,17 +104,22 @@ absl::StatusOr<NoticeView> ServerCore::NoticeOf(const LiveJob& job, const Collec
                     .open_proof = "",
                     .close_proof = "",
                     .update_accepted = standing.accepted};
-  HILUM_ASSIGN_OR_RETURN(notice.open_proof, federation->log->Prove(row.open_index.value_or(0)));
+  if (witnesses != nullptr && !witnesses->IsFresh()) {
+    return absl::UnavailableError("the cosignatures are stale");
+  }
+  // In the order in which the site checks them: the published checkpoint may grow in between.
   if (!job.history.empty()) {
     HILUM_ASSIGN_OR_RETURN(notice.close_proof,
                            federation->log->Prove(job.history.back().close_index.value_or(0)));
   }
+  HILUM_ASSIGN_OR_RETURN(notice.open_proof, federation->log->Prove(row.open_index.value_or(0)));
   return notice;
 }
 
 bool ServerCore::WaitsForWitnesses(const LiveJob& job) const {
   return job.active.has_value() && std::holds_alternative<Collecting>(job.active->round) &&
-         job.active->row.open_index.value_or(0) >= federation->log->Published().size;
+         (job.active->row.open_index.value_or(0) >= federation->log->Published().size ||
+          (witnesses != nullptr && !witnesses->IsFresh()));
 }
 
 SiteView ServerCore::ViewFor(const SiteId& site) {

@@ -1,4 +1,5 @@
 // What witnesses do to the server: cosigned checkpoints open its rounds, a contradiction stops it.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,8 @@
 
 namespace hilum::aggregator {
 namespace {
+
+constexpr size_t kEvidenceLimitBytes = 4096;
 
 // How an entry names a witness: by its site, else by the start of the hash of its name, since an
 // entry holds no free text.
@@ -35,19 +38,28 @@ absl::Status ServerCore::StartWitnesses() {
                                   const ledger_anchor::FeedResult& result) {
     HandleContradiction(name, result);
   };
-  HILUM_ASSIGN_OR_RETURN(witnesses, Witnesses::Start(federation->log.get(), *federation->policy,
-                                                     {.clock = options.clock}, std::move(hooks)));
+  HILUM_ASSIGN_OR_RETURN(witnesses, Witnesses::Create(federation->log.get(), *federation->policy,
+                                                      {.clock = options.clock}, std::move(hooks)));
   federation->on_grown = [this] { witnesses->Grew(); };
+  witnesses->Start();
   return absl::OkStatus();
 }
 
-// A witness that lies goes on record; one that is not set up for this log is the operator's matter.
+// A witness that lies goes on record, once in the life of this process: else it could fill the
+// ledger. One that is not set up for this log is the operator's matter.
 void ServerCore::HandleFaultyWitness(const std::string& name,
                                      const ledger_anchor::FeedResult& result) {
   Log(LogLevel::kWarning, "witness does not count", {{"witness", name}, {"reason", result.reason}});
   if (result.verdict != ledger_anchor::FeedVerdict::kFaulty) return;
+  {
+    const absl::MutexLock lock(&mutex);
+    if (!recorded_liars.insert(name).second) return;
+  }
   const auto record = [&]() -> absl::Status {
-    HILUM_ASSIGN_OR_RETURN(const Digest evidence, federation->store.Put(AsBytes(result.evidence)));
+    HILUM_ASSIGN_OR_RETURN(
+        const Digest evidence,
+        federation->store.Put(
+            AsBytes(result.evidence).first(std::min(result.evidence.size(), kEvidenceLimitBytes))));
     ledger_anchor::Entry entry;
     entry.by = std::string(kAggregatorName);
     entry.t = static_cast<uint64_t>(NowS());

@@ -27,7 +27,11 @@ using ledger_anchor::WitnessTransport;
 struct Target {
   FedCheckpoint fed;
   uint64_t made_s = 0;
-  std::map<std::string, ledger_anchor::SignatureLine> lines;  // by witness
+  struct Line {
+    ledger_anchor::SignatureLine line;
+    uint64_t taken_s = 0;
+  };
+  std::map<std::string, Line> lines;  // by witness
   bool published = false;
 };
 
@@ -39,6 +43,7 @@ struct Member {
   uint64_t size = 0;
   std::string trouble;
   bool reported = false;
+  absl::Time blocked = absl::InfinitePast();  // after a fault: a new stream does not mend it
   absl::Time next = absl::InfinitePast();
   absl::Duration pause;
   std::thread thread;
@@ -47,7 +52,7 @@ struct Member {
 std::string NoteOf(const Target& target) {
   std::string note = target.fed.note;
   for (const auto& [name, line] : target.lines) {
-    note += ledger_anchor::FormatSignatureLine(line);
+    note += ledger_anchor::FormatSignatureLine(line.line);
   }
   return note;
 }
@@ -61,14 +66,20 @@ struct Witnesses::Impl {
 
   absl::Status MakeTarget() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Renew() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void TryAgain(uint64_t now_s) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Announce() ABSL_LOCKS_EXCLUDED(mutex);
   bool IsWanted(const Member& member) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Run(Member& member) ABSL_LOCKS_EXCLUDED(mutex);
   void Wait(Member& member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Take(Member& member, const std::shared_ptr<Target>& asked, FeedResult result)
       ABSL_LOCKS_EXCLUDED(mutex);
-  bool TakeLine(Member& member, const std::shared_ptr<Target>& asked, const FeedResult& result)
+  void TakeLine(Member& member, const std::shared_ptr<Target>& asked, const FeedResult& result)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  bool Publish(Target& reached) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Publish(Target& reached) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  bool IsFreshAt(uint64_t now_s) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    return published_s > 0 && now_s < published_s + options.fresh_s;
+  }
+  uint64_t NowS() const { return static_cast<uint64_t>(options.clock->NowSeconds()); }
 
   ledger_anchor::Log& log;
   const ledger_anchor::Policy policy;
@@ -79,6 +90,9 @@ struct Witnesses::Impl {
   absl::CondVar changed;
   bool stopping ABSL_GUARDED_BY(mutex) = false;
   std::shared_ptr<Target> target ABSL_GUARDED_BY(mutex);
+  uint64_t published_s ABSL_GUARDED_BY(mutex) = 0;  // when the published quorum was complete
+  bool to_announce ABSL_GUARDED_BY(mutex) = false;
+  absl::Time next_try ABSL_GUARDED_BY(mutex) = absl::InfinitePast();
   std::vector<std::unique_ptr<Member>> members;  // the vector itself is fixed after Start
 };
 
@@ -103,8 +117,8 @@ absl::Status Witnesses::Impl::MakeTarget() {
 
 // A new target once the last one is published, when the log has grown or the cosignatures age.
 void Witnesses::Impl::Renew() {
-  if (!target->published) return;
-  const auto now_s = static_cast<uint64_t>(options.clock->NowSeconds());
+  const uint64_t now_s = NowS();
+  if (!target->published) return TryAgain(now_s);
   const bool grew = log.LastCheckpoint().size > target->fed.checkpoint.size;
   if (!grew && now_s < target->made_s + options.renew_s) return;
   if (const absl::Status made = MakeTarget(); !made.ok()) {
@@ -112,17 +126,31 @@ void Witnesses::Impl::Renew() {
   }
 }
 
+// A target that waited long for its quorum has lines that grew stale: those witnesses are asked
+// again. And what could not be published, since the disk was full, is tried again.
+void Witnesses::Impl::TryAgain(uint64_t now_s) {
+  if (absl::Now() < next_try) return;
+  next_try = absl::Now() + options.retry;
+  std::erase_if(target->lines, [&](const auto& entry) {
+    const uint64_t taken_s = entry.second.taken_s;
+    return now_s < taken_s || now_s >= taken_s + options.renew_s;
+  });
+  Publish(*target);
+}
+
 bool Witnesses::Impl::IsWanted(const Member& member) const {
   return member.way != nullptr && !target->lines.contains(member.feed.witness().name) &&
-         absl::Now() >= member.next;
+         absl::Now() >= std::max(member.next, member.blocked);
 }
 
 void Witnesses::Impl::Wait(Member& member) {
   while (!stopping) {
     Renew();
     if (IsWanted(member)) return;
-    const bool later = member.way != nullptr && member.next > absl::Now();
-    changed.WaitWithTimeout(&mutex, later ? member.next - absl::Now() : absl::Seconds(1));
+    if (to_announce) return;
+    const absl::Duration pause = std::max(member.next, member.blocked) - absl::Now();
+    const bool soon = pause > absl::ZeroDuration() && pause < absl::Seconds(1);
+    changed.WaitWithTimeout(&mutex, soon ? pause : absl::Seconds(1));
   }
 }
 
@@ -134,71 +162,82 @@ void Witnesses::Impl::Run(Member& member) {
       const absl::MutexLock lock(&mutex);
       Wait(member);
       if (stopping) return;
-      asked = target;
-      way = member.way;
+      if (IsWanted(member)) {
+        asked = target;
+        way = member.way;
+      }
     }
-    const auto now_s = static_cast<uint64_t>(options.clock->NowSeconds());
-    Take(member, asked, member.feed.Ask(asked->fed, *way, now_s));
+    Announce();
+    if (way != nullptr) Take(member, asked, member.feed.Ask(asked->fed, *way, NowS()));
   }
+}
+
+void Witnesses::Impl::Announce() {
+  {
+    const absl::MutexLock lock(&mutex);
+    if (!std::exchange(to_announce, false)) return;
+  }
+  if (hooks.on_published) hooks.on_published();
 }
 
 void Witnesses::Impl::Take(Member& member, const std::shared_ptr<Target>& asked,
                            FeedResult result) {
   const std::string& name = member.feed.witness().name;
-  bool published = false, at_fault = false;
+  bool at_fault = false;
   {
     const absl::MutexLock lock(&mutex);
     if (result.verdict == FeedVerdict::kCosigned) {
-      published = TakeLine(member, asked, result);
+      TakeLine(member, asked, result);
     } else {
       member.trouble = result.reason;
       member.pause = std::min(std::max(member.pause * 2, options.retry), options.retry_limit);
-      const bool passes = result.verdict == FeedVerdict::kMissing;
-      member.next = absl::Now() + (passes ? member.pause : options.retry_limit);
-      at_fault = !passes && !member.reported;
-      member.reported |= at_fault;
+      member.next = absl::Now() + member.pause;
+      if (result.verdict != FeedVerdict::kMissing) {
+        member.blocked = absl::Now() + options.retry_limit;
+        at_fault = !std::exchange(member.reported, true);
+      }
     }
   }
-  if (published && hooks.on_published) hooks.on_published();
+  Announce();
   if (result.verdict == FeedVerdict::kContradiction) {
-    if (at_fault && hooks.on_contradiction) hooks.on_contradiction(name, result);
+    if (hooks.on_contradiction) hooks.on_contradiction(name, result);
   } else if (at_fault && hooks.on_fault) {
     hooks.on_fault(name, result);
   }
 }
 
-// Whether the published checkpoint grew.
-bool Witnesses::Impl::TakeLine(Member& member, const std::shared_ptr<Target>& asked,
+void Witnesses::Impl::TakeLine(Member& member, const std::shared_ptr<Target>& asked,
                                const FeedResult& result) {
   member.size = asked->fed.checkpoint.size;
   member.trouble.clear();
   member.reported = false;
   member.pause = absl::ZeroDuration();
-  asked->lines[member.feed.witness().name] = result.line;
-  return asked == target && Publish(*asked);
+  asked->lines[member.feed.witness().name] = {result.line, NowS()};
+  if (asked == target) Publish(*asked);
 }
 
 // Lines that come after the quorum are published too: a site may ask for more than the server.
-bool Witnesses::Impl::Publish(Target& reached) {
+void Witnesses::Impl::Publish(Target& reached) {
   const std::string note = NoteOf(reached);
-  const auto now_s = static_cast<uint64_t>(options.clock->NowSeconds());
-  if (!ledger_anchor::CheckPolicy(policy, note, {.now_s = now_s}).ok()) return false;
-  const bool grew = reached.fed.checkpoint.size > log.Published().size;
+  const uint64_t now_s = NowS();
+  if (!ledger_anchor::CheckPolicy(policy, note, {.now_s = now_s}).ok()) return;
+  const bool news = reached.fed.checkpoint.size > log.Published().size || !IsFreshAt(now_s);
   if (const absl::Status published = log.Publish(note); !published.ok()) {
     Log(LogLevel::kError, "a cosigned checkpoint was not published", {{"reason", published}});
-    return false;
+    return;
   }
+  published_s = now_s;
+  to_announce |= news;
   reached.published = true;
   changed.SignalAll();
-  return grew;
 }
 
 Witnesses::Witnesses(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
-absl::StatusOr<std::unique_ptr<Witnesses>> Witnesses::Start(ledger_anchor::Log* log,
-                                                            ledger_anchor::Policy policy,
-                                                            const WitnessOptions& options,
-                                                            Hooks hooks) {
+absl::StatusOr<std::unique_ptr<Witnesses>> Witnesses::Create(ledger_anchor::Log* log,
+                                                             ledger_anchor::Policy policy,
+                                                             const WitnessOptions& options,
+                                                             Hooks hooks) {
   if (policy.logs.size() != 1 || !policy.quorum.has_value()) {
     return absl::InvalidArgumentError(
         "a server's policy names one log, its own, and a quorum of witnesses");
@@ -218,10 +257,18 @@ absl::StatusOr<std::unique_ptr<Witnesses>> Witnesses::Start(ledger_anchor::Log* 
     const absl::MutexLock lock(&impl->mutex);
     HILUM_RETURN_IF_ERROR(impl->MakeTarget());
   }
-  for (const auto& member : impl->members) {
-    member->thread = std::thread([impl = impl.get(), one = member.get()] { impl->Run(*one); });
-  }
   return std::unique_ptr<Witnesses>(new Witnesses(std::move(impl)));
+}
+
+void Witnesses::Start() {
+  for (const auto& member : impl_->members) {
+    member->thread = std::thread([impl = impl_.get(), one = member.get()] { impl->Run(*one); });
+  }
+}
+
+bool Witnesses::IsFresh() const {
+  const absl::MutexLock lock(&impl_->mutex);
+  return impl_->IsFreshAt(impl_->NowS());
 }
 
 Witnesses::~Witnesses() { Stop(); }

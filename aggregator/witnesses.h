@@ -24,7 +24,8 @@ struct WitnessOptions {
   const Clock* clock = &SystemClock();
   absl::Duration retry = absl::Seconds(1);  // after no answer; doubles up to `retry_limit`
   absl::Duration retry_limit = absl::Seconds(30);
-  uint64_t renew_s = 900;  // cosignatures of an unchanged log are renewed this often
+  uint64_t renew_s = 900;   // cosignatures of an unchanged log are renewed this often
+  uint64_t fresh_s = 2700;  // below the sites' max_age
 };
 
 // What `hilum server status` shows of one witness.
@@ -50,10 +51,11 @@ class Witnesses {
 
   // Witnesses with a URL are called; the others are asked once they are attached.
   // InvalidArgument: the policy is not of this log, has no quorum, or a URL cannot be used.
-  static absl::StatusOr<std::unique_ptr<Witnesses>> Start(ledger_anchor::Log* log,
-                                                          ledger_anchor::Policy policy,
-                                                          const WitnessOptions& options,
-                                                          Hooks hooks);
+  static absl::StatusOr<std::unique_ptr<Witnesses>> Create(ledger_anchor::Log* log,
+                                                           ledger_anchor::Policy policy,
+                                                           const WitnessOptions& options,
+                                                           Hooks hooks);
+  void Start();  // once; before it nobody is asked and no hook called
   ~Witnesses();
   // Asks nobody from now on; waits for the answers that are on their way. All other calls stay
   // allowed.
@@ -67,6 +69,9 @@ class Witnesses {
   absl::Status Attach(absl::string_view name, std::shared_ptr<ledger_anchor::WitnessTransport> way);
   void Detach(const std::shared_ptr<ledger_anchor::WitnessTransport>& way);
 
+  // Whether the published checkpoint bears cosignatures that this process saw within
+  // `fresh_s`. After a restart they are asked for again before sites are shown anything.
+  bool IsFresh() const;
   std::vector<WitnessView> View() const;
 
  private:

@@ -36,6 +36,16 @@ std::string MemberOf(const std::string& witness, const std::string& origin) {
   return ours ? std::string(rest) : std::string();
 }
 
+// A server can log a second join in any member's name; this site knows at least its own key.
+absl::Status CheckOwn(const ledger_anchor::VerifierKey& witness, const SiteFolder& folder) {
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::OpenedWitness own,
+                         ledger_anchor::OpenWitness(folder.witness()));
+  if (own.vkey == witness) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("the policy names ", FormatVerifierKey(witness),
+                                          " as this site's own witness, which is ",
+                                          FormatVerifierKey(own.vkey)));
+}
+
 absl::StatusOr<Credentials> ReadCredentials(const SiteFolder& folder) {
   constexpr uint64_t kLimit = crypto::kCertificateLimitBytes;
   Credentials credentials;
@@ -109,6 +119,7 @@ absl::StatusOr<PolicyReport> PinPolicy(const SiteFolder& folder, const SiteOptio
     PolicyWitness& witness = report.witnesses[at++];
     witness.member = MemberOf(witness.name, gate.origin());
     if (witness.member.empty()) continue;
+    if (witness.member == options.site) HILUM_RETURN_IF_ERROR(CheckOwn(*member.key, folder));
     HILUM_ASSIGN_OR_RETURN(witness.join_index,
                            CheckMember(*member.key, witness.member, gate, connection, now_s));
   }

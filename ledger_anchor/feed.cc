@@ -100,17 +100,20 @@ FeedResult WitnessFeed::Confront(const FedCheckpoint& fed, WitnessTransport& tra
   if (!reply.ok()) return Missing(absl::StrCat(reason, ", and does not show its checkpoint"));
   FeedResult faulty{.verdict = FeedVerdict::kFaulty, .reason = std::string(reason)};
   faulty.evidence = reply->body;
+  if (reply->status >= 500) return Missing(absl::StrCat(reason, ", then answers ", reply->status));
   if (reply->status != 200) return faulty;
   const absl::StatusOr<OpenedCheckpoint> shown = OpenCheckpoint(reply->body, fed.log);
   if (!shown.ok()) return faulty;  // anyone can write a checkpoint that we did not sign
   const Checkpoint& theirs = shown->checkpoint;
-  bool contradicts = theirs.size > fed.checkpoint.size;
-  if (!contradicts && theirs.size > 0) {
-    const absl::StatusOr<Digest> ours = fed.root_at(theirs.size);
-    if (!ours.ok()) return Missing(ours.status().message());
-    contradicts = *ours != theirs.root;
+  if (theirs.size == 0) return faulty;
+  // The log may have grown since it asked: what counts is what it has now.
+  const absl::StatusOr<Digest> ours = fed.root_at(theirs.size);
+  const bool is_larger = absl::IsInvalidArgument(ours.status());
+  if (!ours.ok() && !is_larger) return Missing(ours.status().message());
+  if (!is_larger && *ours == theirs.root) {
+    if (theirs.size <= fed.checkpoint.size) return faulty;
+    return Missing(absl::StrCat("it has cosigned size ", theirs.size, " already"));
   }
-  if (!contradicts) return faulty;
   return {.verdict = FeedVerdict::kContradiction,
           .reason = absl::StrCat("it holds a checkpoint of size ", theirs.size,
                                  " that this log's key signed and this log does not have"),

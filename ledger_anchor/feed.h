@@ -32,9 +32,9 @@ class WitnessTransport {
 struct FedCheckpoint {
   VerifierKey log;
   Checkpoint checkpoint;
-  std::string note;  // as the log signed it
-  // Both for sizes from 1 to the checkpoint's.
-  std::function<absl::StatusOr<HashList>(uint64_t old_size)> prove;
+  std::string note;                                                  // as the log signed it
+  std::function<absl::StatusOr<HashList>(uint64_t old_size)> prove;  // 1 to the checkpoint's size
+  // Of the log as it is now. InvalidArgument: it is not that large.
   std::function<absl::StatusOr<Digest>(uint64_t size)> root_at;
 };
 

@@ -226,7 +226,9 @@ absl::Status LogSequencer::Impl::SignHead() {
 }
 
 absl::Status LogSequencer::Impl::Serve(std::string text, const Checkpoint& checkpoint) {
-  HILUM_RETURN_IF_ERROR(tiles.WriteCheckpoint(text));
+  // Without witnesses it is a head, which is synced already; a cosigned one stands nowhere else,
+  // and a site that accepted it must never be shown an older one.
+  HILUM_RETURN_IF_ERROR(tiles.WriteCheckpoint(text, witnessed));
   const std::lock_guard guard(mutex);
   published_note = std::move(text);
   published = checkpoint;

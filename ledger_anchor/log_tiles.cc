@@ -72,8 +72,21 @@ absl::Status TileWriter::WriteBundle(uint64_t index,
   return absl::OkStatus();
 }
 
-absl::Status TileWriter::WriteCheckpoint(absl::string_view note) const {
-  return Write(served_ / "checkpoint", AsBytes(note));
+// A temporary file of its own: with witnesses another thread writes tiles meanwhile.
+absl::Status TileWriter::WriteCheckpoint(absl::string_view note, bool durably) const {
+  const fs::path temporary = temporary_ / "checkpoint";
+  {
+    HILUM_ASSIGN_OR_RETURN(AppendFile file, AppendFile::Open(temporary, 0));
+    HILUM_RETURN_IF_ERROR(file.Append(AsBytes(note)));
+    if (durably) HILUM_RETURN_IF_ERROR(file.Sync());
+  }
+  std::error_code error;
+  fs::rename(temporary, served_ / "checkpoint", error);
+  if (error) {
+    return SystemUnavailable(
+        absl::StrCat("cannot write ", (served_ / "checkpoint").string(), ": ", error.message()));
+  }
+  return durably ? SyncFolder(served_) : absl::OkStatus();
 }
 
 // A power cut may leave a renamed file without its bytes: lengths are compared for all, bytes for

@@ -29,7 +29,8 @@ class TileWriter {
   absl::Status RewriteTiles(const TreeHashes& hashes, uint64_t first_leaf) const;
   // The bundle with this index, whole as far as it goes.
   absl::Status WriteBundle(uint64_t index, const std::vector<std::string>& entries) const;
-  absl::Status WriteCheckpoint(absl::string_view note) const;
+  // `durably`: it survives a power cut, before anybody is told of it.
+  absl::Status WriteCheckpoint(absl::string_view note, bool durably) const;
 
   // How many leaves, counted from 0, the served files hold as `hashes` says: each file has the
   // right length, and the last kCompared full tiles of level 0 the right bytes. A multiple of 256.

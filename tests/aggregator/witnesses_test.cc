@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "ledger_anchor/fetch.h"
+#include "ledger_anchor/reader.h"
 #include "ledger_anchor/witness.h"
 #include "ledger_anchor/witness_folder.h"
 #include "tests/ledger_anchor/federation.h"
@@ -92,11 +94,13 @@ class WitnessesTest : public testing::Test {
       const absl::MutexLock lock(&mutex_);
       contradiction_ = result.evidence;
     };
-    HILUM_ASSERT_OK_AND_ASSIGN(witnesses_, Witnesses::Start(log_.get(), policy_,
-                                                            {.clock = &clock_,
-                                                             .retry = absl::Milliseconds(10),
-                                                             .retry_limit = absl::Milliseconds(50)},
-                                                            std::move(hooks)));
+    HILUM_ASSERT_OK_AND_ASSIGN(witnesses_,
+                               Witnesses::Create(log_.get(), policy_,
+                                                 {.clock = &clock_,
+                                                  .retry = absl::Milliseconds(10),
+                                                  .retry_limit = absl::Milliseconds(50)},
+                                                 std::move(hooks)));
+    witnesses_->Start();
     for (int i = 0; i < 5; ++i) {
       HILUM_ASSERT_OK(witnesses_->Attach(absl::StrCat("w", i, ".example"), near_[i]));
     }
@@ -209,6 +213,58 @@ TEST_F(WitnessesTest, AnOlderCopyOfTheLogIsContradicted) {
     return !contradiction_.empty();
   }));
   EXPECT_EQ(log_->Published().size, 1u);
+}
+
+TEST_F(WitnessesTest, AContradictionCountsAlsoAfterAFault) {
+  const fs::path copy = folder_.path() / "copy";
+  log_.reset();
+  fs::copy(folder_.path() / "ledger", copy, fs::copy_options::recursive);
+  Open();
+  Start();
+  Grow();
+  ASSERT_TRUE(PublishedSoon(2));
+  witnesses_.reset();
+  log_.reset();
+  fs::remove_all(folder_.path() / "ledger");
+  fs::rename(copy, folder_.path() / "ledger");
+  Open();
+  for (const auto& witness : near_) witness->away = true;
+  near_[0]->away = false;
+  near_[0]->lies = true;
+  Start();
+  ASSERT_TRUE(Soon([&] { return n_faults() == 1; }));
+  near_[0]->lies = false;
+  EXPECT_TRUE(Soon([&] {
+    const absl::MutexLock lock(&mutex_);
+    return !contradiction_.empty();
+  }));
+}
+
+TEST_F(WitnessesTest, LinesThatGrewStaleAreAskedForAgain) {
+  near_[3]->away = near_[4]->away = true;
+  Start();
+  Grow();
+  ASSERT_TRUE(Soon([&] {
+    const auto views = witnesses_->View();
+    return views[0].size == 1 && views[1].size == 1 && views[2].size == 1;
+  }));
+  EXPECT_FALSE(witnesses_->IsFresh());
+  clock_.now_s += 50'000;
+  near_[3]->away = false;
+  EXPECT_TRUE(PublishedSoon(2));
+  EXPECT_TRUE(witnesses_->IsFresh());
+  for (const auto& witness : near_) witness->away = true;
+  clock_.now_s += 2'700;
+  EXPECT_FALSE(witnesses_->IsFresh());
+}
+
+TEST_F(WitnessesTest, AppendingAndPublishingDoNotMeetInAFile) {
+  Start();
+  for (int i = 0; i < 150; ++i) Grow();
+  ASSERT_TRUE(PublishedSoon(151));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto place,
+                             ledger_anchor::LocateLedger((folder_.path() / "ledger/log").string()));
+  HILUM_EXPECT_OK(ledger_anchor::VerifyLog(place.fetch, {}));
 }
 
 TEST_F(WitnessesTest, AStrangerIsNotAttached) {

@@ -192,6 +192,8 @@ TEST_F(Witnessed, AStrangersKeyUnderAHospitalsNameIsRefused) {
       absl::StrReplaceAll(policy_, {{FormatVerifierKey(real), FormatVerifierKey(stranger)}});
   EXPECT_THAT(Pin("hospital-a", forged),
               StatusIs(StatusCode::kDataLoss, "names another witness of hospital-b"));
+  EXPECT_THAT(Pin("hospital-b", forged),
+              StatusIs(StatusCode::kDataLoss, "as this site's own witness"));
   HILUM_ASSERT_OK_AND_ASSIGN(const LedgerGate gate,
                              LedgerGate::Open(sites_["hospital-a"].folder.ledger(), {}));
   EXPECT_FALSE(gate.pins().policy.quorum.has_value()) << "nothing was pinned";

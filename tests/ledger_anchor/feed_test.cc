@@ -79,11 +79,15 @@ class FeedTest : public testing::Test {
                       .extensions = {}};
     fed.note = SignCheckpoint(fed.checkpoint, log_key_);
     fed.prove = [&tree, size](uint64_t old) { return ProveConsistency(old, size, tree.reader()); };
-    fed.root_at = [&tree](uint64_t at) { return RangeRoot(0, at, tree.reader()); };
+    fed.root_at = [&tree, grown = std::max(size, grown_)](uint64_t at) -> absl::StatusOr<Digest> {
+      if (at > grown) return absl::InvalidArgumentError("not that large");
+      return RangeRoot(0, at, tree.reader());
+    };
     return fed;
   }
   FeedResult Ask(uint64_t size) { return feed_.Ask(Fed(tree_, size), *wire_, kNow); }
 
+  uint64_t grown_ = 0;  // the log's size by the time that it judges the answer
   const std::filesystem::path folder_;
   const crypto::SigningKey log_key_ = crypto::SigningKey::FromSeed({1});
   const crypto::SigningKey key_ = crypto::SigningKey::FromSeed({9});
@@ -103,6 +107,25 @@ TEST_F(FeedTest, EachCheckpointCostsOneRequest) {
         VerifyCosignature(FormatCheckpointText(checkpoint), result.line, witness_key()).status());
   }
   EXPECT_EQ(wire_->n_requests, 4);
+}
+
+// A slow witness may have been asked for a newer checkpoint meanwhile; a lying one may show the
+// newest, which is everybody's, to stop the log.
+TEST_F(FeedTest, ANewerCheckpointThatTheLogHasIsNoContradiction) {
+  ASSERT_EQ(Ask(30).verdict, FeedVerdict::kCosigned);
+  feed_ = WitnessFeed(witness_key());
+  grown_ = 40;
+  const FeedResult result = Ask(20);
+  EXPECT_EQ(result.verdict, FeedVerdict::kMissing) << result.reason;
+  grown_ = 0;
+  EXPECT_EQ(Ask(20).verdict, FeedVerdict::kContradiction);
+}
+
+TEST_F(FeedTest, AWitnessThatCannotShowItsCheckpointNowIsNoLiar) {
+  ASSERT_EQ(Ask(30).verdict, FeedVerdict::kCosigned);
+  feed_ = WitnessFeed(witness_key());
+  wire_->shown = WitnessReply{.status = 503, .body = "busy"};
+  EXPECT_EQ(Ask(20).verdict, FeedVerdict::kMissing);
 }
 
 TEST_F(FeedTest, ALogThatForgotTheSizeLearnsItByOneMoreRequest) {
