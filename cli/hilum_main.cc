@@ -27,10 +27,10 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
-    {"server", "the aggregator: init, invite, members, remove, run"},
-    {"site", "a hospital: join, import, run, status, approve, doctor"},
+    {"server", "the aggregator: init, invite, members, policy, remove, run"},
+    {"site", "a hospital: join, import, run, status, approve, policy, doctor"},
     {"job", "the ML lead: plan, launch, watch, report, model"},
-    {"ledger", "an auditor: verify, show, prove, audit, export, fsck"},
+    {"ledger", "an auditor: verify, show, prove, audit, export, fsck, witness"},
     {"model", "models: init, describe, evaluate, compare, verify, card"},
     {"infer", "a clinician: a proven model on films"},
     {"dicom", "a physicist: inspect, what the reader sees in a DICOM file"},
