@@ -9,12 +9,12 @@
 namespace hilum::aggregator {
 namespace {
 
+using ledger_anchor::kWitnessReplyLimitBytes;
 using ledger_anchor::WitnessReply;
 using Stream = grpc::ServerReaderWriter<wire::WitnessQuestion, wire::WitnessAnswer>;
 
 constexpr absl::Duration kAnswerLimit = absl::Seconds(10);
 constexpr absl::Duration kLookEvery = absl::Milliseconds(500);
-constexpr size_t kReplyLimitBytes = 64 << 10;
 
 // One question at a time. The asking thread waits; the stream's thread carries it there and back.
 class StreamWitness final : public ledger_anchor::WitnessTransport {
@@ -76,8 +76,8 @@ class StreamWitness final : public ledger_anchor::WitnessTransport {
 
   void TakeAnswer(const wire::WitnessAnswer& answer) {
     const absl::MutexLock lock(&mutex_);
-    if (answer.id() != last_id_ || answer.body().size() > kReplyLimitBytes ||
-        answer.content_type().size() > kReplyLimitBytes) {
+    if (answer.id() != last_id_ || answer.body().size() > kWitnessReplyLimitBytes ||
+        answer.content_type().size() > kWitnessReplyLimitBytes) {
       return;  // the question runs into its limit
     }
     reply_ = WitnessReply{.status = static_cast<int>(answer.status()),

@@ -17,8 +17,8 @@ constexpr size_t kEvidenceLimitBytes = 4096;
 // How an entry names a witness: by its site, else by the start of the hash of its name, since an
 // entry holds no free text.
 std::string Code(const std::string& name, const std::string& origin) {
-  const std::string prefix = ledger_anchor::SiteWitnessName(origin, "");
-  if (name.starts_with(prefix)) return name.substr(prefix.size());
+  std::string site = ledger_anchor::SiteOfWitness(origin, name);
+  if (!site.empty()) return site;
   return absl::StrCat("witness-", ToHex(crypto::Sha256(name)).substr(0, 16));
 }
 

@@ -109,7 +109,7 @@ absl::Status Witnesses::Impl::MakeTarget() {
     return log.ProveConsistency(old_size, size);
   };
   next->fed.root_at = [this](uint64_t at) { return log.RootAt(at); };
-  next->made_s = static_cast<uint64_t>(options.clock->NowSeconds());
+  next->made_s = NowS();
   target = std::move(next);
   changed.SignalAll();
   return absl::OkStatus();

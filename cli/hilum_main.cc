@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/child_process.h"
 #include "base/version.h"
 
 namespace hilum {
@@ -37,9 +38,7 @@ constexpr Verb kVerbs[] = {
 };
 
 fs::path ProgramOf(absl::string_view verb) {
-  std::error_code error;
-  const fs::path self = fs::read_symlink("/proc/self/exe", error);
-  return self.parent_path() / absl::StrCat("hilum-", verb);
+  return SiblingProgram(absl::StrCat("hilum-", verb)).value_or(fs::path());
 }
 
 bool Exists(absl::string_view verb) { return access(ProgramOf(verb).c_str(), X_OK) == 0; }

@@ -129,12 +129,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Open(
   HILUM_ASSIGN_OR_RETURN(impl->state, State::Open(files.database()));
   HILUM_ASSIGN_OR_RETURN(impl->secret, LoadSiteSecret(files.pseudonym_secret()));
   HILUM_ASSIGN_OR_RETURN(impl->key, crypto::SigningKey::Load(files.entry_key()));
-  Credentials credentials;
-  constexpr uint64_t kLimit = crypto::kCertificateLimitBytes;
-  HILUM_ASSIGN_OR_RETURN(credentials.ca_pem, ReadTextFile(files.ca_pem(), kLimit));
-  HILUM_ASSIGN_OR_RETURN(credentials.certificate_pem,
-                         ReadTextFile(files.tls_certificate(), kLimit));
-  HILUM_ASSIGN_OR_RETURN(credentials.key_pem, ReadTextFile(files.tls_key(), kLimit));
+  HILUM_ASSIGN_OR_RETURN(const Credentials credentials, ReadCredentials(files));
   HILUM_RETURN_IF_ERROR(MakeFolder(files.outbox()));
   HILUM_ASSIGN_OR_RETURN(const LedgerGate gate, LedgerGate::Open(files.ledger(), {}));
   impl->log_vkey = gate.log_vkey();

@@ -63,16 +63,6 @@ Finding ProbePins(const SiteFolder& folder) {
             absl::StrCat(gate->origin(), ", accepted up to size ", gate->accepted_size()));
 }
 
-absl::StatusOr<Credentials> ReadCredentials(const SiteFolder& folder) {
-  Credentials credentials;
-  constexpr uint64_t kLimit = crypto::kCertificateLimitBytes;
-  HILUM_ASSIGN_OR_RETURN(credentials.ca_pem, ReadTextFile(folder.ca_pem(), kLimit));
-  HILUM_ASSIGN_OR_RETURN(credentials.certificate_pem,
-                         ReadTextFile(folder.tls_certificate(), kLimit));
-  HILUM_ASSIGN_OR_RETURN(credentials.key_pem, ReadTextFile(folder.tls_key(), kLimit));
-  return credentials;
-}
-
 Finding ProbeCertificate(const Credentials& credentials, int64_t now_s) {
   absl::Status status =
       crypto::VerifyIssuedBy(credentials.certificate_pem, credentials.ca_pem, now_s);

@@ -3,11 +3,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "base/status_macros.h"
 #include "client/ledger_gate.h"
 #include "client/rpc.h"
-#include "crypto/certificate.h"
 #include "ledger_anchor/policy.h"
 #include "ledger_anchor/witness_folder.h"
 
@@ -21,19 +19,11 @@ absl::StatusOr<PolicyReport> Describe(const ledger_anchor::Policy& policy) {
     if (member.key.has_value()) report.witnesses.push_back({.name = member.key->name});
   }
   if (!policy.quorum.has_value()) return report;
-  const ledger_anchor::PolicyMember& quorum = policy.members[*policy.quorum];
-  const uint64_t n = quorum.key.has_value() ? 1 : quorum.members.size();
-  report.quorum = quorum.key.has_value() ? 1 : quorum.threshold;
-  report.faults = 2 * report.quorum - n - 1;
-  report.may_be_away = n - report.quorum;
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::FlatQuorum flat, ledger_anchor::FlatQuorumOf(policy));
+  report.quorum = flat.q;
+  report.faults = 2 * flat.q - flat.n - 1;
+  report.may_be_away = flat.n - flat.q;
   return report;
-}
-
-// The member whose witness has this name; empty: no member's, somebody outside vouches.
-std::string MemberOf(const std::string& witness, const std::string& origin) {
-  absl::string_view rest = witness;
-  const bool ours = absl::ConsumePrefix(&rest, ledger_anchor::SiteWitnessName(origin, ""));
-  return ours ? std::string(rest) : std::string();
 }
 
 // A server can log a second join in any member's name; this site knows at least its own key.
@@ -44,16 +34,6 @@ absl::Status CheckOwn(const ledger_anchor::VerifierKey& witness, const SiteFolde
   return absl::DataLossError(absl::StrCat("the policy names ", FormatVerifierKey(witness),
                                           " as this site's own witness, which is ",
                                           FormatVerifierKey(own.vkey)));
-}
-
-absl::StatusOr<Credentials> ReadCredentials(const SiteFolder& folder) {
-  constexpr uint64_t kLimit = crypto::kCertificateLimitBytes;
-  Credentials credentials;
-  HILUM_ASSIGN_OR_RETURN(credentials.ca_pem, ReadTextFile(folder.ca_pem(), kLimit));
-  HILUM_ASSIGN_OR_RETURN(credentials.certificate_pem,
-                         ReadTextFile(folder.tls_certificate(), kLimit));
-  HILUM_ASSIGN_OR_RETURN(credentials.key_pem, ReadTextFile(folder.tls_key(), kLimit));
-  return credentials;
 }
 
 // That the ledger names this key as the member's witness. Returns the index of the entry.
@@ -117,7 +97,7 @@ absl::StatusOr<PolicyReport> PinPolicy(const SiteFolder& folder, const SiteOptio
   for (const ledger_anchor::PolicyMember& member : policy.members) {
     if (!member.key.has_value()) continue;
     PolicyWitness& witness = report.witnesses[at++];
-    witness.member = MemberOf(witness.name, gate.origin());
+    witness.member = ledger_anchor::SiteOfWitness(gate.origin(), witness.name);
     if (witness.member.empty()) continue;
     if (witness.member == options.site) HILUM_RETURN_IF_ERROR(CheckOwn(*member.key, folder));
     HILUM_ASSIGN_OR_RETURN(witness.join_index,

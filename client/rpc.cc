@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <mutex>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "base/version.h"
+#include "crypto/certificate.h"
 #include "crypto/hash.h"
 #include "proto/channel.h"
 #include "proto/hilum/v1/services.grpc.pb.h"
@@ -102,6 +104,16 @@ bool WriteParts(const SignedUpdate& update, grpc::ClientWriter<v1::UpdateMessage
 
 }  // namespace
 
+absl::StatusOr<Credentials> ReadCredentials(const SiteFolder& folder) {
+  constexpr uint64_t kLimit = crypto::kCertificateLimitBytes;
+  Credentials credentials;
+  HILUM_ASSIGN_OR_RETURN(credentials.ca_pem, ReadTextFile(folder.ca_pem(), kLimit));
+  HILUM_ASSIGN_OR_RETURN(credentials.certificate_pem,
+                         ReadTextFile(folder.tls_certificate(), kLimit));
+  HILUM_ASSIGN_OR_RETURN(credentials.key_pem, ReadTextFile(folder.tls_key(), kLimit));
+  return credentials;
+}
+
 struct Connection::Impl {
   // True once there is a connection. gRPC makes progress on one only while somebody waits for it:
   // a call that fails at once because the last try failed leaves the next try to a timer of 5 s.
@@ -118,12 +130,27 @@ struct Connection::Impl {
     }
   }
 
+  // A stream that StopWatch ends. Cancelled: it was called before.
+  absl::Status Enter(grpc::ClientContext* context) {
+    const std::lock_guard lock(mutex);
+    if (stopped) return absl::CancelledError("the connection was stopped");
+    open.insert(context);
+    return absl::OkStatus();
+  }
+  // How the stream ended: `broken` is what this side found wrong with it.
+  absl::Status Leave(grpc::ClientContext* context, const absl::Status& broken,
+                     const absl::Status& ended) {
+    const std::lock_guard lock(mutex);
+    open.erase(context);
+    if (stopped) return absl::CancelledError("the connection was stopped");
+    return broken.ok() ? ended : broken;
+  }
+
   std::string peer;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::Federation::Stub> stub;
   std::mutex mutex;
-  grpc::ClientContext* watching = nullptr;
-  grpc::ClientContext* witnessing = nullptr;
+  std::set<grpc::ClientContext*> open;  // streams
   bool stopped = false;
 };
 
@@ -162,11 +189,7 @@ absl::StatusOr<JoinAnswer> Connection::Join(const JoinCall& call) {
 absl::Status Connection::Watch(const std::function<void(Snapshot)>& on_snapshot) {
   impl_->WaitForWatch();
   grpc::ClientContext context;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    if (impl_->stopped) return absl::CancelledError("the watch was stopped");
-    impl_->watching = &context;
-  }
+  HILUM_RETURN_IF_ERROR(impl_->Enter(&context));
   v1::WatchRequest request;
   request.set_protocol_version(kProtocolVersion);
   request.set_program_version(std::string(kVersion));
@@ -180,32 +203,22 @@ absl::Status Connection::Watch(const std::function<void(Snapshot)>& on_snapshot)
   }
   if (!broken.ok()) context.TryCancel();
   const grpc::Status ended = stream->Finish();
-  const std::lock_guard lock(impl_->mutex);
-  impl_->watching = nullptr;
-  if (impl_->stopped) return absl::CancelledError("the watch was stopped");
-  if (!broken.ok()) return broken;
-  if (ended.ok()) {
-    return absl::UnavailableError(absl::StrCat(impl_->peer, " ended the watch stream"));
-  }
-  return proto::FromGrpcStatus(ended, impl_->peer);
+  const absl::Status why =
+      ended.ok() ? absl::UnavailableError(absl::StrCat(impl_->peer, " ended the watch stream"))
+                 : proto::FromGrpcStatus(ended, impl_->peer);
+  return impl_->Leave(&context, broken, why);
 }
 
 void Connection::StopWatch() {
   const std::lock_guard lock(impl_->mutex);
   impl_->stopped = true;
-  for (grpc::ClientContext* open : {impl_->watching, impl_->witnessing}) {
-    if (open != nullptr) open->TryCancel();
-  }
+  for (grpc::ClientContext* context : impl_->open) context->TryCancel();
 }
 
 absl::Status Connection::Witness(const AskWitness& ask) {
   impl_->WaitForWatch();
   grpc::ClientContext context;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    if (impl_->stopped) return absl::CancelledError("the witness was stopped");
-    impl_->witnessing = &context;
-  }
+  HILUM_RETURN_IF_ERROR(impl_->Enter(&context));
   const auto stream = impl_->stub->Witness(&context);
   v1::WitnessAnswer answer;
   answer.set_protocol_version(kProtocolVersion);
@@ -227,11 +240,7 @@ absl::Status Connection::Witness(const AskWitness& ask) {
   }
   if (!broken.ok()) context.TryCancel();
   const grpc::Status ended = stream->Finish();
-  const std::lock_guard lock(impl_->mutex);
-  impl_->witnessing = nullptr;
-  if (impl_->stopped) return absl::CancelledError("the witness was stopped");
-  if (!broken.ok()) return broken;
-  return proto::FromGrpcStatus(ended, impl_->peer);
+  return impl_->Leave(&context, broken, proto::FromGrpcStatus(ended, impl_->peer));
 }
 
 absl::Status Connection::Answer(const std::string& job, bool approve, const std::string& reason) {

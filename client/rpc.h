@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
+#include "client/site_folder.h"
 #include "client/update.h"
 #include "ledger_anchor/witness_pipe.h"
 
@@ -25,6 +26,9 @@ struct Credentials {
   std::string certificate_pem;
   std::string key_pem;
 };
+
+// Of a site that has joined. NotFound: a file is missing.
+absl::StatusOr<Credentials> ReadCredentials(const SiteFolder& folder);
 
 struct JobOffer {
   std::string job;

@@ -270,26 +270,26 @@ absl::StatusOr<PolicyResult> CheckPolicy(const Policy& policy, absl::string_view
                    policy.members[*policy.quorum].name, "\""));
 }
 
-absl::Status CheckFaults(const Policy& policy, uint64_t faults) {
-  if (!policy.quorum) return absl::OkStatus();
+absl::StatusOr<FlatQuorum> FlatQuorumOf(const Policy& policy) {
   const PolicyMember& quorum = policy.members[*policy.quorum];
-  uint64_t n = 1;
-  uint64_t q = 1;
-  if (!quorum.key) {
-    n = quorum.members.size();
-    q = quorum.threshold;
-    for (const size_t member : quorum.members) {
-      if (!policy.members[member].key) {
-        return absl::PermissionDeniedError(absl::StrCat(
-            "the quorum \"", quorum.name, "\" nests the group \"", policy.members[member].name,
-            "\"; only a flat k-of-n quorum can be vouched for"));
-      }
+  if (quorum.key) return FlatQuorum{};
+  for (const size_t member : quorum.members) {
+    if (!policy.members[member].key) {
+      return absl::PermissionDeniedError(absl::StrCat(
+          "the quorum \"", quorum.name, "\" nests the group \"", policy.members[member].name,
+          "\"; only a flat k-of-n quorum can be vouched for"));
     }
   }
-  if (2 * q > n + faults) return absl::OkStatus();
+  return FlatQuorum{.n = quorum.members.size(), .q = quorum.threshold};
+}
+
+absl::Status CheckFaults(const Policy& policy, uint64_t faults) {
+  if (!policy.quorum) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(const FlatQuorum flat, FlatQuorumOf(policy));
+  if (2 * flat.q > flat.n + faults) return absl::OkStatus();
   return absl::PermissionDeniedError(
-      absl::StrCat("a quorum of ", q, " of ", n, " witnesses does not cover ", faults,
-                   " dishonest ones; at least ", SmallestQuorum(n, faults), " must sign"));
+      absl::StrCat("a quorum of ", flat.q, " of ", flat.n, " witnesses does not cover ", faults,
+                   " dishonest ones; at least ", SmallestQuorum(flat.n, faults), " must sign"));
 }
 
 }  // namespace hilum::ledger_anchor

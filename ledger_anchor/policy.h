@@ -70,6 +70,13 @@ struct PolicyResult {
 absl::StatusOr<PolicyResult> CheckPolicy(const Policy& policy, absl::string_view note,
                                          const QuorumOptions& options);
 
+// q of n witnesses. Of a policy with a quorum. PermissionDenied: it nests groups, which nobody here
+// vouches for.
+struct FlatQuorum {
+  uint64_t n = 1, q = 1;
+};
+absl::StatusOr<FlatQuorum> FlatQuorumOf(const Policy& policy);
+
 // Whether two quorums always share an honest witness: 2q - n > faults (ledger.md 5.1).
 // OK for `quorum none`. PermissionDenied: it fails, or the quorum nests groups, which nobody here
 // vouches for.

@@ -19,6 +19,7 @@
 namespace hilum::ledger_anchor {
 
 inline constexpr size_t kAddCheckpointLimitBytes = 256 << 10;
+inline constexpr size_t kWitnessReplyLimitBytes = 64 << 10;
 inline constexpr size_t kWitnessProofLimit = 63;  // hashes of a consistency proof
 
 // What a log asks: "old <size>", the proof, an empty line, the checkpoint.

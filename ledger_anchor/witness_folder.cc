@@ -21,6 +21,11 @@ std::string SiteWitnessName(absl::string_view origin, absl::string_view site) {
   return absl::StrCat(origin, "/witness/", site);
 }
 
+std::string SiteOfWitness(absl::string_view origin, absl::string_view name) {
+  const bool is_site = absl::ConsumePrefix(&name, SiteWitnessName(origin, ""));
+  return is_site ? std::string(name) : std::string();
+}
+
 absl::StatusOr<std::string> CreateWitness(const fs::path& folder, absl::string_view name) {
   HILUM_RETURN_IF_ERROR(CheckKeyName(name));
   HILUM_RETURN_IF_ERROR(MakeFolder(folder));

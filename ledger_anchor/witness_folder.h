@@ -17,6 +17,9 @@ namespace hilum::ledger_anchor {
 // What the witness of a member of role site is called: ORIGIN/witness/SITE.
 std::string SiteWitnessName(absl::string_view origin, absl::string_view site);
 
+// The site whose witness has this name; empty: not one of a site.
+std::string SiteOfWitness(absl::string_view origin, absl::string_view name);
+
 // Makes the folder with a new key and an empty memory; returns the verifier key that logs and
 // policies name. InvalidArgument: the name is no key name. AlreadyExists: there is a witness.
 absl::StatusOr<std::string> CreateWitness(const std::filesystem::path& folder,

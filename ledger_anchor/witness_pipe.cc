@@ -8,7 +8,6 @@
 namespace hilum::ledger_anchor {
 namespace {
 
-constexpr size_t kReplyLimitBytes = 64 << 10;
 constexpr size_t kReplyHead = 3;
 
 std::string EncodeReply(const WitnessReply& reply) {
@@ -45,7 +44,7 @@ absl::StatusOr<WitnessReply> CallWitnessPipe(const PipeEnds& ends, WitnessCall c
   const absl::Time end = absl::Now() + limit;
   const char kind = static_cast<char>(call);
   HILUM_RETURN_IF_ERROR(WriteFrame(ends, absl::StrCat(absl::string_view(&kind, 1), body), end));
-  absl::StatusOr<std::string> frame = ReadFrame(ends, kReplyLimitBytes, end);
+  absl::StatusOr<std::string> frame = ReadFrame(ends, kWitnessReplyLimitBytes, end);
   if (absl::IsCancelled(frame.status()))
     return absl::UnavailableError("the witness's process ended");
   if (absl::IsInvalidArgument(frame.status())) {

@@ -40,12 +40,10 @@ bool AllFinite(std::span<const float> values) {
 
 // Each step frees and takes the same tensors. As it comes, glibc gives their pages back to the
 // system, which maps and clears them again: a quarter of a small network's training time. So the
-// process keeps what its largest batch took. Nor does it keep lists of small freed pieces apart,
-// which glibc joins again at each large one that is freed.
+// process keeps what its largest batch took.
 void KeepFreedMemory() {
   static const bool kept = mallopt(M_MMAP_THRESHOLD, 32 << 20) != 0 &&
-                           mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max()) != 0 &&
-                           mallopt(M_MXFAST, 0) != 0;
+                           mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max()) != 0;
   static_cast<void>(kept);
 }
 

@@ -105,6 +105,18 @@ class WitnessesTest : public testing::Test {
       HILUM_ASSERT_OK(witnesses_->Attach(absl::StrCat("w", i, ".example"), near_[i]));
     }
   }
+  void KeepCopy() {
+    log_.reset();
+    fs::copy(folder_.path() / "ledger", folder_.path() / "copy", fs::copy_options::recursive);
+    Open();
+  }
+  void RestoreCopy() {
+    witnesses_.reset();
+    log_.reset();
+    fs::remove_all(folder_.path() / "ledger");
+    fs::rename(folder_.path() / "copy", folder_.path() / "ledger");
+    Open();
+  }
   void Grow() {
     const auto entry = federation_.Draft(ledger_anchor::Incident{
         "stale", 0, absl::StrCat("thing-", federation_.texts.size()), ledger_anchor::H("e")});
@@ -194,19 +206,12 @@ TEST_F(WitnessesTest, CosignaturesAreRenewed) {
 }
 
 TEST_F(WitnessesTest, AnOlderCopyOfTheLogIsContradicted) {
-  const fs::path copy = folder_.path() / "copy";
-  log_.reset();
-  fs::copy(folder_.path() / "ledger", copy, fs::copy_options::recursive);
-  Open();
+  KeepCopy();
   Start();
   Grow();
   Grow();
   ASSERT_TRUE(PublishedSoon(3));
-  witnesses_.reset();
-  log_.reset();
-  fs::remove_all(folder_.path() / "ledger");
-  fs::rename(copy, folder_.path() / "ledger");
-  Open();
+  RestoreCopy();
   Start();
   ASSERT_TRUE(Soon([&] {
     const absl::MutexLock lock(&mutex_);
@@ -216,18 +221,11 @@ TEST_F(WitnessesTest, AnOlderCopyOfTheLogIsContradicted) {
 }
 
 TEST_F(WitnessesTest, AContradictionCountsAlsoAfterAFault) {
-  const fs::path copy = folder_.path() / "copy";
-  log_.reset();
-  fs::copy(folder_.path() / "ledger", copy, fs::copy_options::recursive);
-  Open();
+  KeepCopy();
   Start();
   Grow();
   ASSERT_TRUE(PublishedSoon(2));
-  witnesses_.reset();
-  log_.reset();
-  fs::remove_all(folder_.path() / "ledger");
-  fs::rename(copy, folder_.path() / "ledger");
-  Open();
+  RestoreCopy();
   for (const auto& witness : near_) witness->away = true;
   near_[0]->away = false;
   near_[0]->lies = true;
