@@ -66,6 +66,7 @@ void ReadTraining(TomlReader& reader, proto::TrainingPlan& training) {
   reader.Integer("local_epochs", training.local_epochs, 1, 100);
   reader.Integer("batch_size", training.batch_size, 1, 1024);
   reader.Bool("balance_classes", training.balance_classes);
+  reader.Bool("keep_optimizer", training.keep_optimizer);
   reader.Real("augment", training.augment, {.min = 0, .max = 2});
   reader.Real("prox_mu", training.prox_mu, {.min = 0, .max = 10});
   reader.Real("max_gradient_norm", training.max_gradient_norm, {.min = 0, .max = 1e6});

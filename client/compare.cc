@@ -144,12 +144,15 @@ void Comparison::CountStep() {
   if (options_.on_progress) options_.on_progress(steps_done_, steps_total_);
 }
 
-// Round by round, as a site of the federation trains: the optimizer starts afresh in each.
+// Round by round, as a site of the federation trains; so the optimizer starts afresh in each,
+// unless the job keeps it.
 absl::Status Comparison::TrainOne(const InitialModel& initial, Candidate& candidate) {
   HILUM_ASSIGN_OR_RETURN(models::Network network, LoadForComparison(initial));
   const models::TrainingSet set = SetOf(candidate.samples, height_, width_);
   const models::TrainHooks hooks{.on_step = [&](const models::TrainProgress&) { CountStep(); },
                                  .cancel = options_.cancel};
+  models::OptimizerMemory memory;
+  models::OptimizerMemory* const kept = options_.plan.training.keep_optimizer ? &memory : nullptr;
   for (uint64_t round = 1; round <= options_.plan.rounds; ++round) {
     HILUM_ASSIGN_OR_RETURN(
         const models::TrainOptions recipe,
@@ -157,7 +160,8 @@ absl::Status Comparison::TrainOne(const InitialModel& initial, Candidate& candid
                        {.first_round = round,
                         .n_samples = static_cast<int64_t>(candidate.samples.size()),
                         .seed = SeedOf(options_.plan, round, candidate.name, secret_)}));
-    const absl::StatusOr<models::TrainResult> trained = models::Train(network, set, recipe, hooks);
+    const absl::StatusOr<models::TrainResult> trained =
+        models::Train(network, set, recipe, hooks, kept);
     if (!trained.ok()) {
       return absl::Status(trained.status().code(),
                           absl::StrCat(candidate.name, ": ", trained.status().message()));

@@ -44,6 +44,7 @@ absl::StatusOr<LocalDataset> BuildDataset(State& state, const FilmCache& cache,
   HILUM_ASSIGN_OR_RETURN(const std::vector<FilmRecord> films, state.Films());
   const ActiveSet active = ActiveSet::Build(consents, options.now_s);
   Manifest manifest(options.secret, options.round_context);
+  Manifest lasting(options.secret, "films");
   std::set<std::string> left_out;
   LocalDataset dataset;
   for (const FilmRecord& film : films) {
@@ -75,10 +76,12 @@ absl::StatusOr<LocalDataset> BuildDataset(State& state, const FilmCache& cache,
     HILUM_ASSIGN_OR_RETURN(ConsentedVolume consented, ConsentGate(std::move(prepared), active));
     dataset.samples.push_back(ToSample(std::move(consented), label));
     manifest.Add(film.pid, film.sop, film.cache_digest);
+    lasting.Add(film.pid, film.sop, film.cache_digest);
   }
   dataset.n_patients = manifest.n_patients();
   dataset.n_left_out = left_out.size();
   dataset.manifest_root = manifest.Root();
+  dataset.films = lasting.Root();
   if (dataset.samples.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(
         "no film of this site may be used for job ", plan.job, ": ", left_out.size(),

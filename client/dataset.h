@@ -44,6 +44,7 @@ struct LocalDataset {
   uint64_t n_other_labels = 0;  // films whose label is none of the job's classes
   uint64_t n_outside_age = 0;   // films of patients below the job's age range
   Digest manifest_root{};
+  Digest films{};  // the same commitment without the round: equal while the films are the same
 };
 
 struct DatasetOptions {

@@ -9,6 +9,7 @@
 #include "base/status_macros.h"
 #include "client/dataset.h"
 #include "client/network.h"
+#include "client/optimizer_memory.h"
 #include "client/train.h"
 #include "crypto/hash.h"
 #include "models/architecture.h"
@@ -262,6 +263,25 @@ absl::StatusOr<LocalDataset> Films(const RoundContext& context, const CheckedRou
   return dataset;
 }
 
+absl::StatusOr<LocalWeights> Train(const RoundContext& context, const CheckedRound& round,
+                                   const LocalDataset& dataset, const VerifiedModel& model) {
+  const bool keeps = round.plan.training.keep_optimizer;
+  const OptimizerFolder folder(context.folder.optimizer(), round.facts.job, dataset.films);
+  models::OptimizerMemory memory;
+  if (keeps) memory = folder.Before(round.facts.round, round.plan.spec.n_params());
+  HILUM_ASSIGN_OR_RETURN(LocalWeights local,
+                         TrainLocally(model, round.plan, dataset,
+                                      {.round = round.facts.round,
+                                       .seed = SeedOf(round.plan, round.facts.round,
+                                                      context.options.site, context.secret),
+                                       .threads = context.options.threads,
+                                       .on_progress = context.on_training,
+                                       .cancel = context.cancel,
+                                       .memory = keeps ? &memory : nullptr}));
+  if (keeps) HILUM_RETURN_IF_ERROR(folder.Keep(round.facts.round, memory));
+  return local;
+}
+
 absl::StatusOr<SignedUpdate> TrainAndStore(const RoundContext& context, const CheckedRound& round,
                                            RoundRecord record) {
   const absl::StatusOr<LocalDataset> films = Films(context, round);
@@ -280,14 +300,7 @@ absl::StatusOr<SignedUpdate> TrainAndStore(const RoundContext& context, const Ch
        {"films", record.n_films},
        {"patients_left_out_without_consent", record.n_left_out}});
   HILUM_ASSIGN_OR_RETURN(const VerifiedModel model, BaseModel(context, round));
-  HILUM_ASSIGN_OR_RETURN(const LocalWeights local,
-                         TrainLocally(model, round.plan, dataset,
-                                      {.round = round.facts.round,
-                                       .seed = SeedOf(round.plan, round.facts.round,
-                                                      context.options.site, context.secret),
-                                       .threads = context.options.threads,
-                                       .on_progress = context.on_training,
-                                       .cancel = context.cancel}));
+  HILUM_ASSIGN_OR_RETURN(const LocalWeights local, Train(context, round, dataset, model));
   record.loss = local.mean_loss();
   HILUM_ASSIGN_OR_RETURN(SignedUpdate update, MakeUpdate(context, round, local, model, record));
   HILUM_RETURN_IF_ERROR(StoreUpdate(context.folder.outbox(), update, record));

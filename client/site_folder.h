@@ -57,7 +57,8 @@ struct SiteFolder {
   fs::path database() const { return root / "state.sqlite"; }
   fs::path cache() const { return root / "cache"; }
   fs::path models() const { return root / "models"; }
-  fs::path outbox() const { return root / "outbox"; }  // updates, until their round is over
+  fs::path optimizer() const { return root / "optimizer"; }  // memories of jobs (keep_optimizer)
+  fs::path outbox() const { return root / "outbox"; }        // updates, until their round is over
   fs::path logs() const { return root / "logs"; }
   fs::path lock() const { return root / "run.lock"; }  // held by the agent
 };

@@ -89,7 +89,7 @@ absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const prot
   }
   const models::TrainingSet set = SetOf(dataset.samples, dataset.height, dataset.width);
   HILUM_ASSIGN_OR_RETURN(const models::TrainResult result,
-                         models::Train(network, set, options, hooks));
+                         models::Train(network, set, options, hooks, training.memory));
   LocalWeights local;
   local.flat_ = network.Flat();
   local.mean_loss_ = result.mean_loss;

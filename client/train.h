@@ -48,6 +48,7 @@ struct LocalTraining {
   int threads = 1;
   std::function<void(uint32_t percent)> on_progress;  // may be empty
   const std::atomic<bool>* cancel = nullptr;
+  models::OptimizerMemory* memory = nullptr;  // models::Train
 };
 
 // The plan's recipe for rounds first_round ... first_round + n_rounds - 1 on `n_samples` samples.

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -145,8 +146,13 @@ class Federation:
         self.programs.run("server", "policy", "--dir", self.server_dir, "--install")
         self.server.stop()
         self.start_server()
-        for name in self.site_names:
-            self.programs.run("site", "policy", policy, "--dir", self.site_dir(name))
+        self.at_each_site(lambda name: self.programs.run("site", "policy", policy, "--dir",
+                                                         self.site_dir(name)))
+
+    def at_each_site(self, action):
+        """Site -> result of action(site), for two sites at a time."""
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            return dict(zip(self.site_names, pool.map(action, self.site_names)))
 
     def import_films(self, name, source):
         return self.programs.json("site", "import", "--dir", self.site_dir(name), source)
@@ -163,8 +169,8 @@ class Federation:
             self.sites[name].wait_for("ready")
 
     def approve(self, job):
-        for name in self.site_names:
-            self.programs.run("site", "approve", job, "--dir", self.site_dir(name))
+        self.at_each_site(lambda name: self.programs.run("site", "approve", job, "--dir",
+                                                         self.site_dir(name)))
 
     def credentials(self):
         """What the ML lead's commands need beside the verb."""

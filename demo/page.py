@@ -71,15 +71,17 @@ def closed_round_lines(status, evaluations):
     done = ready(evaluations)
     for summary in status["history"]:
         number = summary["round"]
-        if summary["status"] == "open" or (summary["status"] == "ok" and number not in done):
+        waits = number in evaluations and number not in done
+        quiet = summary["status"] == "ok" and number not in done and not summary["dropped"]
+        if summary["status"] == "open" or waits or quiet:
             continue
         text = f"round {number} {summary['status']}: {len(summary['cohort'])} sites"
         if summary["dropped"]:
             text += f", dropped {', '.join(summary['dropped'])}"
         if summary["status"] == "ok":
-            metrics = done[number]["metrics"]
-            text += (f", {summary['total_weight']} films, mean loss {summary['mean_loss']:.3f}"
-                     f" | common test films: balanced accuracy {interval(metrics)}")
+            text += f", {summary['total_weight']} films, mean loss {summary['mean_loss']:.3f}"
+        if number in done:
+            text += f" | common test films: balanced accuracy {interval(done[number]['metrics'])}"
         lines.append(text)
     return lines
 
@@ -139,12 +141,18 @@ def metrics_section(summary):
 
 
 def rounds_section(summary):
-    lines = []
+    """A line for each run of rounds that went alike."""
+    runs = []  # [first, last, how it went]
     for entry in summary["rounds"]:
-        cohort = entry["cohort"]["items"]
         dropped = entry["dropped"]["items"]
-        text = f"round {entry['round']}: {entry['status']}, {len(cohort)} sites counted"
-        lines.append(text + (f", dropped: {', '.join(dropped)}" if dropped else ""))
+        text = f"{entry['status']}, {len(entry['cohort']['items'])} sites counted"
+        text += f", dropped: {', '.join(dropped)}" if dropped else ""
+        if runs and runs[-1][2] == text:
+            runs[-1][1] = entry["round"]
+        else:
+            runs.append([entry["round"], entry["round"], text])
+    lines = [f"round {first}: {text}" if first == last else f"rounds {first} to {last}: {text}"
+             for first, last, text in runs]
     return lines + [f"! {event}" for event in summary["events"]]
 
 

@@ -22,14 +22,17 @@ FEDERATION_NAME = "demo.hilum.example"
 JOB = "cxr-demo"
 KILLED_SITE = "hospital-a"  # the largest: it trains longest, so the blow cannot come too late
 KILL_ROUND = 2
-POLL_S = 0.5
+ROUNDS = 36
+EVALUATIONS = 9  # of the rounds' models, on the common test films
+POLL_S = 1
 POLL_SOON_S = 0.1  # while a blow is due: it must not come too late
 JOB_LIMIT_S = 900
 
 
 def parse_arguments(arguments):
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__.split("\n\n")[0])
-    parser.add_argument("--rounds", type=int, default=12, metavar="N", help="rounds in all (12)")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, metavar="N",
+                        help=f"rounds in all ({ROUNDS})")
     parser.add_argument("--seed", type=int, default=7, metavar="N",
                         help="fixes training and rounding, never keys (7)")
     parser.add_argument("--dir", type=Path, metavar="D",
@@ -72,8 +75,8 @@ def write_job(options, folder):
     """demo/job.toml with this run's seed, and the rounds of its first launch."""
     first = options.rounds if options.rounds == 1 else (options.rounds + 1) // 2
     text = (ROOT / "demo/job.toml").read_text(encoding="utf-8")
-    for old, new in (("rounds = 12\nseed = 7", f"rounds = {first}\nseed = {options.seed}"),
-                     ("schedule_rounds = 12", f"schedule_rounds = {options.rounds}"),
+    for old, new in ((f"rounds = {ROUNDS}\nseed = 7", f"rounds = {first}\nseed = {options.seed}"),
+                     (f"schedule_rounds = {ROUNDS}", f"schedule_rounds = {options.rounds}"),
                      ("--seed 7", f"--seed {options.seed}")):
         if old not in text:
             raise DemoError(f"demo/job.toml does not hold {old!r}")
@@ -111,16 +114,13 @@ class Demo:
 
     def create(self):
         self.federation.create(FEDERATION_NAME)
-        for name in self.federation.site_names:
+        for name in self.federation.site_names:  # one by one: the ledger's order gives the indexes
             self.federation.join(name)
         self.federation.appoint_witnesses()
 
     def import_films(self):
-        names = self.federation.site_names
-        with ThreadPoolExecutor(max_workers=2) as pool:
-            reports = pool.map(lambda name: self.federation.import_films(
-                name, self.data / "sites" / name), names)
-            return dict(zip(names, reports))
+        return self.federation.at_each_site(
+            lambda name: self.federation.import_films(name, self.data / "sites" / name))
 
     def launch(self):
         self.federation.start_sites()
@@ -200,10 +200,12 @@ class Demo:
                 current == self.options.kill_server and not self.server_killed)
 
     def evaluate_new_rounds(self, status):
-        """Tests each closed round's model on the common films, in the background."""
+        """Tests every few rounds' model on the common films, in the background."""
+        step = max(1, self.options.rounds // EVALUATIONS)
         for summary in status["history"]:
             number = summary["round"]
-            if summary["status"] == "ok" and number not in self.evaluations:
+            due = number % step == 0 or number == self.options.rounds
+            if due and summary["status"] == "ok" and number not in self.evaluations:
                 self.evaluations[number] = self.evaluator.submit(self.evaluate, number)
 
     def evaluate(self, number):

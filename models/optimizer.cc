@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <utility>
 
 namespace hilum::models {
 namespace {
@@ -42,16 +43,19 @@ double LearningRateAt(const TrainOptions& options, int64_t step) {
   return 0;
 }
 
-OptimizerState::OptimizerState(const TrainOptions& options, int64_t n_params)
+OptimizerState::OptimizerState(const TrainOptions& options, int64_t n_params,
+                               OptimizerMemory memory)
     : optimizer_(options.optimizer),
       momentum_(options.momentum),
       weight_decay_(options.weight_decay),
-      first_(n_params, 0.0f),
-      second_(options.optimizer == Optimizer::kAdamW ? n_params : 0, 0.0f) {}
+      memory_(std::move(memory)) {
+  memory_.first.resize(n_params, 0.0f);
+  memory_.second.resize(options.optimizer == Optimizer::kAdamW ? n_params : 0, 0.0f);
+}
 
 void OptimizerState::Step(double learning_rate, std::span<const float> gradient,
                           std::span<float> weights) {
-  ++n_steps_;
+  ++memory_.n_steps;
   if (optimizer_ == Optimizer::kAdamW) {
     StepAdamW(learning_rate, gradient, weights);
   } else {
@@ -61,16 +65,18 @@ void OptimizerState::Step(double learning_rate, std::span<const float> gradient,
 
 void OptimizerState::StepAdamW(double learning_rate, std::span<const float> gradient,
                                std::span<float> weights) {
-  const double n = static_cast<double>(n_steps_);
+  const double n = static_cast<double>(memory_.n_steps);
   const float keep = static_cast<float>(1 - learning_rate * weight_decay_);
   const float size = static_cast<float>(learning_rate / (1 - std::pow(kBeta1, n)));
   const float correction = static_cast<float>(std::sqrt(1 - std::pow(kBeta2, n)));
+  float* const first = memory_.first.data();
+  float* const second = memory_.second.data();
   for (size_t i = 0; i < weights.size(); ++i) {
     const float g = gradient[i];
-    first_[i] = kBeta1 * first_[i] + (1 - kBeta1) * g;
-    second_[i] = kBeta2 * second_[i] + (1 - kBeta2) * g * g;
+    first[i] = kBeta1 * first[i] + (1 - kBeta1) * g;
+    second[i] = kBeta2 * second[i] + (1 - kBeta2) * g * g;
     weights[i] =
-        weights[i] * keep - size * first_[i] / (std::sqrt(second_[i]) / correction + kEpsilon);
+        weights[i] * keep - size * first[i] / (std::sqrt(second[i]) / correction + kEpsilon);
   }
 }
 
@@ -79,8 +85,8 @@ void OptimizerState::StepSgd(double learning_rate, std::span<const float> gradie
   const float rate = static_cast<float>(learning_rate);
   for (size_t i = 0; i < weights.size(); ++i) {
     const float g = gradient[i] + weight_decay_ * weights[i];
-    first_[i] = momentum_ * first_[i] + g;
-    weights[i] -= rate * first_[i];
+    memory_.first[i] = momentum_ * memory_.first[i] + g;
+    weights[i] -= rate * memory_.first[i];
   }
 }
 

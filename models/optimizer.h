@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <span>
-#include <vector>
+#include <utility>
 
 #include "models/train.h"
 
@@ -14,10 +14,13 @@ namespace hilum::models {
 // computes them.
 class OptimizerState {
  public:
-  OptimizerState(const TrainOptions& options, int64_t n_params);
+  // Goes on from `memory`, whose vectors are empty or [n_params].
+  OptimizerState(const TrainOptions& options, int64_t n_params, OptimizerMemory memory = {});
 
   // One step with rate `learning_rate`. weights and gradient are [n_params].
   void Step(double learning_rate, std::span<const float> gradient, std::span<float> weights);
+
+  OptimizerMemory TakeMemory() && { return std::move(memory_); }
 
  private:
   void StepAdamW(double learning_rate, std::span<const float> gradient, std::span<float> weights);
@@ -26,9 +29,7 @@ class OptimizerState {
   Optimizer optimizer_;
   float momentum_;
   float weight_decay_;
-  int64_t n_steps_ = 0;
-  std::vector<float> first_;   // Adam's first moment, or SGD's momentum
-  std::vector<float> second_;  // Adam's second moment
+  OptimizerMemory memory_;
 };
 
 // gradient += mu * (weights - start).

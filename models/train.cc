@@ -103,6 +103,21 @@ absl::Status CheckSet(const TrainingSet& set, const Network& network) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMemory(const OptimizerMemory& memory, const TrainOptions& options,
+                         int64_t n_params) {
+  const bool adamw = options.optimizer == Optimizer::kAdamW;
+  const auto fits = [&](size_t size, bool used) {
+    return size == 0 || (used && size == static_cast<size_t>(n_params));
+  };
+  if (memory.n_steps >= 0 && memory.n_steps <= kMaxSteps && fits(memory.first.size(), true) &&
+      fits(memory.second.size(), adamw)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the optimizer's memory is of ", memory.n_steps, " steps with ", memory.first.size(), " and ",
+      memory.second.size(), " values; ", n_params, " and ", adamw ? n_params : 0, " are needed"));
+}
+
 // Reads and changes the samples of one step.
 class BatchReader {
  public:
@@ -198,8 +213,9 @@ absl::Status NotFinite(absl::string_view what, int64_t step, const TrainOptions&
 }
 
 absl::StatusOr<TrainResult> Run(Session& session, BatchReader& batch, const TrainOptions& options,
-                                const TrainHooks& hooks) {
-  OptimizerState optimizer(options, static_cast<int64_t>(session.weights().size()));
+                                const TrainHooks& hooks, OptimizerMemory* memory) {
+  OptimizerState optimizer(options, static_cast<int64_t>(session.weights().size()),
+                           memory != nullptr ? *memory : OptimizerMemory{});
   TrainResult result;
   double loss_sum = 0;
   for (int64_t step = 0; step < options.n_steps; ++step) {
@@ -226,6 +242,7 @@ absl::StatusOr<TrainResult> Run(Session& session, BatchReader& batch, const Trai
   }
   result.mean_loss = loss_sum / static_cast<double>(result.n_samples_seen);
   session.Keep();
+  if (memory != nullptr) *memory = std::move(optimizer).TakeMemory();
   return result;
 }
 
@@ -280,15 +297,19 @@ absl::StatusOr<TrainingSet> InMemory(int channels, int height, int width, std::v
 }
 
 absl::StatusOr<TrainResult> Train(Network& network, const TrainingSet& set,
-                                  const TrainOptions& options, const TrainHooks& hooks) {
+                                  const TrainOptions& options, const TrainHooks& hooks,
+                                  OptimizerMemory* memory) {
   HILUM_RETURN_IF_ERROR(CheckOptions(options));
   HILUM_RETURN_IF_ERROR(CheckSet(set, network));
+  if (memory != nullptr) {
+    HILUM_RETURN_IF_ERROR(CheckMemory(*memory, options, network.spec().n_params()));
+  }
   HILUM_RETURN_IF_ERROR(UseThreads(options.n_threads));
   const auto begin = std::chrono::steady_clock::now();
   return CatchTorch([&]() -> absl::StatusOr<TrainResult> {
     Session session(network.impl());
     BatchReader batch(set, options);
-    HILUM_ASSIGN_OR_RETURN(TrainResult result, Run(session, batch, options, hooks));
+    HILUM_ASSIGN_OR_RETURN(TrainResult result, Run(session, batch, options, hooks, memory));
     const auto taken = std::chrono::steady_clock::now() - begin;
     result.seconds = std::chrono::duration<double>(taken).count();
     return result;

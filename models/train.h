@@ -93,19 +93,28 @@ struct TrainResult {
   double seconds = 0;
 };
 
+// What an optimizer remembers beyond the weights: its moments. Empty: nothing yet.
+struct OptimizerMemory {
+  int64_t n_steps = 0;        // taken so far
+  std::vector<float> first;   // AdamW's first moment, SGD's momentum; [n_params] or empty
+  std::vector<float> second;  // AdamW's second moment; [n_params] or empty
+};
+
 // ceil(n_samples / batch): the steps in which every sample could be seen once.
 int64_t StepsPerEpoch(int64_t n_samples, int batch);
 
 // The learning rate of step `step` of `options.total_steps`.
 double LearningRateAt(const TrainOptions& options, int64_t step);
 
-// Trains `network` in place. The optimizer starts without a memory of earlier calls.
-// On the CPU the same network, set and options give the same bits, whatever else ran before.
-// InvalidArgument: options or set out of range. DataLoss: the loss or a weight became NaN or
-// infinite; the network is then as it was before the call. Cancelled: the flag was set; likewise.
-// Errors of `set.read` are passed on.
+// Trains `network` in place. The optimizer starts with `memory` and leaves its own there; without
+// one it starts afresh and forgets. When the call fails, `memory` stays as it was. On the CPU the
+// same network, set, options and memory give the same bits, whatever ran before. InvalidArgument:
+// options, set or memory out of range or of another size. DataLoss: the loss or a weight became NaN
+// or infinite; the network is then as it was before the call. Cancelled: the flag was set;
+// likewise. Errors of `set.read` are passed on.
 absl::StatusOr<TrainResult> Train(Network& network, const TrainingSet& set,
-                                  const TrainOptions& options, const TrainHooks& hooks = {});
+                                  const TrainOptions& options, const TrainHooks& hooks = {},
+                                  OptimizerMemory* memory = nullptr);
 
 }  // namespace hilum::models
 

@@ -125,6 +125,7 @@ Json TrainingToJson(const TrainingPlan& training) {
           {"local_epochs", static_cast<uint64_t>(training.local_epochs)},
           {"batch_size", static_cast<uint64_t>(training.batch_size)},
           {"balance_classes", training.balance_classes},
+          {"keep_optimizer", training.keep_optimizer},
           {"augment", Decimal(training.augment)},
           {"prox_mu", Decimal(training.prox_mu)},
           {"max_gradient_norm", Decimal(training.max_gradient_norm)}};
@@ -185,6 +186,7 @@ absl::StatusOr<TrainingPlan> TrainingFromJson(const Json& json) {
                         .local_epochs = Number(fields, "local_epochs"),
                         .batch_size = Number(fields, "batch_size"),
                         .balance_classes = fields.Flag("balance_classes"),
+                        .keep_optimizer = fields.Flag("keep_optimizer"),
                         .augment = fields.Decimal("augment"),
                         .prox_mu = fields.Decimal("prox_mu"),
                         .max_gradient_norm = fields.Decimal("max_gradient_norm")};

@@ -36,6 +36,7 @@ struct TrainingPlan {
   int local_epochs = 1;               // 1..100
   int batch_size = 8;                 // 1..1024
   bool balance_classes = true;        // each batch draws the classes equally
+  bool keep_optimizer = false;        // its moments stay at the site from round to round
   double augment = 1.0;               // 0: none; 1: the ranges of docs/models.md; never a flip
   double prox_mu = 0.0;               // FedProx; only with strategy "fedprox"
   double max_gradient_norm = 0.0;     // 0: gradients are not clipped

@@ -24,7 +24,8 @@ constexpr char kPlan[] =
     R"("rounds":1,"seed":7,"spec":{"architecture":"test-net",)"
     R"("tensors":[{"name":"a","shape":[2,3]},)"
     R"({"name":"b","shape":[]}]},"strategy":{"name":"fedavg","server_learning_rate":"1"},)"
-    R"("training":{"augment":"1","balance_classes":true,"batch_size":8,"learning_rate":"0.001",)"
+    R"("training":{"augment":"1","balance_classes":true,"batch_size":8,"keep_optimizer":false,)"
+    R"("learning_rate":"0.001",)"
     R"("local_epochs":1,"max_gradient_norm":"0","momentum":"0.9","optimizer":"adamw",)"
     R"("prox_mu":"0","schedule":"constant","schedule_rounds":0,"weight_decay":"0"},"v":1})";
 

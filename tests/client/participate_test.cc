@@ -113,6 +113,43 @@ TEST(TakePart, TheSecondRoundFollowsTheFirst) {
   EXPECT_THAT(site.Take(notice), StatusIs(StatusCode::kDataLoss, ""));
 }
 
+// A job whose sites keep their optimizer; its first round is taken and closed, its second is open.
+void OpenSecondRound(RoundSite& site, bool keep) {
+  site.plan.training.keep_optimizer = keep;
+  site.plan_bytes = proto::EncodeRoundPlan(site.plan).value();
+  site.Approve(site.plan_bytes);
+  site.OpenRound();
+  HILUM_EXPECT_OK(site.Take());
+  site.CloseRound();
+  site.OpenRound();
+}
+
+TEST(TakePart, AKeptOptimizerGoesOnFromTheRoundBefore) {
+  RoundSite kept, fresh;
+  OpenSecondRound(kept, true);
+  OpenSecondRound(fresh, false);
+  HILUM_ASSERT_OK_AND_ASSIGN(const SignedUpdate first, kept.Take());
+  HILUM_ASSERT_OK_AND_ASSIGN(const SignedUpdate other, fresh.Take());
+  EXPECT_NE(WordsOf(first), WordsOf(other));
+  EXPECT_FALSE(fs::exists(fresh.folder.optimizer()));
+  // After a crash the second round is trained from where the first one ended, not the second.
+  fs::remove_all(kept.folder.outbox());
+  HILUM_ASSERT_OK_AND_ASSIGN(const SignedUpdate again, kept.Take());
+  EXPECT_EQ(WordsOf(first), WordsOf(again));
+}
+
+TEST(TakePart, ARevokedPatientLeavesNoTraceInTheOptimizer) {
+  const auto second_round = [](bool keep) {
+    RoundSite site;
+    OpenSecondRound(site, keep);
+    std::vector<ConsentRecord> consents = site.state->Consents().value();
+    consents[0].consent.permits = false;
+    HILUM_EXPECT_OK(site.state->PutConsent(consents[0]));
+    return WordsOf(site.Take().value());
+  };
+  EXPECT_EQ(second_round(true), second_round(false));
+}
+
 TEST(TakePart, OldModelsDoNotPileUp) {
   RoundSite site(2);
   site.plan.rounds = 4;

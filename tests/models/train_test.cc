@@ -93,6 +93,49 @@ TEST(Train, ARoundIsASliceOfTheSchedule) {
   EXPECT_EQ(whole.Flat(), slices.Flat());
 }
 
+// With the moments kept, this is so for AdamW and for momentum too.
+TEST(Train, AnOptimizerThatIsKeptGoesOnAsIfNothingHadCome) {
+  const TrainingSet set = Separable(10, 1);
+  for (const Optimizer optimizer : {Optimizer::kAdamW, Optimizer::kSgd}) {
+    TrainOptions options = Steps(8);
+    options.optimizer = optimizer;
+    Network whole = SmallNetwork(1), kept = SmallNetwork(1), forgot = SmallNetwork(1);
+    HILUM_ASSERT_OK(Train(whole, set, options));
+    OptimizerMemory memory;
+    for (int64_t first : {0, 3}) {
+      options.first_step = first;
+      options.n_steps = first == 0 ? 3 : 5;
+      HILUM_ASSERT_OK(Train(kept, set, options, {}, &memory));
+      HILUM_ASSERT_OK(Train(forgot, set, options));
+    }
+    EXPECT_EQ(memory.n_steps, 8);
+    EXPECT_EQ(whole.Flat(), kept.Flat());
+    EXPECT_NE(whole.Flat(), forgot.Flat());
+  }
+}
+
+TEST(Train, AMemoryThatDoesNotFitIsRefused) {
+  const TrainingSet set = Separable(4, 1);
+  Network network = SmallNetwork(1);
+  const auto n = static_cast<size_t>(network.spec().n_params());
+  const auto refused = [&](OptimizerMemory memory, Optimizer optimizer = Optimizer::kAdamW) {
+    TrainOptions options = Steps(1);
+    options.optimizer = optimizer;
+    return Train(network, set, options, {}, &memory).status();
+  };
+  HILUM_EXPECT_OK(refused({.n_steps = 1, .first = std::vector<float>(n, 0.0f), .second = {}}));
+  EXPECT_THAT(
+      refused({.n_steps = 1, .first = std::vector<float>(n - 1), .second = {}}),
+      StatusIs(absl::StatusCode::kInvalidArgument, "the optimizer's memory is of 1 steps with"));
+  EXPECT_THAT(refused({.n_steps = 1, .first = {}, .second = std::vector<float>(n + 1)}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "are needed"));
+  EXPECT_THAT(
+      refused({.n_steps = 1, .first = {}, .second = std::vector<float>(n)}, Optimizer::kSgd),
+      StatusIs(absl::StatusCode::kInvalidArgument, "and 0 are needed"));
+  EXPECT_THAT(refused({.n_steps = -1, .first = {}, .second = {}}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "is of -1 steps"));
+}
+
 // One small step of plain SGD lowers the loss by rate * |gradient|^2, where the step itself gives
 // the gradient: the whole backward pass against the forward pass.
 TEST(Train, TheGradientIsTheSlopeOfTheLoss) {
@@ -155,6 +198,22 @@ TEST(Train, ACutGradientMovesNoFurtherThanItsNorm) {
   double squares = 0;
   for (size_t i = 0; i < start.size(); ++i) squares += std::pow(end[i] - start[i], 2);
   EXPECT_NEAR(std::sqrt(squares), 0.01, 1e-4);
+}
+
+TEST(Train, AMemoryStaysAsItWasWhenTheCallFails) {
+  const TrainingSet set = Separable(4, 1);
+  Network network = SmallNetwork(1);
+  OptimizerMemory memory;
+  HILUM_ASSERT_OK(Train(network, set, Steps(2), {}, &memory));
+  const OptimizerMemory before = memory;
+  std::atomic<bool> cancel = false;
+  const TrainHooks hooks{.on_step = [&](const TrainProgress& p) { cancel = p.step == 2; },
+                         .cancel = &cancel};
+  EXPECT_THAT(Train(network, set, Steps(4), hooks, &memory).status(),
+              StatusIs(absl::StatusCode::kCancelled, ""));
+  EXPECT_EQ(memory.n_steps, before.n_steps);
+  EXPECT_EQ(memory.first, before.first);
+  EXPECT_EQ(memory.second, before.second);
 }
 
 TEST(Train, CancelStopsBetweenStepsAndPutsTheWeightsBack) {

@@ -40,6 +40,7 @@ TEST(RoundPlan, EveryFieldComesBack) {
                    .local_epochs = 3,
                    .batch_size = 16,
                    .balance_classes = false,
+                   .keep_optimizer = true,
                    .augment = 0.5,
                    .prox_mu = 0.01,
                    .max_gradient_norm = 2};
@@ -56,6 +57,7 @@ TEST(RoundPlan, EveryFieldComesBack) {
   HILUM_ASSERT_OK_AND_ASSIGN(const RoundPlan read, ParseRoundPlan(text));
   EXPECT_EQ(*EncodeRoundPlan(read), text);
   EXPECT_EQ(read.training.learning_rate, 0.1 + 0.2);
+  EXPECT_TRUE(read.training.keep_optimizer);
   EXPECT_EQ(read.training.augment, 0.5);
   EXPECT_EQ(read.cohort.target, 5);
   EXPECT_EQ(read.aggregation.max_weight, 17u);
