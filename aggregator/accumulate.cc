@@ -10,11 +10,15 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "base/check.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "crypto/labels.h"
 #include "crypto/tree.h"
+#include "kernels/chunk_pipeline.h"
 #include "kernels/integer_sum.h"
 #include "privacy/quantize.h"
 
@@ -22,38 +26,83 @@ namespace hilum::aggregator {
 
 using kernels::Device;
 
+namespace {
+
+// 64 KiB: its bytes, its words and its part of S stay in the second-level cache.
+constexpr size_t kBlockWords = 16384;
+
+}  // namespace
+
 // S with one lock a chunk: uploads that are at different chunks do not wait for each other.
 struct RunningSum {
-  RunningSum(const ledger_anchor::Store* s, const VectorShape& v)
+  RunningSum(const ledger_anchor::Store* s, const VectorShape& v, const Compute& compute)
       : store(s),
         shape(v),
         n_chunks(static_cast<uint32_t>((v.n_coords + v.chunk_coords - 1) / v.chunk_coords)),
-        sums(v.n_coords),
+        pipeline(MakePipeline(v, compute)),
+        sums(pipeline == nullptr ? v.n_coords : 0),
         chunk_locks(std::make_unique<absl::Mutex[]>(n_chunks)) {}
+
+  // Null: S is made on the CPU.
+  static std::unique_ptr<kernels::ChunkPipeline> MakePipeline(const VectorShape& shape,
+                                                              const Compute& compute) {
+    if (compute.make_queues == nullptr) return nullptr;
+    absl::Status status;
+    if (auto queues = compute.make_queues(); queues.ok()) {
+      auto pipeline = kernels::ChunkPipeline::Create(
+          *std::move(queues), {.n_coords = static_cast<int64_t>(shape.n_coords),
+                               .chunk_coords = shape.chunk_coords,
+                               .budget_bytes = compute.device_budget_bytes});
+      if (pipeline.ok()) return *std::move(pipeline);
+      status = pipeline.status();
+    } else {
+      status = queues.status();
+    }
+    Log(LogLevel::kWarning, "the sum is made on the CPU",
+        {{"device", kernels::ToString(compute.device)}, {"reason", status}});
+    return nullptr;
+  }
 
   uint64_t WordsOf(uint32_t chunk) const {
     return std::min<uint64_t>(shape.chunk_coords,
                               shape.n_coords - uint64_t{chunk} * shape.chunk_coords);
   }
-  std::span<uint64_t> SumsOf(uint32_t chunk) {
-    return std::span(sums).subspan(uint64_t{chunk} * shape.chunk_coords, WordsOf(chunk));
+  // Where the words of a block, `first` of its chunk and on, are put before they are added: the
+  // CPU adds block by block, a GPU takes whole chunks.
+  std::span<uint32_t> PlaceOf(uint32_t chunk, size_t first, std::vector<uint32_t>& words) const {
+    const size_t n_chunk = WordsOf(chunk), n = std::min(kBlockWords, n_chunk - first);
+    const bool whole = pipeline != nullptr;
+    words.resize(whole ? n_chunk : n);
+    return std::span(words).subspan(whole ? first : 0, n);
   }
-  absl::Status Add(uint32_t chunk, std::span<const uint32_t> words) {
+  void AddBlock(uint32_t chunk, size_t first, std::span<const uint32_t> words, int sign = 1) {
+    if (pipeline != nullptr) return;
+    const uint64_t at = uint64_t{chunk} * shape.chunk_coords + first;
+    const std::span<uint64_t> part = std::span(sums).subspan(at, words.size());
     const absl::MutexLock lock(&chunk_locks[chunk]);
-    return kernels::AddWords(words, SumsOf(chunk), Device::kCpu);
+    HILUM_CHECK((sign > 0 ? kernels::AddWords(words, part, Device::kCpu)
+                          : kernels::SubtractWords(words, part, Device::kCpu))
+                    .ok());
   }
-  absl::Status Subtract(uint32_t chunk, std::span<const uint32_t> words) {
-    const absl::MutexLock lock(&chunk_locks[chunk]);
-    return kernels::SubtractWords(words, SumsOf(chunk), Device::kCpu);
+  // After the last block. A GPU that fails spoils S, not the uploads: they are in the store.
+  void AddChunk(uint32_t chunk, std::span<const uint32_t> words, int sign = 1) {
+    if (pipeline == nullptr || device_failed) return;
+    const absl::Status status =
+        sign > 0 ? pipeline->Add(chunk, words) : pipeline->Subtract(chunk, words);
+    if (status.ok() || device_failed.exchange(true)) return;
+    Log(LogLevel::kError, "the sum on the device is lost",
+        {{"device", kernels::ToString(pipeline->device())}, {"reason", status}});
   }
 
   const ledger_anchor::Store* const store;
   const VectorShape shape;
   const uint32_t n_chunks;
-  std::vector<uint64_t> sums;  // [D]; each part under its chunk's lock
+  const std::unique_ptr<kernels::ChunkPipeline> pipeline;
+  std::vector<uint64_t> sums;  // [D], each part under its chunk's lock; or empty: on the device
   std::unique_ptr<absl::Mutex[]> chunk_locks;
   std::atomic<uint32_t> n_counted{0};
   std::atomic<bool> broken{false};
+  std::atomic<bool> device_failed{false};
 
   absl::Mutex mutex;
   bool closed ABSL_GUARDED_BY(mutex) = false;
@@ -65,7 +114,7 @@ struct UploadState {
   UploadState(std::shared_ptr<RunningSum> s, UpdateTicket t)
       : sum(std::move(s)), ticket(std::move(t)), tree(crypto::kLabelR2Chunk) {}
 
-  enum class Phase { kOpen, kCounted, kWithdrawn };
+  enum class Phase { kOpen, kCounted, kWithdrawn, kRefused };
 
   const std::shared_ptr<RunningSum> sum;
   const UpdateTicket ticket;
@@ -74,7 +123,7 @@ struct UploadState {
   Phase phase ABSL_GUARDED_BY(mutex) = Phase::kOpen;
   std::optional<ledger_anchor::StoreWriter> writer ABSL_GUARDED_BY(mutex);  // none: hash only
   crypto::ChunkTree tree ABSL_GUARDED_BY(mutex);
-  std::vector<uint32_t> words ABSL_GUARDED_BY(mutex);                       // of the chunk at hand
+  std::vector<uint32_t> words ABSL_GUARDED_BY(mutex);                       // of the block at hand
   std::array<uint32_t, privacy::kMinExtras> tail ABSL_GUARDED_BY(mutex){};  // the last words
   uint32_t n_added ABSL_GUARDED_BY(mutex) = 0;                              // chunks that are in S
 
@@ -83,36 +132,68 @@ struct UploadState {
   }
   absl::Status CheckOpen() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     if (phase == Phase::kOpen) return absl::OkStatus();
+    if (phase == Phase::kRefused) {
+      return absl::FailedPreconditionError(absl::StrCat("the update of site ", ticket.site().name,
+                                                        " ended when a chunk of it was refused"));
+    }
     return absl::FailedPreconditionError(absl::StrCat(
         "round ", ticket.round().round.number, " of job ", ticket.round().job.name,
         " was closed before the update of site ", ticket.site().name, " was complete"));
   }
-  absl::Status TakeWords(uint32_t index, ByteView chunk) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void KeepTail() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status CheckChunk(uint32_t index, ByteView chunk) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status TakeBlock(uint32_t index, size_t first, ByteView block)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void Refuse(uint32_t index, ByteView added) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  void KeepTail(std::span<const uint32_t> block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void Withdraw() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status SubtractWritten() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 };
 
-absl::Status UploadState::TakeWords(uint32_t index, ByteView chunk) {
+absl::Status UploadState::CheckChunk(uint32_t index, ByteView chunk) const {
   if (index != tree.n_chunks() || index >= sum->n_chunks) {
     return Bad(absl::StrCat("chunk ", index, ", chunk ", tree.n_chunks(), " of ", sum->n_chunks,
                             " is next"));
   }
-  words.resize(sum->WordsOf(index));
-  if (chunk.size() != words.size() * sizeof(uint32_t)) {
-    return Bad(absl::StrCat("chunk ", index, " with ", chunk.size(), " bytes, it has ",
-                            words.size() * sizeof(uint32_t)));
-  }
-  std::memcpy(words.data(), chunk.data(), chunk.size());
-  if (sum->shape.ring_bits == 32) return absl::OkStatus();
-  const uint32_t limit = uint32_t{1} << sum->shape.ring_bits;
-  const uint32_t largest = *std::max_element(words.begin(), words.end());
-  if (largest < limit) return absl::OkStatus();
-  return Bad(absl::StrCat("the word ", largest, ", every word is below ", limit));
+  const uint64_t expected = sum->WordsOf(index) * sizeof(uint32_t);
+  if (chunk.size() == expected) return absl::OkStatus();
+  return Bad(absl::StrCat("chunk ", index, " with ", chunk.size(), " bytes, it has ", expected));
 }
 
-void UploadState::KeepTail() {
-  for (const uint32_t word : std::span(words).last(std::min(words.size(), tail.size()))) {
+// Everything that happens to a block, while it is in the cache. Last of all it is added.
+absl::Status UploadState::TakeBlock(uint32_t index, size_t first, ByteView block) {
+  const std::span<uint32_t> place = sum->PlaceOf(index, first, words);
+  std::memcpy(place.data(), block.data(), block.size());
+  if (sum->shape.ring_bits < 32) {
+    const uint32_t limit = uint32_t{1} << sum->shape.ring_bits;
+    const uint32_t largest = *std::max_element(place.begin(), place.end());
+    if (largest >= limit) {
+      return Bad(absl::StrCat("the word ", largest, ", every word is below ", limit));
+    }
+  }
+  tree.AddPart(block);
+  KeepTail(place);
+  if (!writer.has_value()) return absl::OkStatus();
+  HILUM_RETURN_IF_ERROR(writer->Append(block));
+  sum->AddBlock(index, first, place);
+  return absl::OkStatus();
+}
+
+// Ends the upload in the middle of chunk `index`, of which `added` is in S.
+void UploadState::Refuse(uint32_t index, ByteView added) {
+  for (size_t at = 0; at < added.size() && writer.has_value();) {
+    const size_t first = at / sizeof(uint32_t);
+    const std::span<uint32_t> place = sum->PlaceOf(index, first, words);
+    std::memcpy(place.data(), added.data() + at, place.size_bytes());
+    sum->AddBlock(index, first, place, -1);
+    at += place.size_bytes();
+  }
+  Withdraw();
+  phase = Phase::kRefused;
+}
+
+void UploadState::KeepTail(std::span<const uint32_t> block) {
+  for (const uint32_t word : block.last(std::min(block.size(), tail.size()))) {
     std::rotate(tail.begin(), tail.begin() + 1, tail.end());
     tail.back() = word;
   }
@@ -124,7 +205,8 @@ absl::Status UploadState::SubtractWritten() {
     const uint64_t offset = uint64_t{chunk} * sum->shape.chunk_coords * sizeof(uint32_t);
     HILUM_RETURN_IF_ERROR(writer->ReadBack(
         offset, {reinterpret_cast<uint8_t*>(words.data()), words.size() * sizeof(uint32_t)}));
-    HILUM_RETURN_IF_ERROR(sum->Subtract(chunk, words));
+    sum->AddBlock(chunk, 0, words, -1);
+    sum->AddChunk(chunk, words, -1);
   }
   return absl::OkStatus();
 }
@@ -145,12 +227,19 @@ absl::Status Upload::AddChunk(uint32_t index, ByteView chunk) {
   UploadState& state = *state_;
   const absl::MutexLock lock(&state.mutex);
   HILUM_RETURN_IF_ERROR(state.CheckOpen());
-  HILUM_RETURN_IF_ERROR(state.TakeWords(index, chunk));
-  state.tree.Add(chunk);
-  state.KeepTail();
+  HILUM_RETURN_IF_ERROR(state.CheckChunk(index, chunk));
+  constexpr size_t kBlockBytes = kBlockWords * sizeof(uint32_t);
+  for (size_t at = 0; at < chunk.size(); at += kBlockBytes) {
+    const ByteView block = chunk.subspan(at, std::min(kBlockBytes, chunk.size() - at));
+    const absl::Status status = state.TakeBlock(index, at / sizeof(uint32_t), block);
+    if (!status.ok()) {
+      state.Refuse(index, chunk.first(at));
+      return status;
+    }
+  }
+  state.tree.EndChunk();
   if (!state.writer.has_value()) return absl::OkStatus();
-  HILUM_RETURN_IF_ERROR(state.writer->Append(chunk));
-  HILUM_RETURN_IF_ERROR(state.sum->Add(index, state.words));
+  state.sum->AddChunk(index, state.words);
   ++state.n_added;
   return absl::OkStatus();
 }
@@ -180,8 +269,9 @@ absl::StatusOr<ReceivedUpdate> Upload::Finish() {
   return received;
 }
 
-Accumulator::Accumulator(const ledger_anchor::Store* store, const VectorShape& shape)
-    : sum_(std::make_shared<RunningSum>(store, shape)) {}
+Accumulator::Accumulator(const ledger_anchor::Store* store, const VectorShape& shape,
+                         const Compute& compute)
+    : sum_(std::make_shared<RunningSum>(store, shape, compute)) {}
 
 Accumulator::~Accumulator() { Close(); }
 
@@ -225,19 +315,29 @@ absl::Status Accumulator::Count(const AcceptedUpdate& update, Upload& upload, co
 
 namespace {
 
-// Adds a vector chunk by chunk and compares its root at the end.
+// Adds a vector block by block and compares its root at the end.
 class VectorAdder {
  public:
+  // Fills the next bytes of the vector.
+  using Read = absl::FunctionRef<absl::Status(std::span<uint8_t> bytes)>;
+
   explicit VectorAdder(RunningSum& sum) : sum_(sum), tree_(crypto::kLabelR2Chunk) {}
 
-  // Where the bytes of chunk `index` go before Add.
-  std::span<uint8_t> Buffer(uint32_t index) {
-    words_.resize(sum_.WordsOf(index));
-    return {reinterpret_cast<uint8_t*>(words_.data()), words_.size() * sizeof(uint32_t)};
-  }
-  absl::Status Add(uint32_t index) {
-    tree_.Add(Buffer(index));
-    return sum_.Add(index, words_);
+  absl::Status Add(Read read) {
+    for (uint32_t chunk = 0; chunk < sum_.n_chunks; ++chunk) {
+      for (size_t first = 0; first < sum_.WordsOf(chunk);) {
+        const std::span<uint32_t> place = sum_.PlaceOf(chunk, first, words_);
+        const std::span<uint8_t> bytes{reinterpret_cast<uint8_t*>(place.data()),
+                                       place.size_bytes()};
+        HILUM_RETURN_IF_ERROR(read(bytes));
+        tree_.AddPart(bytes);
+        sum_.AddBlock(chunk, first, place);
+        first += place.size();
+      }
+      tree_.EndChunk();
+      sum_.AddChunk(chunk, words_);
+    }
+    return absl::OkStatus();
   }
   absl::Status CheckRoot(const Digest& root) const {
     if (tree_.Root() == root) return absl::OkStatus();
@@ -260,23 +360,21 @@ absl::Status CheckLength(const RunningSum& sum, uint64_t size_bytes) {
 
 absl::Status AddFromStore(RunningSum& sum, ledger_anchor::StoreReader& reader, const Digest& root) {
   VectorAdder adder(sum);
-  for (uint32_t chunk = 0; chunk < sum.n_chunks; ++chunk) {
-    const std::span<uint8_t> buffer = adder.Buffer(chunk);
-    HILUM_ASSIGN_OR_RETURN(const size_t n_read, reader.Read(buffer));
-    if (n_read != buffer.size()) return absl::DataLossError("a stored vector is cut");
-    HILUM_RETURN_IF_ERROR(adder.Add(chunk));
-  }
+  HILUM_RETURN_IF_ERROR(adder.Add([&](std::span<uint8_t> bytes) -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(const size_t n_read, reader.Read(bytes));
+    if (n_read != bytes.size()) return absl::DataLossError("a stored vector is cut");
+    return absl::OkStatus();
+  }));
   return adder.CheckRoot(root);
 }
 
 absl::Status AddFromMemory(RunningSum& sum, ByteView vector, const Digest& root) {
   VectorAdder adder(sum);
-  for (uint32_t chunk = 0; chunk < sum.n_chunks; ++chunk) {
-    const std::span<uint8_t> buffer = adder.Buffer(chunk);
-    std::memcpy(buffer.data(), vector.data(), buffer.size());
-    vector = vector.subspan(buffer.size());
-    HILUM_RETURN_IF_ERROR(adder.Add(chunk));
-  }
+  HILUM_RETURN_IF_ERROR(adder.Add([&](std::span<uint8_t> bytes) {
+    std::memcpy(bytes.data(), vector.data(), bytes.size());
+    vector = vector.subspan(bytes.size());
+    return absl::OkStatus();
+  }));
   return adder.CheckRoot(root);
 }
 
@@ -328,9 +426,17 @@ absl::StatusOr<privacy::MaskedTotal> Accumulator::Total() && {
   if (sum_->broken) {
     return absl::DataLossError("the bytes of a broken upload could not be taken out of the sum");
   }
+  if (sum_->pipeline != nullptr) {
+    sum_->sums.resize(sum_->shape.n_coords);
+    HILUM_RETURN_IF_ERROR(sum_->pipeline->Read(sum_->sums));
+  }
   return privacy::MaskedTotal(std::move(sum_->sums), sum_->n_counted);
 }
 
 uint32_t Accumulator::n_counted() const { return sum_->n_counted; }
+
+Device Accumulator::device() const {
+  return sum_->pipeline == nullptr ? Device(Device::kCpu) : sum_->pipeline->device();
+}
 
 }  // namespace hilum::aggregator

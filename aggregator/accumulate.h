@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "aggregator/compute.h"
 #include "aggregator/validate.h"
 #include "base/bytes.h"
 #include "ledger_anchor/store.h"
@@ -27,9 +28,11 @@ struct VectorShape {
   uint32_t max_weight = 0;  // W
 };
 
-// One site's vector while it arrives. Each chunk is hashed, written to the store and added to S in
-// one pass. An upload that ends without being counted is taken out of S again, exactly, from the
-// bytes that were written. One thread uses an upload; Accumulator::Close may run beside it.
+// One site's vector while it arrives. Each chunk goes through the cache once, in blocks of 64 KiB:
+// what is there is hashed for the vector's tree and for the object's address, written to the store
+// and added to S before the next block comes. An upload that ends without being counted is taken
+// out of S again, exactly, from the bytes that were written. One thread uses an upload;
+// Accumulator::Close may run beside it.
 class Upload {
  public:
   Upload(const Upload&) = delete;
@@ -37,7 +40,8 @@ class Upload {
 
   // Chunks come in order 0, 1, 2, ...; each holds chunk_coords words but the last.
   // InvalidArgument: another index, another length, or a word that is not below 2^b; the sentence
-  // names the site. ResourceExhausted: the disk is full. FailedPrecondition: the round was closed.
+  // names the site. ResourceExhausted: the disk is full. FailedPrecondition: the round was closed,
+  // or an earlier chunk was refused for its words or by the disk, which ends the upload.
   absl::Status AddChunk(uint32_t index, ByteView chunk);
 
   // The whole vector is here, but not durable yet. InvalidArgument: chunks are missing, or the
@@ -50,12 +54,17 @@ class Upload {
   std::shared_ptr<UploadState> state_;
 };
 
-// S in uint64, [D], and the rule of what is in it. Memory is 8 D bytes and one chunk an upload,
+// S in uint64, [D], and the rule of what is in it. Memory is 8 D bytes and one block an upload,
 // whatever the number of sites. Thread-safe: uploads add in parallel, chunk by chunk.
+//
+// On a GPU S lies in the GPU's memory, the chunks go there by kernels/chunk_pipeline.h, and an
+// upload holds one chunk. Where the GPU or the budget has no room for S, it is made on the CPU,
+// with the same bits, and the log says so.
 class Accumulator {
  public:
   // `store` must outlive this. Null: only AddVector may be called.
-  Accumulator(const ledger_anchor::Store* store, const VectorShape& shape);
+  Accumulator(const ledger_anchor::Store* store, const VectorShape& shape,
+              const Compute& compute = {});
   ~Accumulator();
 
   // ResourceExhausted, Unavailable: the store failed. FailedPrecondition: closed.
@@ -79,10 +88,12 @@ class Accumulator {
   void Close();
 
   // S and how many vectors are in it. FailedPrecondition: not closed. DataLoss: bytes of a broken
-  // upload could not be read back, so S is worthless and has to be made again by AddStored.
+  // upload could not be read back. Unavailable: the GPU that held S failed; uploads were received
+  // all the same. After both S is worthless and has to be made again by AddStored.
   absl::StatusOr<privacy::MaskedTotal> Total() &&;
 
   uint32_t n_counted() const;
+  kernels::Device device() const;  // where S is
 
  private:
   std::shared_ptr<RunningSum> sum_;

@@ -10,6 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "aggregator/compute.h"
 #include "base/bytes.h"
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/members.h"
@@ -31,6 +32,7 @@ struct ReplayInputs {
   const ledger_anchor::Members* members = nullptr;
   std::string origin;
   std::string log_vkey;
+  Compute compute;  // where the sum is made again; the result does not depend on it
 };
 
 struct ReplayResult {
@@ -42,6 +44,7 @@ struct ReplayResult {
   uint64_t total_weight = 0;  // training films
   double mean_loss = 0.0;
   uint64_t read_bytes = 0;  // of all objects
+  std::string device;       // that made the sum: a GPU without room for it or that fails gives way
 };
 
 // Recomputes, in this order: the links of the two entries; H(cfg) and the roster's keys; every R_i

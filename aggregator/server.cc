@@ -215,7 +215,8 @@ absl::Status ServerCore::LoadRound(LiveJob& job, RoundRow row) {
                                              VectorShape{.n_coords = active.config.n_coords(),
                                                          .chunk_coords = active.config.chunk_coords,
                                                          .ring_bits = active.config.ring_bits,
-                                                         .max_weight = active.config.max_weight});
+                                                         .max_weight = active.config.max_weight},
+                                             options.compute);
   active.deadline_ms = NowMs() + int64_t{job.plan.cohort.deadline_s} * 1000;
   active.row = std::move(row);
   if (active.row.status == "aborted") {

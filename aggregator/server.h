@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "aggregator/compute.h"
 #include "aggregator/federation.h"
 #include "aggregator/membership.h"
 #include "aggregator/validate.h"
@@ -31,6 +32,7 @@ struct ServerOptions {
   uint16_t audit_days = 365;  // the server promises to keep each update this long
   std::string licence = "LicenseRef-research-use-only";  // of released models (SPDX)
   uint64_t max_model_bytes = uint64_t{1} << 30;
+  Compute compute;  // where the sum of a round is made
 };
 
 class ServerCore;  // private to server*.cc

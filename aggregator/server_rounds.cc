@@ -214,7 +214,8 @@ absl::Status ServerCore::OpenRound(LiveJob& job) {
   HILUM_RETURN_IF_ERROR(federation->state->PutRound(row));
   ActiveRound& active = *job.active;
   HILUM_ASSIGN_OR_RETURN(active.config, privacy::DecodeRoundConfig(row.config));
-  active.sum = std::make_shared<Accumulator>(&federation->store, ShapeOf(active.config));
+  active.sum =
+      std::make_shared<Accumulator>(&federation->store, ShapeOf(active.config), options.compute);
   active.deadline_ms = NowMs() + int64_t{job.plan.cohort.deadline_s} * 1000;
   active.row = std::move(row);
   job.row.message.clear();
@@ -254,7 +255,8 @@ absl::StatusOr<RoundRow> ServerCore::MakeClose(const RoundRow& row, const Round&
   const Closing& closing = std::get<Closing>(round);
   absl::StatusOr<privacy::MaskedTotal> total = std::move(*sum).Total();
   if (!total.ok() || total->n_members() != closing.counted.size() || total->sums().empty()) {
-    // An earlier attempt used the sum up, or a broken upload could not be taken out of it.
+    // An earlier attempt used the sum up, a broken upload could not be taken out of it, or the
+    // GPU that held it failed: the stored vectors are added again, on the CPU.
     HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config,
                            privacy::DecodeRoundConfig(row.config));
     Accumulator again(&federation->store, ShapeOf(config));

@@ -95,7 +95,8 @@ ordered_json AuditJson(const LedgerSource& source, const aggregator::ReplayResul
                       {"films", result.total_weight},
                       {"mean_loss", result.mean_loss},
                       {"read_bytes", result.read_bytes},
-                      {"seconds", seconds}};
+                      {"seconds", seconds},
+                      {"device", result.device}};
   out.update(LedgerJson(source));
   return out;
 }
@@ -108,7 +109,8 @@ std::string AuditText(const LedgerSource& source, const aggregator::ReplayResult
   } else {
     absl::StrAppend(&text, result.n_updates, " updates added up again (",
                     FormatBytes(static_cast<double>(result.read_bytes)), ", ",
-                    FormatSeconds(seconds), "); the model has the same bits\n");
+                    FormatSeconds(seconds), " on ", result.device,
+                    "); the model has the same bits\n");
   }
   return absl::StrCat(text, "model  ", ToHex(result.model), "\nlog    ",
                       source.view.checkpoint.origin, ", ", source.view.checkpoint.size,
@@ -117,7 +119,9 @@ std::string AuditText(const LedgerSource& source, const aggregator::ReplayResult
 
 }  // namespace
 
-absl::Status RunAudit(const LedgerFlags& flags, uint64_t round) {
+absl::Status RunAudit(const LedgerFlags& flags, uint64_t round, const std::string& device) {
+  HILUM_ASSIGN_OR_RETURN(const aggregator::Compute compute,
+                         aggregator::ChooseCompute({.device = device}));
   HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags));
   HILUM_ASSIGN_OR_RETURN(const RoundEntries entries, FindClosedRound(flags, source, round));
   const auto start = std::chrono::steady_clock::now();
@@ -129,7 +133,8 @@ absl::Status RunAudit(const LedgerFlags& flags, uint64_t round) {
                           .close = entries.close->entry,
                           .members = &members,
                           .origin = source.view.state.origin(),
-                          .log_vkey = source.view.state.log_vkey()});
+                          .log_vkey = source.view.state.log_vkey(),
+                          .compute = compute});
   if (!result.ok()) return AsVerification(flags, result.status());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   if (flags.json) {

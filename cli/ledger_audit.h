@@ -11,8 +11,9 @@
 namespace hilum::cli {
 
 // Verifies the log, then computes the round again from the stored bytes and compares it with its
-// entries. DataLoss: a difference, or an object that the round needs is missing.
-absl::Status RunAudit(const LedgerFlags& flags, uint64_t round);
+// entries. `device`: auto, cpu or cuda:N. DataLoss: a difference, or an object that the round needs
+// is missing. InvalidArgument: no such device here.
+absl::Status RunAudit(const LedgerFlags& flags, uint64_t round, const std::string& device);
 
 // Writes the log and all objects of the round into `out`, a new or empty folder: what `audit` needs
 // without the server. DataLoss: the log or an object is damaged.

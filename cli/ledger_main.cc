@@ -64,12 +64,13 @@ struct Verbs {
 
 absl::Status Run(const Verbs& verbs, LedgerFlags& flags, hilum::cli::ShowFlags& show,
                  hilum::cli::ProveFlags& prove, const hilum::cli::WitnessFlags& witness,
-                 bool hashes_only, uint64_t round, const std::string& out) {
+                 bool hashes_only, uint64_t round, const std::string& out,
+                 const std::string& device) {
   show.ledger = prove.ledger = flags;
   if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, hashes_only);
   if (verbs.show->parsed()) return hilum::cli::RunShow(show);
   if (verbs.prove->parsed()) return hilum::cli::RunProve(prove);
-  if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, round);
+  if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, round, device);
   if (verbs.export_verb->parsed()) return hilum::cli::RunExport(flags, round, out);
   if (verbs.witness->parsed()) return hilum::cli::RunWitness(witness);
   return hilum::cli::RunFsck(flags);
@@ -87,6 +88,7 @@ int main(int argc, char** argv) {
   bool hashes_only = false;
   uint64_t round = 0;
   std::string out;
+  std::string device = "cpu";
   Verbs verbs{};
   verbs.verify = AddVerb(app, flags, "verify", "Checks the whole log; exit code 3 when it fails");
   verbs.verify->add_flag("--hashes", hashes_only, "Tree, tiles and encoding only");
@@ -108,6 +110,7 @@ int main(int argc, char** argv) {
   verbs.audit->add_option("ROUND", round, "The round")
       ->check(hilum::cli::WholeNumber())
       ->required();
+  verbs.audit->add_option("--device", device, "Where updates are added up: auto, cpu or cuda:N");
   verbs.export_verb = AddStudyVerb(app, flags, "export",
                                    "Writes all that `audit` needs of a round into one folder");
   verbs.export_verb->add_option("ROUND", round, "The round")
@@ -117,6 +120,6 @@ int main(int argc, char** argv) {
   AddVerb(app, flags, "fsck", "Compares every served file and stored object; lists all damage");
   verbs.witness = AddWitness(app, witness);
   return hilum::cli::RunApp(app, argc, argv, [&] {
-    return Run(verbs, flags, show, prove, witness, hashes_only, round, out);
+    return Run(verbs, flags, show, prove, witness, hashes_only, round, out, device);
   });
 }

@@ -11,6 +11,8 @@
 namespace hilum::cli {
 namespace {
 
+constexpr int kMaxThreads = 256;  // of kernels/cpu.cc
+
 void Override(std::string& value, const char* variable, const std::string& flag) {
   if (variable != nullptr) {
     const char* set = std::getenv(variable);
@@ -36,10 +38,20 @@ absl::StatusOr<ServerConfig> ReadServerConfig(const fs::path& folder,
   reader.Text("licence", config.licence);
   reader.Section("audit");
   reader.Integer("keep_days", config.audit_days, 0, 36500);
+  reader.Section("compute");
+  reader.Text("device", config.device);
+  reader.Integer("threads", config.threads, 0, kMaxThreads);
+  reader.Integer("gpu_mib", config.gpu_mib, 64, 1 << 20);
   HILUM_RETURN_IF_ERROR(reader.Finish());
   Override(config.grpc, "HILUM_GRPC", overrides.grpc);
   Override(config.http, "HILUM_HTTP", overrides.http);
   Override(config.log_file, nullptr, overrides.log_file);
+  Override(config.device, nullptr, overrides.device);
+  if (overrides.threads >= 0) config.threads = overrides.threads;
+  if (config.threads > kMaxThreads) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--threads ", config.threads, " was given, the range is 0 to ", kMaxThreads));
+  }
   HILUM_RETURN_IF_ERROR(CheckAddress("the gRPC address ([listen] grpc, --grpc)", config.grpc, 0));
   HILUM_RETURN_IF_ERROR(CheckAddress("the HTTP address ([listen] http, --http)", config.http, 0));
   return config;
@@ -62,7 +74,11 @@ std::string FormatServerConfig(const ServerConfig& config) {
       line(absl::StrCat("max_mib = ", config.max_model_mib), "the largest model file, 1 to 4096"),
       text("licence", config.licence, "SPDX, in model-release entries"), "\n[audit]\n",
       line(absl::StrCat("keep_days = ", config.audit_days),
-           "how long updates are kept at least, 0 to 36500"));
+           "how long updates are kept at least, 0 to 36500"),
+      "\n[compute]\n",
+      text("device", config.device, "where updates are added up: auto, cpu or cuda:N"),
+      line(absl::StrCat("threads = ", config.threads), "0: the cores it may use; at most 256"),
+      line(absl::StrCat("gpu_mib = ", config.gpu_mib), "of a GPU's memory, 64 to 1048576"));
 }
 
 }  // namespace hilum::cli

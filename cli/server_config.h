@@ -18,6 +18,9 @@ struct ServerConfig {
   std::string log_level = "info";            // debug, info, warning, error
   uint64_t max_model_mib = 1024;             // 1..4096
   uint16_t audit_days = 365;                 // 0..36500
+  std::string device = "cpu";                // auto, cpu or cuda:N
+  int threads = 0;                           // 0..256; 0: the cores that the process may use
+  uint64_t gpu_mib = 4096;                   // of a GPU's memory, 64..1048576
   std::string licence = "LicenseRef-research-use-only";  // of released models, SPDX
 };
 
@@ -26,11 +29,14 @@ struct ServerOverrides {
   std::string grpc;
   std::string http;
   std::string log_file;
+  std::string device;
+  int threads = -1;  // -1: the file's
 };
 
 // Reads FOLDER/server.toml; then HILUM_GRPC and HILUM_HTTP, then `overrides`.
 // NotFound: no such file. InvalidArgument: an unknown key, a wrong type, a value out of its range,
-// or an address that is not HOST:PORT.
+// an address that is not HOST:PORT,
+// or a number of threads beyond 256.
 absl::StatusOr<ServerConfig> ReadServerConfig(const fs::path& folder,
                                               const ServerOverrides& overrides);
 

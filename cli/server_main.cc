@@ -44,6 +44,11 @@ int main(int argc, char** argv) {
   run->add_option("--grpc", flags.overrides.grpc, "HOST:PORT for sites and lead; port 0: any");
   run->add_option("--http", flags.overrides.http, "HOST:PORT for ledger files and metrics");
   run->add_option("--log-file", flags.overrides.log_file, "Where the log goes besides stderr");
+  run->add_option("--device", flags.overrides.device,
+                  "Where updates are added up: auto, cpu or cuda:N");
+  run->add_option("--threads", flags.overrides.threads,
+                  "Of the CPU, at most 256; 0: the cores that it may use")
+      ->check(hilum::cli::WholeNumber());
   run->add_flag("--print-config", flags.print_config, "Prints the effective configuration");
 
   return hilum::cli::RunApp(app, argc, argv, [&]() -> absl::Status {

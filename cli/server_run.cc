@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "aggregator/compute.h"
 #include "aggregator/http.h"
 #include "aggregator/rpc.h"
 #include "aggregator/server.h"
@@ -88,18 +89,23 @@ absl::Status WriteAddresses(const aggregator::FederationIdentity& known, const J
 
 absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, uint64_t file_limit,
                    const sigset_t& signals) {
+  HILUM_ASSIGN_OR_RETURN(const aggregator::Compute compute,
+                         aggregator::ChooseCompute({.device = config.device,
+                                                    .threads = config.threads,
+                                                    .device_memory_mib = config.gpu_mib}));
+  aggregator::LogCompute(compute);
   HILUM_ASSIGN_OR_RETURN(std::unique_ptr<aggregator::Federation> federation,
                          aggregator::OpenFederation(flags.dir));
   const aggregator::RpcOptions tls{.address = "",
                                    .ca_pem = federation->ca.certificate_pem,
                                    .certificate_pem = federation->tls.certificate_pem,
                                    .key_pem = federation->tls.key_pem};
-  HILUM_ASSIGN_OR_RETURN(
-      const std::unique_ptr<aggregator::Server> server,
-      aggregator::Server::Create(std::move(federation),
-                                 {.audit_days = config.audit_days,
-                                  .licence = config.licence,
-                                  .max_model_bytes = config.max_model_mib << 20}));
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<aggregator::Server> server,
+                         aggregator::Server::Create(std::move(federation),
+                                                    {.audit_days = config.audit_days,
+                                                     .licence = config.licence,
+                                                     .max_model_bytes = config.max_model_mib << 20,
+                                                     .compute = compute}));
   WarnOfFewFiles(file_limit, *server);
   HILUM_ASSIGN_OR_RETURN(const Listeners listeners, Listen(*server, config, tls));
   const Json addresses{{"grpc", listeners.rpc->address()}, {"http", listeners.http->address()}};
@@ -135,10 +141,13 @@ absl::Status RunServer(const ServerFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const ServerConfig config, ReadServerConfig(flags.dir, flags.overrides));
   if (flags.print_config) {
     if (flags.json) {
-      PrintJson(Json{{"listen", {{"grpc", config.grpc}, {"http", config.http}}},
-                     {"log", {{"file", config.log_file}, {"level", config.log_level}}},
-                     {"models", {{"max_mib", config.max_model_mib}, {"licence", config.licence}}},
-                     {"audit", {{"keep_days", config.audit_days}}}});
+      PrintJson(Json{
+          {"listen", {{"grpc", config.grpc}, {"http", config.http}}},
+          {"log", {{"file", config.log_file}, {"level", config.log_level}}},
+          {"models", {{"max_mib", config.max_model_mib}, {"licence", config.licence}}},
+          {"audit", {{"keep_days", config.audit_days}}},
+          {"compute",
+           {{"device", config.device}, {"threads", config.threads}, {"gpu_mib", config.gpu_mib}}}});
     } else {
       Print(FormatServerConfig(config));
     }

@@ -39,5 +39,9 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/hilumConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/hilumConfig.cmake ${PROJECT_BINARY_DIR}/hilumConfigVersion.cmake
         DESTINATION ${package_folder} COMPONENT sdk)
+if(HILUM_CUDA)
+  install(FILES ${CMAKE_CURRENT_LIST_DIR}/FindNCCL.cmake DESTINATION ${package_folder}
+          COMPONENT sdk)
+endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
         DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT programs)

@@ -14,6 +14,19 @@ namespace {
 // A thread costs about as much as hashing 100 KiB.
 constexpr size_t kMinBytesPerThread = size_t{1} << 20;
 
+// A leaf's hash that has taken all before the chunk.
+Sha256Stream LeafStream(absl::string_view label, uint32_t chunk_index) {
+  HILUM_CHECK(!label.empty() && label.size() <= 255);
+  Bytes head;
+  AppendU8(head, 0x00);  // RFC 6962: a leaf
+  AppendU8(head, static_cast<uint8_t>(label.size()));
+  AppendText(head, label);
+  AppendU32(head, chunk_index);
+  Sha256Stream stream;
+  stream.Update(ByteView(head));
+  return stream;
+}
+
 }  // namespace
 
 Digest LeafHash(ByteView leaf) {
@@ -59,19 +72,26 @@ Digest TreeHasher::Root() const {
 }
 
 Digest ChunkLeafHash(absl::string_view label, uint32_t chunk_index, ByteView chunk) {
-  HILUM_CHECK(!label.empty() && label.size() <= 255);
-  Bytes head;
-  AppendU8(head, 0x00);  // RFC 6962: a leaf
-  AppendU8(head, static_cast<uint8_t>(label.size()));
-  AppendText(head, label);
-  AppendU32(head, chunk_index);
-  Sha256Stream stream;
-  stream.Update(ByteView(head));
+  Sha256Stream stream = LeafStream(label, chunk_index);
   stream.Update(chunk);
   return stream.Finish();
 }
 
-void ChunkTree::Add(ByteView chunk) { tree_.AddLeafHash(ChunkLeafHash(label_, n_chunks(), chunk)); }
+void ChunkTree::Add(ByteView chunk) {
+  AddPart(chunk);
+  EndChunk();
+}
+
+void ChunkTree::AddPart(ByteView part) {
+  if (!leaf_.has_value()) leaf_ = LeafStream(label_, n_chunks());
+  leaf_->Update(part);
+}
+
+void ChunkTree::EndChunk() {
+  if (!leaf_.has_value()) leaf_ = LeafStream(label_, n_chunks());  // a chunk without bytes
+  tree_.AddLeafHash(leaf_->Finish());
+  leaf_.reset();
+}
 
 Digest ChunkTreeRoot(absl::string_view label, ByteView bytes, size_t chunk_bytes, int n_threads) {
   HILUM_CHECK(chunk_bytes > 0);

@@ -4,12 +4,14 @@
 #define HILUM_CRYPTO_TREE_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
+#include "crypto/hash.h"
 
 namespace hilum::crypto {
 
@@ -41,17 +43,22 @@ class TreeHasher {
 // parallel, then added to a TreeHasher by ascending index.
 Digest ChunkLeafHash(absl::string_view label, uint32_t chunk_index, ByteView chunk);
 
-// Tree(label, v) over chunks that arrive in order.
+// Tree(label, v) over chunks that arrive in order, whole or in parts.
 class ChunkTree {
  public:
   explicit ChunkTree(absl::string_view label) : label_(label) {}
   void Add(ByteView chunk);
+  // The next bytes of the chunk at hand; EndChunk makes it a leaf. So a reader that takes a chunk
+  // through the cache piece by piece hashes each piece while it is there.
+  void AddPart(ByteView part);
+  void EndChunk();
   uint32_t n_chunks() const { return static_cast<uint32_t>(tree_.size()); }
-  Digest Root() const { return tree_.Root(); }
+  Digest Root() const { return tree_.Root(); }  // of the chunks that have ended
 
  private:
   std::string label_;
   TreeHasher tree_;
+  std::optional<Sha256Stream> leaf_;  // of the chunk at hand
 };
 
 // Tree(label, v) of bytes in memory, cut into chunks of `chunk_bytes` (> 0); the last may be short.

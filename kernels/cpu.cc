@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "base/cores.h"
 #include "base/log.h"
 
 namespace hilum::kernels {
@@ -102,7 +103,7 @@ int DefaultThreads() {
         asked = 0;
       }
     }
-    if (asked == 0) asked = static_cast<int>(std::thread::hardware_concurrency());
+    if (asked == 0) asked = UsableCores();
     return std::clamp(asked, 1, kMaxThreads);
   }();
   return threads;

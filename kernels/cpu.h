@@ -30,7 +30,7 @@ Isa BestIsa();
 Isa DefaultIsa();
 
 // Threads that one launch may use: SetCpuThreads's number, else the environment's HILUM_THREADS,
-// else one for each core that this process may run on. Thread-safe.
+// else one for each core that this process may use (base/cores.h). Thread-safe.
 int CpuThreads();
 void SetCpuThreads(int n_threads);  // >= 1; 0 goes back to the default
 

@@ -7,10 +7,13 @@
 #define HILUM_KERNELS_CUDA_ENTRY_H_
 
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "kernels/dequantize.h"
+#include "kernels/device.h"
 #include "kernels/keystream.h"
 #include "kernels/quantize.h"
 #include "kernels/server_step.h"
@@ -25,12 +28,18 @@ inline constexpr bool kCudaBuild = true;
 inline constexpr bool kCudaBuild = false;  // calls of cuda:: are discarded, and need no definition
 #endif
 
+class Collective;
+class DeviceQueues;
 struct SortingNetwork;
 struct TrimmedMeanProgram;
 
 namespace cuda {
 
 int DeviceCount();
+
+// devices: GPUs, each once.
+absl::StatusOr<std::unique_ptr<Collective>> MakeCollective(std::span<const Device> devices);
+absl::StatusOr<std::unique_ptr<DeviceQueues>> MakeQueues(int device_index, int n_queues);
 
 // sign: 1 adds, -1 subtracts.
 absl::Status IntegerSum(std::span<const uint32_t> words, std::span<uint64_t> total, int sign,

@@ -28,7 +28,8 @@ inline absl::Status FromCuda(cudaError_t error, absl::string_view what) {
 // One stream for each calling thread: callers do not wait for one another.
 inline cudaStream_t Stream() { return cudaStreamPerThread; }
 
-// n values of T in the current GPU's memory. Movable only.
+// n values of T in the current GPU's memory; cleared at the end, as they may be keys or an update.
+// Movable only.
 template <class T>
 class DeviceArray {
  public:
@@ -52,7 +53,9 @@ class DeviceArray {
       : data_(std::exchange(other.data_, nullptr)), n_(std::exchange(other.n_, 0)) {}
   DeviceArray& operator=(DeviceArray&&) = delete;
   ~DeviceArray() {
-    if (data_ != nullptr) cudaFreeAsync(data_, Stream());
+    if (data_ == nullptr) return;
+    cudaMemsetAsync(const_cast<std::remove_const_t<T>*>(data_), 0, n_ * sizeof(T), Stream());
+    cudaFreeAsync(data_, Stream());
   }
 
   T* data() const { return data_; }

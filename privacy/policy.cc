@@ -157,17 +157,20 @@ absl::Status CheckHeadroom(const RoundConfig& config) {
   if (config.value_bits < 2 || config.value_bits > MaxValueBits(b, n)) {
     return absl::InvalidArgumentError(
         absl::StrCat("values of ", config.value_bits, " bits from ", n, " sites do not fit a ring ",
-                     "of ", b, " bits; they may have 2 to ", MaxValueBits(b, n)));
+                     "of ", b, " bits; they may have 2 to ", MaxValueBits(b, n),
+                     ": needed is value_bits + ceil(log2(sites)) <= ring_bits"));
   }
   const uint64_t ring = uint64_t{1} << b;
   if (config.max_weight == 0 || n * config.max_weight >= ring) {
-    return absl::InvalidArgumentError(absl::StrCat("weights up to ", config.max_weight, " from ", n,
-                                                   " sites do not fit a ring of ", b, " bits"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "weights up to ", config.max_weight, " from ", n, " sites do not fit a ring of ", b,
+        " bits: needed is 1 <= max_weight and ", "sites * max_weight < 2^ring_bits"));
   }
   constexpr uint64_t kLargestLoss = static_cast<uint64_t>(kMaxLoss) << kLossFractionBits;
   if (n * kLargestLoss >= ring) {
     return absl::InvalidArgumentError(
-        absl::StrCat("the losses of ", n, " sites do not fit a ring of ", b, " bits"));
+        absl::StrCat("the losses of ", n, " sites do not fit a ring of ", b,
+                     " bits: needed is sites * 64 * 2^16 < 2^ring_bits"));
   }
   return absl::OkStatus();
 }

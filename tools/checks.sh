@@ -56,17 +56,9 @@ check_soak() {
 
 # The kernels as another compiler makes them must give the same bits under every instruction set.
 check_fingerprints() {
-  local isa
   setup check
-  say "building the kernels with clang"
-  cmake -S "$ROOT" -B build/fingerprints -G Ninja -DCMAKE_CXX_COMPILER=clang++ \
-    -DCMAKE_BUILD_TYPE=Release -DHILUM_FOLDERS="base;kernels" -DHILUM_BENCH=OFF \
-    -DHILUM_WERROR=OFF >&2
-  ninja -C build/fingerprints -j "$(jobs_of_a_build)" kernel_fingerprints >&2
-  for isa in scalar avx2 avx512; do
-    HILUM_ISA=$isa build/fingerprints/tests/kernel_fingerprints \
-      tests/vectors/kernels/fingerprints.txt || fail "clang's kernels differ under $isa; see above"
-  done
+  build release kernel_fingerprints
+  run_ctest build/release -R '^kernel_fingerprints'
 }
 
 check_mutants() { # [REGEX]

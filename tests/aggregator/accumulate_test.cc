@@ -10,6 +10,7 @@
 #include "privacy/quantize.h"
 #include "privacy/transcript.h"
 #include "tests/aggregator/test_federation.h"
+#include "tests/kernels/lazy_queues.h"
 #include "tests/status_matchers.h"
 
 namespace hilum::aggregator {
@@ -17,20 +18,22 @@ namespace {
 
 using absl::StatusCode;
 
-constexpr uint32_t kChunk = 64;  // small chunks: many of them
+constexpr uint32_t kChunk = 64;          // small chunks: many of them
+constexpr uint32_t kLongChunk = 50'000;  // several blocks of 16,384 words, and an odd tail
 
 // A round of `n_sites` whose keys the test holds.
 class Sum : public testing::Test {
  protected:
   void SetUp() override { Begin(3, 1000); }
-  void Begin(int n_sites, uint64_t n_params) {
+  void Begin(int n_sites, uint64_t n_params, uint32_t chunk = kChunk, const Compute& compute = {}) {
     keys_.clear();
+    chunk_ = chunk;
     collecting_ = {.facts = {.job = {"cxr"}, .round = {1}, .minimum = 2}};
     config_ = {};
     config_.round = 1;
     config_.n_params = n_params;
     config_.n_extras = 3;
-    config_.chunk_coords = kChunk;
+    config_.chunk_coords = chunk;
     config_.ring_bits = 30;
     config_.value_bits = 20;
     config_.max_weight = 100;
@@ -43,11 +46,18 @@ class Sum : public testing::Test {
     }
     collecting_.cfg_hash = privacy::HashConfig(config_);
     store_.emplace(*ledger_anchor::Store::Open(folder_.path() / "objects"));
-    sum_ = std::make_unique<Accumulator>(&*store_, Shape());
+    sum_ = std::make_unique<Accumulator>(&*store_, Shape(), compute);
+  }
+  // The device's queues of a GPU, but run by this computer and as late as they may.
+  Compute Lazily(kernels::Watch* watch, int64_t budget_bytes = int64_t{1} << 30) {
+    return {.device_budget_bytes = budget_bytes, .make_queues = [watch] {
+              return absl::StatusOr<std::unique_ptr<kernels::DeviceQueues>>(
+                  std::make_unique<kernels::LazyQueues>(2, watch));
+            }};
   }
   VectorShape Shape() const {
     return {.n_coords = config_.n_coords(),
-            .chunk_coords = kChunk,
+            .chunk_coords = chunk_,
             .ring_bits = config_.ring_bits,
             .max_weight = config_.max_weight};
   }
@@ -67,15 +77,15 @@ class Sum : public testing::Test {
     return {reinterpret_cast<const uint8_t*>(words.data()), words.size() * 4};
   }
   absl::Status SendChunks(Upload& upload, const std::vector<uint32_t>& words, size_t n_chunks) {
-    for (uint32_t c = 0; c < n_chunks && size_t{c} * kChunk < words.size(); ++c) {
-      const size_t n = std::min<size_t>(kChunk, words.size() - size_t{c} * kChunk);
+    for (uint32_t c = 0; c < n_chunks && size_t{c} * chunk_ < words.size(); ++c) {
+      const size_t n = std::min<size_t>(chunk_, words.size() - size_t{c} * chunk_);
       HILUM_RETURN_IF_ERROR(
-          upload.AddChunk(c, BytesOf(words).subspan(size_t{c} * kChunk * 4, n * 4)));
+          upload.AddChunk(c, BytesOf(words).subspan(size_t{c} * chunk_ * 4, n * 4)));
     }
     return absl::OkStatus();
   }
   UpdateSeal Seal(uint16_t site, const std::vector<uint32_t>& words) {
-    UpdateSeal seal{.root = privacy::UpdateRoot(words, kChunk)};
+    UpdateSeal seal{.root = privacy::UpdateRoot(words, chunk_)};
     const Bytes message =
         privacy::UpdateMessage({.root = seal.root, .n_coords = config_.n_coords()});
     seal.signature = crypto::SignLabelled(keys_[site], {.label = crypto::kLabelR2Root,
@@ -111,6 +121,7 @@ class Sum : public testing::Test {
   }
 
   TempFolder folder_;
+  uint32_t chunk_ = kChunk;
   std::optional<ledger_anchor::Store> store_;
   std::vector<crypto::SigningKey> keys_;
   Collecting collecting_;
@@ -200,6 +211,117 @@ TEST_F(Sum, AWordOutsideTheRingIsRefused) {
   EXPECT_THAT(SendChunks(*upload, words, 1),
               StatusIs(StatusCode::kInvalidArgument,
                        "site site-0 sent the word 1073741824, every word is below 1073741824"));
+}
+
+TEST_F(Sum, ChunksOfSeveralBlocksGiveTheReferencesBits) {
+  Begin(3, 3 * kLongChunk + 16'385, kLongChunk);
+  Digest object{};
+  HILUM_ASSERT_OK(Send(0, Words(0)));
+  HILUM_ASSERT_OK(Send(1, Words(1), &object));
+  {
+    HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(2)));
+    HILUM_ASSERT_OK(SendChunks(*upload, Words(2), 3));
+  }
+  const std::vector<uint32_t> words = Words(2);
+  HILUM_ASSERT_OK(sum_->AddStored(object, privacy::UpdateRoot(Words(1), kLongChunk)));
+  HILUM_ASSERT_OK(sum_->AddVector(BytesOf(words), privacy::UpdateRoot(words, kLongChunk)));
+  EXPECT_EQ(Total(), Reference({Words(0), Words(1), Words(1), Words(2)}));
+}
+
+TEST_F(Sum, ABadWordInALaterBlockTakesTheEarlierOnesOutAgain) {
+  Begin(2, 2 * kLongChunk, kLongChunk);
+  HILUM_ASSERT_OK(Send(0, Words(0)));
+  for (const size_t bad : {0, 16'383, 16'384, 49'999, 50'000, 82'768}) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(1)));
+    std::vector<uint32_t> words = Words(5);
+    words[bad] = 1U << 30;
+    EXPECT_THAT(SendChunks(*upload, words, ~0U),
+                StatusIs(StatusCode::kInvalidArgument, "sent the word 1073741824"));
+    // The upload has ended; while it still exists, S is clean already.
+    EXPECT_THAT(SendChunks(*upload, Words(5), ~0U),
+                StatusIs(StatusCode::kFailedPrecondition, "ended when a chunk of it was refused"));
+    EXPECT_THAT(upload->Finish(), StatusIs(StatusCode::kFailedPrecondition, "ended when a chunk"));
+  }
+  EXPECT_EQ(Total(), Reference({Words(0)}));
+}
+
+TEST_F(Sum, BytesOffEveryAlignmentAreRead) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(0)));
+  const std::vector<uint32_t> words = Words(0);
+  for (size_t shift = 0; shift < 3; ++shift) {
+    Bytes shifted(shift, 0xff);
+    const ByteView chunk = BytesOf(words).subspan(shift * kChunk * 4, kChunk * 4);
+    shifted.insert(shifted.end(), chunk.begin(), chunk.end());
+    HILUM_ASSERT_OK(
+        upload->AddChunk(static_cast<uint32_t>(shift), ByteView(shifted).subspan(shift)));
+  }
+}
+
+TEST_F(Sum, AnEmptyUpdateAndAnEmptyChunkAreRefused) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(0)));
+  EXPECT_THAT(upload->AddChunk(0, {}),
+              StatusIs(StatusCode::kInvalidArgument, "chunk 0 with 0 bytes, it has 256"));
+  EXPECT_THAT(upload->Finish(),
+              StatusIs(StatusCode::kInvalidArgument, "the end after chunk 0 of 16"));
+}
+
+TEST_F(Sum, OnADeviceIsThatOfTheReferenceWithBrokenUploadsBetween) {
+  kernels::Watch watch;
+  for (const uint32_t chunk : {kChunk, kLongChunk}) {
+    Begin(3, 2 * kLongChunk + 5, chunk, Lazily(&watch));
+    Digest object{};
+    HILUM_ASSERT_OK(Send(0, Words(0)));
+    {
+      HILUM_ASSERT_OK_AND_ASSIGN(const auto upload, sum_->Begin(Ticket(1)));
+      HILUM_ASSERT_OK(SendChunks(*upload, Words(77), 2));
+      std::vector<uint32_t> words = Words(77);
+      words.back() = 1U << 30;
+      HILUM_ASSERT_OK_AND_ASSIGN(const auto bad, sum_->Begin(Ticket(2)));
+      EXPECT_FALSE(SendChunks(*bad, words, ~0U).ok());
+    }
+    HILUM_ASSERT_OK(Send(1, Words(1), &object));
+    HILUM_ASSERT_OK(sum_->AddStored(object, privacy::UpdateRoot(Words(1), chunk)));
+    EXPECT_EQ(Total(), Reference({Words(0), Words(1), Words(1)}));
+    sum_.reset();
+    EXPECT_EQ(watch.live_bytes[0] + watch.live_bytes[1], 0u);
+    EXPECT_EQ(watch.n_dirty, 0);
+  }
+}
+
+TEST_F(Sum, WithoutRoomOnTheDeviceIsMadeOnTheCpu) {
+  for (const bool budget : {true, false}) {
+    kernels::Watch watch;
+    if (!budget) watch.refuse_reserve = 3;  // the GPU's memory is full half way
+    Begin(2, 1000, kChunk, Lazily(&watch, budget ? 1000 : 1 << 30));
+    HILUM_ASSERT_OK(Send(0, Words(0)));
+    HILUM_ASSERT_OK(Send(1, Words(1)));
+    EXPECT_EQ(watch.live_bytes[0] + watch.live_bytes[1], 0u);
+    EXPECT_EQ(Total(), Reference({Words(0), Words(1)}));
+  }
+}
+
+TEST_F(Sum, ADeviceThatFailsLosesNoUpdate) {
+  for (const int fail_at : {2, 5, 40, 100, 150}) {  // calls: while making it, early, late, at the end
+    kernels::Watch watch;
+    watch.fail_at = fail_at;
+    Begin(2, 1000, kChunk, Lazily(&watch));
+    std::vector<Digest> objects(2);
+    for (uint16_t i = 0; i < 2; ++i) HILUM_ASSERT_OK(Send(i, Words(i), &objects[i]));
+    sum_->Close();
+    const auto total = std::move(*sum_).Total();
+    if (!total.ok()) {
+      EXPECT_THAT(total, StatusIs(StatusCode::kUnavailable, "the device failed at call"));
+      sum_ = std::make_unique<Accumulator>(&*store_, Shape());
+      for (uint64_t i : {0, 1}) {
+        HILUM_ASSERT_OK(sum_->AddStored(objects[i], privacy::UpdateRoot(Words(i), kChunk)));
+      }
+      EXPECT_EQ(Total(), Reference({Words(0), Words(1)}));
+    } else {
+      EXPECT_EQ(fail_at, 2);  // it was made on the CPU from the start
+      EXPECT_EQ(std::vector<uint64_t>(total->sums().begin(), total->sums().end()),
+                Reference({Words(0), Words(1)}));
+    }
+  }
 }
 
 TEST_F(Sum, StatisticsAcrossAChunkBorderAreRead) {

@@ -402,6 +402,29 @@ TEST_F(Program, ConfigurationErrorsNameFileLineAndKey) {
   EXPECT_EQ(Verb("run", "--grpc nonsense").exit_code, 2);
 }
 
+TEST_F(Program, AGpuThatIsNotHereIsOnePlainSentence) {
+  const Result flag = Verb("run", "--device cuda:4095");
+  EXPECT_EQ(flag.exit_code, 2);
+  EXPECT_THAT(flag.output, testing::HasSubstr("hilum-server: cuda:4095 was asked for, but this"));
+  const std::string key = "[compute]\ndevice = \"cuda:4095\"\n";
+  HILUM_ASSERT_OK(WriteFileDurably(dir_ / "server.toml", AsBytes(key)));
+  EXPECT_EQ(Verb("run", "").output, flag.output);
+  const Result other = Verb("run", "--device gpu");  // the flag wins
+  EXPECT_EQ(other.exit_code, 2);
+  EXPECT_THAT(other.output, testing::HasSubstr("device \"gpu\" is not auto, cpu, cuda or cuda:N"));
+  EXPECT_EQ(Verb("run", "--device cpu --threads 257").exit_code, 2);
+  EXPECT_EQ(Verb("run", "--device cpu --threads -1").exit_code, 2);
+}
+
+TEST_F(Program, TheLogNamesDeviceInstructionSetAndThreads) {
+  const std::string text = "[compute]\ndevice = \"auto\"\nthreads = 3\n";
+  HILUM_ASSERT_OK(WriteFileDurably(dir_ / "server.toml", AsBytes(text)));
+  { const Running server(dir_); }
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string log, ReadTextFile(dir_ / "logs/server.log", 65536));
+  EXPECT_THAT(log, testing::ContainsRegex("\"computing\",\"device\":\"(cpu|cuda:0)\","
+                                          "\"isa\":\"(scalar|avx2|avx512)\",\"threads\":\"3\""));
+}
+
 TEST_F(Program, PrintConfigShowsWhatHoldsAndReadsBack) {
   const Result shown = Verb("run", "--print-config --grpc 0.0.0.0:9000");
   EXPECT_EQ(shown.exit_code, 0);

@@ -6,6 +6,7 @@
 #include "aggregator/record.h"
 #include "ledger_anchor/reader.h"
 #include "tests/aggregator/test_federation.h"
+#include "tests/kernels/lazy_queues.h"
 #include "tests/status_matchers.h"
 
 namespace hilum::aggregator {
@@ -94,6 +95,24 @@ TEST_F(ReplayTest, ComputesEachRoundAgain) {
   EXPECT_EQ(second.mean_loss, 0.5);
   EXPECT_EQ(second.model, std::get<RoundClose>(Inputs(2).close.body).model);
   EXPECT_GT(second.read_bytes, 3u * 300'003 * 4);
+}
+
+TEST_F(ReplayTest, ADeviceGivesTheSameBitsAndGivesWayWhenItFails) {
+  for (const int fail_at : {-1, 1, 12}) {  // never; at once; in the middle of the sum
+    kernels::Watch watch;
+    watch.fail_at = fail_at;
+    ReplayInputs inputs = Inputs(1);
+    inputs.compute = {.device_budget_bytes = 1 << 30, .make_queues = [&] {
+                        return absl::StatusOr<std::unique_ptr<kernels::DeviceQueues>>(
+                            std::make_unique<kernels::LazyQueues>(2, &watch));
+                      }};
+    HILUM_ASSERT_OK_AND_ASSIGN(const ReplayResult result, Replay(inputs));
+    HILUM_ASSERT_OK_AND_ASSIGN(const ReplayResult plain, Replay(Inputs(1)));
+    EXPECT_EQ(result.model, plain.model);
+    EXPECT_EQ(result.device, "cpu");  // what stands for a device here calls itself so
+    EXPECT_EQ(plain.device, "cpu");
+    EXPECT_GT(watch.n_calls, 0);
+  }
 }
 
 TEST_F(ReplayTest, AnExportNeedsExactlyTheListedObjects) {

@@ -251,6 +251,13 @@ class Folders(unittest.TestCase):
         self.assertEqual(found.stdout, (self.server / "server.toml").read_text())
         found = run("hilum-server", "run", "--dir", self.server, "--print-config", "--json")
         self.assertEqual(json.loads(found.stdout)["listen"]["grpc"], "127.0.0.1:7443")
+        self.assertEqual(json.loads(found.stdout)["compute"]["device"], "cpu")
+
+    def test_an_audit_on_a_gpu_that_is_not_here_is_one_plain_sentence(self):
+        self.need("hilum-ledger")
+        found = run("hilum-ledger", "audit", "1", "--from", self.server, "--device", "cuda:4095")
+        self.assertEqual(found.returncode, 2, found.stderr)
+        self.assertRegex(found.stderr, r"^hilum-ledger: cuda:4095 was asked for, but [^\n]*\n$")
 
     def test_a_token_file_may_hold_all_that_invite_printed(self):
         self.need("hilum-site")

@@ -90,6 +90,27 @@ TEST(ChunkTree, OfChunksInOrderIsTheRootOfTheWhole) {
   EXPECT_EQ(ChunkTreeRoot("label", {}, 100), EmptyTreeHash());
 }
 
+TEST(ChunkTree, OfChunksInPartsIsThatOfWholeChunks) {
+  const Bytes bytes(300, 9);
+  for (const size_t part_bytes : {1, 7, 64, 99, 100}) {
+    ChunkTree whole("label"), parts("label");
+    for (size_t at = 0; at < 300; at += 100) {
+      const ByteView chunk = ByteView(bytes).subspan(at, 100);
+      whole.Add(chunk);
+      for (size_t i = 0; i < 100; i += part_bytes) {
+        parts.AddPart(chunk.subspan(i, std::min(part_bytes, 100 - i)));
+        EXPECT_EQ(parts.n_chunks(), at / 100);  // a chunk that has not ended is no leaf
+      }
+      parts.EndChunk();
+    }
+    EXPECT_EQ(parts.Root(), whole.Root()) << part_bytes;
+  }
+  ChunkTree empty_chunk("label"), ended("label");
+  empty_chunk.Add({});
+  ended.EndChunk();
+  EXPECT_EQ(ended.Root(), empty_chunk.Root());
+}
+
 TEST(ChunkTree, RootDoesNotDependOnTheThreads) {
   Bytes bytes((7 << 20) + 13);
   for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * 31 + (i >> 16));

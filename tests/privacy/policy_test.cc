@@ -206,6 +206,8 @@ TEST(CheckHeadroom, ValuesMayUseWhatTheSitesLeave) {
     HILUM_EXPECT_OK(CheckHeadroom(config));
     ++config.value_bits;
     EXPECT_THAT(CheckHeadroom(config), StatusIs(kInvalid, "do not fit a ring of 32 bits"));
+    EXPECT_THAT(CheckHeadroom(config),
+                StatusIs(kInvalid, "value_bits + ceil(log2(sites)) <= ring_bits"));
     config.value_bits = 1;
     EXPECT_THAT(CheckHeadroom(config), StatusIs(kInvalid, "values of 1 bits"));
   }
@@ -220,6 +222,7 @@ TEST(CheckHeadroom, TheSumOfWeightsMustFit) {
   HILUM_EXPECT_OK(CheckHeadroom(config));
   config.max_weight = 0xffffffffu / 5 + 1;
   EXPECT_THAT(CheckHeadroom(config), StatusIs(kInvalid, "weights up to 858993460 from 5 sites"));
+  EXPECT_THAT(CheckHeadroom(config), StatusIs(kInvalid, "sites * max_weight < 2^ring_bits"));
   config.max_weight = 0;
   EXPECT_THAT(CheckHeadroom(config), StatusIs(kInvalid, "weights up to 0"));
 }
@@ -231,6 +234,7 @@ TEST(CheckHeadroom, TheSumOfLossesMustFit) {
   HILUM_EXPECT_OK(CheckHeadroom(config));
   config.roster.push_back({.index = 7, .key = {}});  // 8 * 2^22 = 2^25
   EXPECT_THAT(CheckHeadroom(config), StatusIs(kInvalid, "losses of 8 sites"));
+  EXPECT_THAT(CheckHeadroom(config), StatusIs(kInvalid, "sites * 64 * 2^16 < 2^ring_bits"));
 }
 
 TEST(CheckHeadroom, ARoundHasMembers) {
