@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "kernels/device.h"
+#include "kernels/keystream.h"
 #include "privacy/noise.h"
 #include "privacy/round_config.h"
 
@@ -27,6 +29,8 @@ class MaskedUpdate {
 
  private:
   friend absl::StatusOr<MaskedUpdate> Mask(NoisedDelta delta, const RoundConfig& config);
+  friend absl::StatusOr<MaskedUpdate> Mask(NoisedDelta delta, const RoundConfig& config,
+                                           const kernels::MaskKeys& keys, kernels::Device device);
   MaskedUpdate(NoisedDelta delta, Suite suite) : ring_(std::move(delta.ring_)), suite_(suite) {}
 
   std::vector<uint32_t> ring_;
@@ -34,9 +38,16 @@ class MaskedUpdate {
 };
 
 // In mode 0 (open) the identity, y_i = x_i, and suite() says so.
-// PermissionDenied: the configuration asks for a mask that this version does not have; a vector is
-// never sent bare when a mask was agreed.
+// PermissionDenied: the configuration asks for masks, which need keys; a vector is never sent bare
+// when a mask was agreed.
 absl::StatusOr<MaskedUpdate> Mask(NoisedDelta delta, const RoundConfig& config);
+
+// y_i = x_i + the masks of `keys` mod 2^b, in place. The keys come from privacy/secagg.
+// PermissionDenied: the round is open, or the keys are of another suite or ring, or fewer than two
+// (one's own and one pair's). InvalidArgument: the vector is not of the configuration's D
+// coordinates. FailedPrecondition: no such device, or suite 1 on a GPU.
+absl::StatusOr<MaskedUpdate> Mask(NoisedDelta delta, const RoundConfig& config,
+                                  const kernels::MaskKeys& keys, kernels::Device device);
 
 }  // namespace hilum::privacy
 

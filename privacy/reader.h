@@ -34,6 +34,9 @@ class Reader {
     return value;
   }
 
+  // The next n bytes, where they lie; empty when fewer are left.
+  ByteView View(size_t n) { return Take(n); }
+
   size_t n_left() const { return rest_.size(); }
   bool ended_early() const { return ended_early_; }
 

@@ -40,6 +40,24 @@ absl::Status CheckExtras(const MeanDelta& mean, uint64_t count, uint64_t loss,
   return absl::OkStatus();
 }
 
+// S mod 2^b, once each sum is one that its members can reach.
+absl::StatusOr<std::vector<uint32_t>> Reduce(const MaskedSum& sum, const RoundConfig& config,
+                                             kernels::Device device) {
+  HILUM_RETURN_IF_ERROR(CheckLength(sum.sums.size(), config));
+  HILUM_RETURN_IF_ERROR(CheckHeadroom(config));
+  const uint64_t largest = sum.n_members * ((uint64_t{1} << config.ring_bits) - 1);
+  const auto above = std::find_if(sum.sums.begin(), sum.sums.end(),
+                                  [largest](uint64_t value) { return value > largest; });
+  if (above != sum.sums.end()) {
+    return absl::DataLossError(absl::StrCat("coordinate ", above - sum.sums.begin(), " sums to ",
+                                            *above, ", ", sum.n_members, " updates reach at most ",
+                                            largest));
+  }
+  std::vector<uint32_t> ring(sum.sums.size());
+  HILUM_RETURN_IF_ERROR(kernels::ReduceToRing(sum.sums, config.ring_bits, ring, device));
+  return ring;
+}
+
 }  // namespace
 
 absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& config,
@@ -47,21 +65,26 @@ absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& co
   if (config.mode != RoundMode::kOpen || config.suite != Suite::kNone) {
     return absl::PermissionDeniedError(
         absl::StrCat("the round has mode ", static_cast<int>(config.mode), " with mask suite ",
-                     static_cast<int>(config.suite), ", this version removes no masks"));
+                     static_cast<int>(config.suite), ", and no key was given that removes masks"));
   }
-  HILUM_RETURN_IF_ERROR(CheckLength(total.sums().size(), config));
-  HILUM_RETURN_IF_ERROR(CheckHeadroom(config));
-  const uint64_t largest = total.n_members() * ((uint64_t{1} << config.ring_bits) - 1);
-  const auto above = std::find_if(total.sums().begin(), total.sums().end(),
-                                  [largest](uint64_t sum) { return sum > largest; });
-  if (above != total.sums().end()) {
-    return absl::DataLossError(absl::StrCat("coordinate ", above - total.sums().begin(),
-                                            " sums to ", *above, ", ", total.n_members(),
-                                            " updates reach at most ", largest));
-  }
-  std::vector<uint32_t> ring(total.sums().size());
-  HILUM_RETURN_IF_ERROR(kernels::ReduceToRing(total.sums(), config.ring_bits, ring, device));
+  HILUM_ASSIGN_OR_RETURN(
+      std::vector<uint32_t> ring,
+      Reduce({.sums = total.sums(), .n_members = total.n_members()}, config, device));
   return RingTotal(std::move(ring), total.n_members());
+}
+
+absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config,
+                                 const kernels::MaskKeys& masks, kernels::Device device) {
+  if (config.mode == RoundMode::kOpen || masks.ring_bits() != config.ring_bits ||
+      static_cast<int>(masks.suite()) != static_cast<int>(config.suite)) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("keys of suite ", static_cast<int>(masks.suite()), " for ", masks.ring_bits(),
+                     " bits do not remove masks of suite ", static_cast<int>(config.suite), " and ",
+                     config.ring_bits, " bits"));
+  }
+  HILUM_ASSIGN_OR_RETURN(std::vector<uint32_t> ring, Reduce(sum, config, device));
+  HILUM_RETURN_IF_ERROR(kernels::KeystreamAdd(ring, masks, 0, device));
+  return RingTotal(std::move(ring), sum.n_members);
 }
 
 absl::StatusOr<MeanDelta> Dequantize(RingTotal total, const RoundConfig& config) {

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "kernels/dequantize.h"
 #include "kernels/device.h"
+#include "kernels/keystream.h"
 #include "privacy/round_config.h"
 
 // The only maker of a MaskedTotal. aggregator/ is not included here, only named.
@@ -41,6 +42,12 @@ class MaskedTotal {
   uint32_t n_members_ = 0;
 };
 
+// S as it lies in memory: of a server's running sum, or downloaded by a site that checks it.
+struct MaskedSum {
+  std::span<const uint64_t> sums;
+  uint32_t n_members = 0;
+};
+
 // z: the sum of the members' vectors mod 2^b, masks removed, [D] words. Only Unmask makes one.
 // Movable only.
 class RingTotal {
@@ -54,6 +61,8 @@ class RingTotal {
  private:
   friend absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& config,
                                           kernels::Device device);
+  friend absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config,
+                                          const kernels::MaskKeys& masks, kernels::Device device);
   friend class MeanDelta;
   RingTotal(std::vector<uint32_t> ring, uint32_t n_members)
       : ring_(std::move(ring)), n_members_(n_members) {}
@@ -64,10 +73,16 @@ class RingTotal {
 
 // In mode 0 z = S mod 2^b. The total stays: root(S) and the round record need it.
 // InvalidArgument: the total's length is not the configuration's D. DataLoss: a sum that n_members
-// words below 2^b cannot reach. PermissionDenied: masks that this version cannot remove.
+// words below 2^b cannot reach. PermissionDenied: there are masks, which need keys.
 // FailedPrecondition: no such device.
 absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& config,
                                  kernels::Device device = kernels::Device::kCpu);
+
+// z = S + the keystreams of `masks` mod 2^b: their signs say that masks are taken out
+// (secure_aggregation.md, section 5, R5). The errors are those above; PermissionDenied: the round
+// is open, or the keys are of another suite or ring.
+absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config,
+                                 const kernels::MaskKeys& masks, kernels::Device device);
 
 // The weighted mean of the members' deltas, kept as ring words and one factor: so a server step
 // reads 4 bytes a parameter, and every step starts from the same bits. Only Dequantize makes one.

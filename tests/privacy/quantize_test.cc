@@ -168,11 +168,11 @@ TEST(Mask, NeverSendsABareVectorWhenAMaskWasAgreed) {
   RoundConfig config = OpenRound(2, 1);
   config.suite = Suite::kAes256Ctr;
   EXPECT_THAT(Prepare({.delta = {0.5f}}, config, Stream(0)),
-              StatusIs(absl::StatusCode::kPermissionDenied, "this version has no masks"));
+              StatusIs(absl::StatusCode::kPermissionDenied, "no mask key was given"));
   config.suite = Suite::kNone;
   config.mode = RoundMode::kMaskedMean;
   EXPECT_THAT(Prepare({.delta = {0.5f}}, config, Stream(0)),
-              StatusIs(absl::StatusCode::kPermissionDenied, "this version has no masks"));
+              StatusIs(absl::StatusCode::kPermissionDenied, "no mask key was given"));
 }
 
 }  // namespace

@@ -150,7 +150,7 @@ TEST(Unmask, RefusesMasksThatItCannotRemove) {
   RoundConfig config = OpenRound(2, 1);
   config.mode = RoundMode::kMaskedMean;
   EXPECT_THAT(Unmask(MaskedTotalTestPeer::Make({0, 2, 2, 0}, 2), config),
-              StatusIs(absl::StatusCode::kPermissionDenied, "removes no masks"));
+              StatusIs(absl::StatusCode::kPermissionDenied, "no key was given that removes masks"));
 }
 
 TEST(Unmask, RefusesASumOfAnotherLength) {

@@ -1,0 +1,41 @@
+// Flight R5 as a site or an auditor sees it: whether the published sum and result are those of the
+// committed vectors (docs/secure_aggregation.md, section 8, mode A).
+#ifndef HILUM_PRIVACY_SECAGG_VERIFY_ROUND_H_
+#define HILUM_PRIVACY_SECAGG_VERIFY_ROUND_H_
+
+#include <cstdint>
+#include <map>
+#include <span>
+
+#include "absl/status/statusor.h"
+#include "kernels/device.h"
+#include "privacy/secagg/facts.h"
+#include "privacy/secagg/r3_messages.h"
+#include "privacy/secagg/r5_messages.h"
+#include "privacy/unmask.h"
+
+namespace hilum::privacy::secagg {
+
+// The round as it was published. Views; nothing is owned.
+struct PublishedRound {
+  const Facts& facts;  // verified: from one's own flights, or by AcceptKeyList and the others
+  const Transcript& transcript;
+  const VoteList& votes;
+  const RoundOpening& opening;
+  std::span<const uint64_t> sums;  // S, as downloaded
+  Digest ring_root{};              // root(z) of the ledger's record
+  // The whole vectors of members without a tag.
+  std::map<uint16_t, std::span<const uint32_t>> untagged;
+};
+
+// Checks, in this order: T (CheckTranscript) and a quorum of votes on it; root(S); a tag, signed on
+// this T and V, of each member of U3, or its whole vector with the root that T has; S against the
+// tags; every opened secret against its commitment or key; z = S without the masks, its root, and
+// its count coordinate. Returns z: the model is derived from it and from nothing else.
+// DataLoss: the first of these that fails. FailedPrecondition: no such device or suite.
+// A site also compares HashOf(transcript) with its own vote.
+absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Device device);
+
+}  // namespace hilum::privacy::secagg
+
+#endif  // HILUM_PRIVACY_SECAGG_VERIFY_ROUND_H_
