@@ -79,6 +79,13 @@ absl::StatusOr<Bytes> Base64Decode(absl::string_view text) {
   return Decode(text.substr(0, text.size() - n_pads), kValues);
 }
 
+std::string Base64RawEncode(ByteView bytes) { return Encode(bytes, kStandard); }
+
+absl::StatusOr<Bytes> Base64RawDecode(absl::string_view text) {
+  static constexpr std::array<uint8_t, 256> kValues = Values(kStandard);
+  return Decode(text, kValues);
+}
+
 std::string Base64UrlEncode(ByteView bytes) { return Encode(bytes, kUrl); }
 
 absl::StatusOr<Bytes> Base64UrlDecode(absl::string_view text) {

@@ -15,6 +15,11 @@ std::string Base64Encode(ByteView bytes);
 // InvalidArgument: a foreign character, a wrong or missing pad, or pad bits that are not zero.
 absl::StatusOr<Bytes> Base64Decode(absl::string_view text);
 
+// The same alphabet without padding, as age has it.
+std::string Base64RawEncode(ByteView bytes);
+// InvalidArgument: as above; a pad is refused.
+absl::StatusOr<Bytes> Base64RawDecode(absl::string_view text);
+
 // Section 5, URL-safe, without padding: for tokens.
 std::string Base64UrlEncode(ByteView bytes);
 // InvalidArgument: as above; a pad is refused.

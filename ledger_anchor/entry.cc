@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
+#include "crypto/age_keys.h"
 #include "crypto/hash.h"
 #include "ledger_anchor/entry_json.h"
 #include "ledger_anchor/note.h"
@@ -97,6 +98,9 @@ absl::Status CheckBody(const Entry& entry, const Join& body) {
   HILUM_RETURN_IF_ERROR(CheckName("the member", body.member));
   HILUM_RETURN_IF_ERROR(CheckOneOf("role", body.role, {"site", "witness", "auditor"}));
   HILUM_RETURN_IF_ERROR(crypto::CheckPublicKey(body.entry_key));
+  if (body.age_recipient) {
+    HILUM_RETURN_IF_ERROR(crypto::ParseAgeRecipient(*body.age_recipient).status());
+  }
   if (!body.witness_vkey) return absl::OkStatus();
   HILUM_ASSIGN_OR_RETURN(const VerifierKey witness, ParseVerifierKey(*body.witness_vkey));
   if (witness.type == KeyType::kCosignature) return absl::OkStatus();
@@ -127,6 +131,9 @@ absl::Status CheckOutcome(const RoundClose& body) {
   HILUM_RETURN_IF_ERROR(CheckOneOf("status", body.status, {"ok", "aborted"}));
   if (body.status == "aborted" && body.model != body.base_model) {
     return absl::InvalidArgumentError("an aborted round-close names a model other than its base");
+  }
+  if (body.status == "aborted" && body.object) {
+    return absl::InvalidArgumentError("an aborted round-close names a sealed copy of a model");
   }
   if (body.status == "ok" && (!body.secagg || body.cohort.n == 0)) {
     return absl::InvalidArgumentError(

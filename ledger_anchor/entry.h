@@ -56,7 +56,8 @@ struct Join {  // by the aggregator; member_sig by the new key (SignJoin)
   std::string role;  // site, witness, auditor
   crypto::PublicKey entry_key;
   std::optional<std::string> witness_vkey;
-  std::optional<Digest> cert;  // fingerprint of the member's TLS certificate
+  std::optional<std::string> age_recipient;  // age1…: copies of models are sealed for it
+  std::optional<Digest> cert;                // fingerprint of the member's TLS certificate
   crypto::Signature member_sig;
   friend bool operator==(const Join&, const Join&) = default;
 };
@@ -106,10 +107,11 @@ struct RoundClose {  // by the aggregator
   Digest open{};       // leaf hash of the round-open
   std::string status;  // ok, aborted
   Digest base_model{};
-  Digest model{};    // = base_model when aborted
-  NameList cohort;   // whose updates count
-  Updates updates;   // n = cohort.n
-  NameList dropped;  // the rest of the round-open's cohort
+  Digest model{};                // = base_model when aborted
+  std::optional<Digest> object;  // of the model's sealed copy (age v1), where copies are sealed
+  NameList cohort;               // whose updates count
+  Updates updates;               // n = cohort.n
+  NameList dropped;              // the rest of the round-open's cohort
   Rule rule;
   std::optional<Dp> dp;          // absent: no noise was added
   std::optional<Secagg> secagg;  // absent only when aborted

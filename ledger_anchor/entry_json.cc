@@ -46,6 +46,7 @@ void BodyToJson(const Join& body, Json& out) {
   out["role"] = body.role;
   out["entry_key"] = ToBase64(body.entry_key);
   if (body.witness_vkey) out["witness_vkey"] = *body.witness_vkey;
+  if (body.age_recipient) out["age_recipient"] = *body.age_recipient;
   if (body.cert) out["cert"] = ToHex(*body.cert);
   out["member_sig"] = ToBase64(body.member_sig);
 }
@@ -73,6 +74,7 @@ void BodyToJson(const RoundClose& body, Json& out) {
   out["status"] = body.status;
   out["base_model"] = ToHex(body.base_model);
   out["model"] = ToHex(body.model);
+  if (body.object) out["object"] = ToHex(*body.object);
   out["cohort"] = NamesToJson(body.cohort);
   out["updates"] = {{"n", body.updates.n}, {"root", ToHex(body.updates.root)}};
   out["dropped"] = NamesToJson(body.dropped);
@@ -187,6 +189,7 @@ void ReadBody(JsonFields& fields, Join& body) {
   body.role = fields.Text("role");
   body.entry_key = ReadKey(fields, "entry_key");
   if (fields.Has("witness_vkey")) body.witness_vkey = fields.Text("witness_vkey");
+  if (fields.Has("age_recipient")) body.age_recipient = fields.Text("age_recipient");
   body.cert = ReadOptionalHash(fields, "cert");
   body.member_sig = ReadSignature(fields, "member_sig");
 }
@@ -248,6 +251,7 @@ void ReadBody(JsonFields& fields, RoundClose& body) {
   body.status = fields.Text("status");
   body.base_model = fields.Hash("base_model");
   body.model = fields.Hash("model");
+  body.object = ReadOptionalHash(fields, "object");
   body.cohort = ReadNames(fields, "cohort");
   ReadObject(fields, "updates", [&body](JsonFields& object) {
     body.updates = {object.Integer("n"), object.Hash("root")};

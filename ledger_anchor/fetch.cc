@@ -129,6 +129,7 @@ absl::StatusOr<LedgerPlace> LocateLedger(absl::string_view url_or_folder) {
   }
   place.fetch = FolderFetch(*place.served);
   place.objects = FirstWith(folder, {"objects", "../objects", "../../objects"}, "sha256");
+  place.sealed = FirstWith(folder, {"sealed", "../sealed", "../../sealed"}, "sha256");
   if (place.objects) {
     place.fetch_object = [store = Store::OpenForReading(*place.objects)](const Digest& digest,
                                                                          uint64_t limit_bytes) {

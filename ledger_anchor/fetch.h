@@ -32,6 +32,8 @@ struct LedgerPlace {
   ObjectFetch fetch_object;                      // empty: no store beside this ledger
   std::optional<std::filesystem::path> served;   // the log's folder; absent for a URL
   std::optional<std::filesystem::path> objects;  // the store's folder; absent for a URL
+  // The folder of sealed copies (age v1): a store too. Absent: none is at hand.
+  std::optional<std::filesystem::path> sealed;
 };
 
 // Finds the log and the store that belongs to it. `url_or_folder` is a server's HTTP address; or

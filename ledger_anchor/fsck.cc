@@ -75,7 +75,8 @@ absl::Status CheckStore(const std::filesystem::path& objects, FsckReport& report
     const absl::StatusOr<Digest> digest = DigestFromHex(hex);
     const absl::Status status = digest.ok() ? store.Check(*digest) : digest.status();
     if (status.ok()) return;
-    report.faults.push_back(absl::StrCat("objects/sha256/", path, ": ", status.message()));
+    report.faults.push_back(
+        absl::StrCat(objects.filename().string(), "/sha256/", path, ": ", status.message()));
   }));
   std::sort(report.faults.begin(), report.faults.end());
   return absl::OkStatus();

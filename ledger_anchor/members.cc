@@ -105,6 +105,7 @@ void Members::Apply(uint64_t index, const Entry& entry) {
     member.role = join->role;
     member.entry_key = join->entry_key;
     member.witness_vkey = join->witness_vkey;
+    member.age_recipient = join->age_recipient;
     member.cert = join->cert;
     member.joined_index = index;
     members_.emplace(join->member, member);

@@ -19,6 +19,7 @@ struct Member {
   std::string role;  // aggregator, site, witness, auditor
   crypto::PublicKey entry_key;
   std::optional<std::string> witness_vkey;
+  std::optional<std::string> age_recipient;
   std::optional<Digest> cert;
   uint64_t joined_index = 0;
   std::optional<uint64_t> left_index;            // left the federation with this entry

@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
@@ -18,8 +19,12 @@ namespace {
 constexpr size_t kChunkBytes = 1 << 20;
 constexpr std::chrono::hours kUnfinishedAge{24};
 
-absl::Status NoObject(const Digest& digest) {
-  return absl::NotFoundError(absl::StrCat("the store has no object ", ToHex(digest)));
+constexpr uint64_t kTombstoneLimitBytes = 256;
+
+// <folder>/<kind>/ab/<62 hex>
+fs::path PathIn(const fs::path& folder, const char* kind, const Digest& digest) {
+  const std::string hex = ToHex(digest);
+  return folder / kind / hex.substr(0, 2) / hex.substr(2);
 }
 
 absl::Status Damaged(const Digest& digest) {
@@ -53,9 +58,52 @@ absl::StatusOr<Store> Store::Open(const std::filesystem::path& folder) {
   return Store(folder);
 }
 
-fs::path Store::PathOf(const Digest& digest) const {
-  const std::string hex = ToHex(digest);
-  return folder_ / "sha256" / hex.substr(0, 2) / hex.substr(2);
+fs::path Store::PathOf(const Digest& digest) const { return PathIn(folder_, "sha256", digest); }
+
+absl::Status Store::NoObject(const Digest& digest) const {
+  std::string sentence = absl::StrCat("the store has no object ", ToHex(digest));
+  const absl::StatusOr<std::string> tombstone =
+      ReadTextFile(PathIn(folder_, "tombstones", digest), kTombstoneLimitBytes);
+  if (tombstone.ok()) {
+    absl::StrAppend(&sentence,
+                    "; it was deleted on purpose: ", absl::StripAsciiWhitespace(*tombstone));
+  }
+  return absl::NotFoundError(sentence);
+}
+
+absl::StatusOr<std::vector<Store::Stored>> Store::List() const {
+  std::vector<Stored> objects;
+  std::error_code error;
+  fs::recursive_directory_iterator it(folder_ / "sha256", error);
+  for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
+    std::error_code ignored;  // another process may have removed it
+    if (!it->is_regular_file(ignored)) continue;
+    const fs::path& path = it->path();
+    const absl::StatusOr<Digest> digest = DigestFromHex(
+        absl::StrCat(path.parent_path().filename().string(), path.filename().string()));
+    if (!digest.ok() || PathOf(*digest) != path) continue;
+    Stored stored{.digest = *digest, .size_bytes = it->file_size(ignored)};
+    const auto written = std::chrono::file_clock::to_sys(it->last_write_time(ignored));
+    if (ignored) continue;
+    stored.stored_s =
+        std::chrono::duration_cast<std::chrono::seconds>(written.time_since_epoch()).count();
+    objects.push_back(stored);
+  }
+  if (error) return SystemError("read", folder_ / "sha256", error);
+  std::sort(objects.begin(), objects.end(),
+            [](const Stored& a, const Stored& b) { return a.digest < b.digest; });
+  return objects;
+}
+
+absl::Status Store::Remove(const Digest& digest, absl::string_view reason) const {
+  if (!Has(digest)) return NoObject(digest);
+  const fs::path tombstone = PathIn(folder_, "tombstones", digest);
+  HILUM_RETURN_IF_ERROR(MakeFolder(tombstone.parent_path()));
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(tombstone, AsBytes(absl::StrCat(reason, "\n"))));
+  std::error_code error;
+  fs::remove(PathOf(digest), error);
+  if (error) return SystemError("delete", PathOf(digest), error);
+  return SyncFolder(PathOf(digest).parent_path());
 }
 
 absl::StatusOr<Digest> Store::Put(ByteView bytes) const {
@@ -137,6 +185,7 @@ struct StoreWriter::Impl {
     std::error_code error;
     fs::create_hard_link(temporary, path, error);
     if (error && error != std::errc::file_exists) return SystemError("write", path, error);
+    fs::remove(PathIn(store.folder(), "tombstones", digest), error);  // it is here again
     HILUM_RETURN_IF_ERROR(SyncFolder(path.parent_path()));
     return SyncFolder(path.parent_path().parent_path());
   }

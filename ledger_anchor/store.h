@@ -1,5 +1,6 @@
 // The content-addressed store: an object's name is the SHA-256 of its bytes (ledger.md, section 8).
-// Layout: <folder>/sha256/ab/<62 hex>; unfinished objects in <folder>/tmp.
+// Layout: <folder>/sha256/ab/<62 hex>; unfinished objects in <folder>/tmp; what was deleted on
+// purpose leaves a line in <folder>/tombstones/ab/<62 hex>.
 #ifndef HILUM_LEDGER_ANCHOR_STORE_H_
 #define HILUM_LEDGER_ANCHOR_STORE_H_
 
@@ -8,9 +9,11 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "base/bytes.h"
 #include "base/file.h"
 #include "crypto/hash.h"
@@ -45,6 +48,18 @@ class Store {
   absl::StatusOr<StoreWriter> NewObject() const;
   absl::StatusOr<StoreReader> OpenObject(const Digest& digest) const;
 
+  struct Stored {
+    Digest digest{};
+    uint64_t size_bytes = 0;
+    int64_t stored_s = 0;  // when its file was last written, seconds since 1970 UTC
+  };
+  // All objects, by digest. Unavailable: the folder cannot be read. Files that bear no object's
+  // name are left aside.
+  absl::StatusOr<std::vector<Stored>> List() const;
+  // Deletes an object for good and leaves a tombstone with `reason`, one line, so that a reader is
+  // told what became of it. The tombstone is durable first. NotFound.
+  absl::Status Remove(const Digest& digest, absl::string_view reason) const;
+
   // Where an object is or would be.
   std::filesystem::path PathOf(const Digest& digest) const;
   const std::filesystem::path& folder() const { return folder_; }
@@ -52,6 +67,8 @@ class Store {
  private:
   friend class StoreWriter;
   explicit Store(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  // The sentence for a missing object, with its tombstone where it has one.
+  absl::Status NoObject(const Digest& digest) const;
   std::filesystem::path folder_;
 };
 

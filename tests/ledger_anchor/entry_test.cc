@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "crypto/age_keys.h"
 #include "crypto/tree.h"
 #include "ledger_anchor/tiles.h"
 #include "nlohmann/json.hpp"
@@ -54,12 +55,14 @@ std::vector<Entry> AllEntries(Federation& federation) {
   body.witness_vkey =
       FormatVerifierKey(MakeVerifierKey("hospital-a.example/witness", KeyType::kCosignature,
                                         crypto::SigningKey::FromSeed({77}).public_key()));
+  body.age_recipient = crypto::FormatAgeRecipient(crypto::AgeIdentity::Generate().recipient());
   body.member_sig = SignJoin(join, Federation::kOrigin, federation.SiteKey("hospital-a")).value();
   add(join);
   add(federation.JoinDraft("hospital-b"));
   add(federation.OpenDraft());
   Entry close = federation.CloseDraft();
   std::get<RoundClose>(close.body).dp = RoundClose::Dp{"site", "skellam", "1.25", "0.00001", "rdp"};
+  std::get<RoundClose>(close.body).object = H("sealed");
   add(close);
   Entry release =
       federation.ReleaseDraft(federation.state.chain().Study(Federation::kStudy).prev, 4);
@@ -89,7 +92,8 @@ TEST(Entry, OfEachTypeIsReadBackAsItWas) {
 TEST(Entry, RefusesMissingWrongAndUnknownFields) {
   Federation federation;
   AllEntries(federation);
-  const std::set<std::string> optional = {"study", "cert", "witness_vkey", "dp", "bundle"};
+  const std::set<std::string> optional = {"study", "cert",   "witness_vkey", "age_recipient",
+                                          "dp",    "bundle", "object"};
   for (const std::string& text : federation.texts) {
     const Json object = Json::parse(text);
     for (const auto& [key, value] : object.items()) {
@@ -112,6 +116,23 @@ TEST(Entry, RefusesMissingWrongAndUnknownFields) {
     more["type"] = "round-opem";
     EXPECT_THAT(ParseEntry(more.dump()), StatusIs(StatusCode::kDataLoss, "not known"));
   }
+}
+
+TEST(Entry, NamesAgeRecipientsThatHideSomethingAndCopiesOfModelsOnly) {
+  Federation federation;
+  Entry join = federation.JoinDraft("hospital-a");
+  for (const std::string& text :
+       {std::string("age1"), std::string(), crypto::FormatAgeRecipient(crypto::AgeRecipient())}) {
+    std::get<Join>(join.body).age_recipient = text;
+    EXPECT_THAT(EncodeEntry(join), StatusIs(StatusCode::kInvalidArgument, "age recipient"));
+  }
+  AllEntries(federation);
+  Entry close = ParseEntry(federation.texts[4]).value();
+  auto& body = std::get<RoundClose>(close.body);
+  ASSERT_TRUE(body.object.has_value());
+  body.status = "aborted";
+  body.model = body.base_model;
+  EXPECT_THAT(EncodeEntry(close), StatusIs(StatusCode::kInvalidArgument, "sealed copy"));
 }
 
 // Unknown fields inside objects and lists are refused too.

@@ -99,6 +99,7 @@ class Federation {
     close.status = status;
     close.base_model = open.base_model;
     close.model = status == "ok" ? H("model " + std::to_string(open.round)) : open.base_model;
+    if (status == "ok" && open.round == 1) close.object = sealed;
     (status == "ok" ? close.cohort : close.dropped) = open.cohort;
     close.updates = {close.cohort.n, H("updates")};
     close.rule = {"fedavg", H("rule")};
@@ -145,6 +146,7 @@ class Federation {
   }
 
   Admission state;
+  std::optional<Digest> sealed;  // what the close of round 1 names as the model's sealed copy
   std::vector<std::string> texts;
 };
 
