@@ -28,8 +28,8 @@ class ServerCollecting {
   // its own (its root has, at the close), so nobody may add to another's vector.
   // A chunk is stored by the caller, fsynced and acknowledged after OK; it is in S from here on.
   // InvalidArgument: malformed, or the sender is not of U2. FailedPrecondition: not the sender's
-  // next chunk, other bytes for an earlier one, or the sender was withdrawn. PermissionDenied: the frame
-  // names another sender than `peer`.
+  // next chunk, other bytes for an earlier one, or the sender was withdrawn. PermissionDenied: the
+  // frame names another sender than `peer`.
   absl::StatusOr<Receipt> TakeChunk(uint16_t peer, ByteView message);
 
   // Besides the errors of every Take. InvalidArgument: chunks are missing. DataLoss: H(U2), D or

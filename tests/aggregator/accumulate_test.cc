@@ -301,7 +301,8 @@ TEST_F(Sum, WithoutRoomOnTheDeviceIsMadeOnTheCpu) {
 }
 
 TEST_F(Sum, ADeviceThatFailsLosesNoUpdate) {
-  for (const int fail_at : {2, 5, 40, 100, 150}) {  // calls: while making it, early, late, at the end
+  for (const int fail_at :
+       {2, 5, 40, 100, 150}) {  // calls: while making it, early, late, at the end
     kernels::Watch watch;
     watch.fail_at = fail_at;
     Begin(2, 1000, kChunk, Lazily(&watch));
