@@ -104,8 +104,11 @@ absl::StatusOr<Point> Multiply(uint32_t factor, const Point& point) {
     if (!CheckPoint(point).ok()) return BadPoint(point);
     return Point{};  // the identity, which the library reports as an error
   }
-  if (!CheckPoint(point).ok()) return BadPoint(point);
-  Point product = point;
+  if (factor == 1) {
+    if (!CheckPoint(point).ok()) return BadPoint(point);
+    return point;
+  }
+  Point product = point;  // Add judges it
   for (int bit = std::bit_width(factor) - 2; bit >= 0; --bit) {
     absl::StatusOr<Point> next = Add(product, product);
     if (next.ok() && (factor >> bit & 1) != 0) next = Add(*next, point);

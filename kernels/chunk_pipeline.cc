@@ -75,10 +75,10 @@ absl::Status ChunkPipeline::Failure() const {
   return failure_;
 }
 
-absl::Status ChunkPipeline::Keep(absl::Status status) {
+absl::Status ChunkPipeline::Keep(const absl::Status& status) {
   if (status.ok()) return status;
   const absl::MutexLock lock(&failure_mutex_);
-  if (failure_.ok()) failure_ = std::move(status);
+  if (failure_.ok()) failure_ = absl::UnavailableError(status.message());
   return failure_;
 }
 

@@ -79,7 +79,7 @@ class ChunkPipeline {
   absl::Status PutOn(int queue, int64_t first, std::span<const uint32_t> words, int sign);
   absl::Status ReadThrough(Lane& lane, std::span<uint64_t> total);
   absl::Status Failure() const;
-  absl::Status Keep(absl::Status status);  // the first failure stays
+  absl::Status Keep(const absl::Status& status);  // the first failure stays
 
   const std::unique_ptr<DeviceQueues> queues_;  // outlives the buffers
   const ChunkPipelineOptions options_;

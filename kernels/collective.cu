@@ -75,7 +75,9 @@ class NcclCollective final : public Collective {
  public:
   explicit NcclCollective(std::vector<int> devices)
       : Collective(devices.size()), devices_(std::move(devices)) {}
-  ~NcclCollective() override { Leave(); }
+  ~NcclCollective() override {
+    for (const ncclComm_t link : links_) ncclCommDestroy(link);
+  }
 
   absl::Status Join() {
     links_.resize(devices_.size());
@@ -86,8 +88,8 @@ class NcclCollective final : public Collective {
   }
 
  private:
-  // After an error too: a communicator that failed cannot be closed in peace.
-  void Leave() {
+  // After an error: a communicator that failed cannot be closed in peace.
+  void Abort() {
     for (const ncclComm_t link : links_) ncclCommAbort(link);
     links_.clear();
   }
@@ -140,7 +142,7 @@ class NcclCollective final : public Collective {
       const size_t n = std::min(longest, total.size() - first);
       const absl::Status status = SumStretch(members, parts, total.subspan(first, n), first);
       if (!status.ok()) {
-        Leave();
+        Abort();
         return status;
       }
     }

@@ -61,12 +61,14 @@ absl::StatusOr<Scalar> Reconstruct(std::span<const Share> shares, uint16_t thres
 }
 
 absl::Status VerifyShare(std::span<const Point> commitments, uint16_t index, const Scalar& share) {
-  Point expected{};  // Horner's rule in the group
-  for (size_t k = commitments.size(); k > 0; --k) {
+  if (commitments.empty()) return absl::InvalidArgumentError("a share has no commitment");
+  Point expected = commitments.back();  // Horner's rule in the group
+  HILUM_RETURN_IF_ERROR(crypto::CheckPoint(expected));
+  for (size_t k = commitments.size() - 1; k > 0; --k) {
     HILUM_ASSIGN_OR_RETURN(expected, crypto::Multiply(ShareX(index), expected));
     HILUM_ASSIGN_OR_RETURN(expected, crypto::Add(expected, commitments[k - 1]));
   }
-  if (!commitments.empty() && expected == MultiplyBase(share)) return absl::OkStatus();
+  if (expected == MultiplyBase(share)) return absl::OkStatus();
   return absl::DataLossError(
       absl::StrCat("the share at index ", index, " does not fit its commitment"));
 }

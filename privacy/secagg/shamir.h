@@ -52,7 +52,8 @@ absl::StatusOr<Scalar> Reconstruct(std::span<const Share> shares, uint16_t thres
 
 // Whether `share` is the value at ShareX(index) of the committed polynomial:
 // share * B = sum over k of ShareX(index)^k * commitments[k].
-// DataLoss: it is not. InvalidArgument: a commitment is not the encoding of an element.
+// DataLoss: it is not. InvalidArgument: a commitment is not the encoding of an
+// element, or there is none.
 absl::Status VerifyShare(std::span<const Point> commitments, uint16_t index, const Scalar& share);
 
 }  // namespace hilum::privacy::secagg

@@ -28,6 +28,9 @@ namespace hilum::privacy::secagg {
 // R0.2 is out: waits for U1.
 class SiteRevealed {
  public:
+  SiteRevealed(SiteRevealed&&) = default;  // movable only
+  SiteRevealed& operator=(SiteRevealed&&) = default;
+
   // Takes U1 and deals the shares: the message is this site's ShareBundle.
   // InvalidArgument: the message is malformed. DataLoss: a check of section 5 failed.
   absl::StatusOr<Step<SiteShared>> TakeU1(ByteView message) &&;
@@ -44,6 +47,9 @@ class SiteRevealed {
 // R0.1 is out: waits for the key list.
 class SiteAdvertised {
  public:
+  SiteAdvertised(SiteAdvertised&&) = default;  // movable only
+  SiteAdvertised& operator=(SiteAdvertised&&) = default;
+
   struct Options {
     ContextPtr context;
     uint16_t index = 0;                               // of this site in the roster

@@ -39,6 +39,9 @@ struct SiteSelf {
 // R1.2 is out: waits for U2.
 class SiteAcknowledged {
  public:
+  SiteAcknowledged(SiteAcknowledged&&) = default;  // movable only
+  SiteAcknowledged& operator=(SiteAcknowledged&&) = default;
+
   // FailedPrecondition: this site was left out of U2. InvalidArgument: malformed. DataLoss: a check
   // of section 5 failed.
   absl::StatusOr<SiteReady> TakeU2(ByteView message) &&;
@@ -53,6 +56,9 @@ class SiteAcknowledged {
 // R1.1 is out: waits for the shares of the others.
 class SiteShared {
  public:
+  SiteShared(SiteShared&&) = default;  // movable only
+  SiteShared& operator=(SiteShared&&) = default;
+
   // The step of SiteRevealed::TakeU1, once `facts` has the graph. a_i, c_i^SK and the polynomials
   // are wiped when it returns.
   // DataLoss: a neighbour's channel key is a point of small order.

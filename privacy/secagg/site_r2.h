@@ -77,6 +77,9 @@ class PendingUpload {
 // U2 is known: waits for the local training.
 class SiteReady {
  public:
+  SiteReady(SiteReady&&) = default;  // movable only
+  SiteReady& operator=(SiteReady&&) = default;
+
   struct MaskStep {
     SiteMasked next;
     PendingUpload upload;

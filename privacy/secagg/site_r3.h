@@ -24,6 +24,9 @@ namespace hilum::privacy::secagg {
 // The masked vector is made: waits for the transcript.
 class SiteMasked {
  public:
+  SiteMasked(SiteMasked&&) = default;  // movable only
+  SiteMasked& operator=(SiteMasked&&) = default;
+
   // Durable: a VoteRecord, whose RowOf belongs to the guard's rows from then on, whatever becomes
   // of the round. The message is the TranscriptVote.
   //   earlier  the sums of the cohort guard: signed transcripts and ledgered sums

@@ -40,6 +40,9 @@ class SiteAnswered {
 // The vote is out: waits for the votes of the others.
 class SiteVoted {
  public:
+  SiteVoted(SiteVoted&&) = default;  // movable only
+  SiteVoted& operator=(SiteVoted&&) = default;
+
   // Durable: an AnswerRecord, which holds the message; it is sent again as it is until the round
   // ends, and never made again. The message is the Unmasking.
   // InvalidArgument: malformed. DataLoss: fewer than Q votes, a vote that is not its member's on

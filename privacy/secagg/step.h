@@ -19,7 +19,7 @@ class Outgoing {
       : durable_(std::move(durable)), message_(std::move(message)) {}
   Outgoing(Outgoing&&) = default;
   Outgoing& operator=(Outgoing&&) = default;
-  ~Outgoing() { crypto::Wipe(message_); }
+  ~Outgoing() { Erase(); }
 
   // Write this and fsync it.
   const Bytes& durable() const { return durable_; }
@@ -28,14 +28,21 @@ class Outgoing {
   // gone: the attempt ends here for this member.
   absl::StatusOr<Bytes> ReleaseAfter(const absl::Status& written) && {
     if (!written.ok()) {
-      crypto::Wipe(message_);
-      message_.clear();
+      Erase();
       return written;
     }
     return std::move(message_);
   }
 
  private:
+  // An answer holds shares, in its message and in its record.
+  void Erase() {
+    for (Bytes* bytes : {&durable_, &message_}) {
+      crypto::Wipe(*bytes);
+      bytes->clear();
+    }
+  }
+
   Bytes durable_;
   Bytes message_;
 };

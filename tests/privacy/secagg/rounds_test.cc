@@ -108,7 +108,7 @@ TEST(Rounds, FewerThanThresholdAnswersOpenNothing) {
 
 // More than a hundred members: the k-regular graph, with drop-outs before and after the vectors.
 TEST(Rounds, ARegularGraphOfManySitesGivesTheExactSum) {
-  RoundConfig config = MaskedRound(110, 20);
+  RoundConfig config = MaskedRound(101, 20);
   config.c_max = 4;
   config.drop_max = 4;
   config.share_proof = ShareProof::kNone;  // Feldman at this size is minutes of one core

@@ -14,10 +14,11 @@ struct Tally {
   int n_open = 0, n_closed = 0, n_void = 0, n_faults = 0;
 };
 
-uint16_t DrawSize(SeededRandom& random) {  // mostly small federations: large ones cost n^2 t
-  const uint64_t kind = random.Below(10);
-  if (kind < 6) return static_cast<uint16_t>(3 + random.Below(4));
-  return static_cast<uint16_t>(kind < 9 ? 7 + random.Below(3) : 10 + random.Below(3));
+// Mostly small federations: a round costs n^2 signatures and n^2 t multiplications in the group.
+uint16_t DrawSize(SeededRandom& random) {
+  constexpr uint16_t kSizes[] = {3, 3, 3, 4, 4, 4, 4, 4, 4, 4, 5, 5, 6, 6, 6, 6, 7};
+  const uint64_t kind = random.Below(std::size(kSizes) + 1);
+  return kind < std::size(kSizes) ? kSizes[kind] : static_cast<uint16_t>(7 + random.Below(6));
 }
 
 RoundConfig DrawConfig(SeededRandom& random) {
