@@ -93,7 +93,6 @@ absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, uint64_
                          aggregator::ChooseCompute({.device = config.device,
                                                     .threads = config.threads,
                                                     .device_memory_mib = config.gpu_mib}));
-  aggregator::LogCompute(compute);
   HILUM_ASSIGN_OR_RETURN(std::unique_ptr<aggregator::Federation> federation,
                          aggregator::OpenFederation(flags.dir));
   const aggregator::RpcOptions tls{.address = "",
@@ -111,6 +110,7 @@ absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, uint64_
   const Json addresses{{"grpc", listeners.rpc->address()}, {"http", listeners.http->address()}};
   HILUM_RETURN_IF_ERROR(WriteAddresses(server->identity(), addresses));
   server->Start();
+  aggregator::LogCompute(compute);
   Log(LogLevel::kInfo, "listening",
       {{"grpc", listeners.rpc->address()}, {"http", listeners.http->address()}});
   if (flags.json) {
