@@ -19,6 +19,12 @@ struct ServerConfig {
   uint64_t max_model_mib = 1024;             // 1..4096
   uint16_t audit_days = 365;                 // 0..36500
   std::string licence = "LicenseRef-research-use-only";  // of released models, SPDX
+  struct Anchor {
+    std::string url;       // of a time-stamp authority (RFC 3161); "": none
+    std::string ca;        // its certificates, a PEM file; relative to the server's folder
+    std::string policy;    // an OID that its receipts must name; "": any
+    uint64_t every_s = 0;  // 0: after each round; up to 604800
+  } anchor;
 };
 
 // What the command line says; an empty string leaves the file's value.
