@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/version.h"
 #include "httplib.h"
+#include "ledger_anchor/anchor_folder.h"
 #include "ledger_anchor/tiles.h"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
@@ -41,6 +42,14 @@ void AnswerTile(const fs::path& folder, const std::string& path, httplib::Respon
   const absl::StatusOr<Bytes> file =
       ReadFile(folder / ledger_anchor::TilePath(*tile), ledger_anchor::kBundleLimitBytes);
   Answer(file, "application/octet-stream", "public, max-age=31536000, immutable", response);
+}
+
+// A receipt, its note, the list of them, or the authority's certificates: no other name.
+void AnswerAnchor(const fs::path& folder, const std::string& name, httplib::Response& response) {
+  const bool list = name == "list" || name == "ca.pem";
+  Answer(ReadFile(folder / name, ledger_anchor::kAnchorListLimitBytes),
+         list || name.back() == 'e' ? "text/plain; charset=utf-8" : "application/timestamp-reply",
+         list ? "no-cache" : "public, max-age=3600", response);
 }
 
 void AddCounter(prometheus::Registry& registry, const char* name, const char* help, double value) {
@@ -83,6 +92,18 @@ std::string FormatMetrics(const CounterView& counters) {
            static_cast<double>(counters.witnesses));
   AddGauge(registry, "hilum_witnesses_connected", "Witnesses that can be asked now",
            static_cast<double>(counters.witnesses_connected));
+  auto& anchors = prometheus::BuildCounter()
+                      .Name("hilum_anchors_total")
+                      .Help("Attempts to have the published checkpoint time-stamped, by outcome")
+                      .Register(registry);
+  anchors.Add({{"outcome", "ok"}}).Increment(static_cast<double>(counters.anchor_receipts));
+  anchors.Add({{"outcome", "failed"}}).Increment(static_cast<double>(counters.anchor_failures));
+  AddGauge(registry, "hilum_ledger_anchored_entries",
+           "Entries under the newest checkpoint with a receipt",
+           static_cast<double>(counters.anchored_size));
+  AddGauge(registry, "hilum_ledger_anchored_time_seconds",
+           "The authority's time in that receipt, since 1970; 0: there is none",
+           static_cast<double>(counters.anchored_time_s));
   prometheus::BuildGauge()
       .Name("hilum_build_info")
       .Help("The running version")
@@ -103,6 +124,11 @@ absl::StatusOr<std::unique_ptr<HttpService>> ServeHttp(Server* server, const std
     http.Get(R"(/(tile/.+))",
              [folder](const httplib::Request& request, httplib::Response& response) {
                AnswerTile(folder, request.matches[1].str(), response);
+             });
+    http.Get(R"(/anchors/rfc3161/(list|ca\.pem|[1-9][0-9]{0,18}(?:\.note)?))",
+             [anchors = server->AnchorFolder()](const httplib::Request& request,
+                                                httplib::Response& response) {
+               AnswerAnchor(anchors, request.matches[1].str(), response);
              });
     http.Get("/healthz", [server](const httplib::Request&, httplib::Response& response) {
       const bool good = !server->IsStopping();

@@ -2,6 +2,7 @@
 // nothing on it is secret within the federation, and it is loopback unless configured otherwise.
 //
 //   GET /checkpoint, /tile/...   C2SP tlog-tiles; `hilum ledger verify --from http://HOST:PORT`
+//   GET /anchors/rfc3161/...     receipts of time-stamp authorities, as ledger_anchor/anchor_folder
 //   GET /healthz                 200 "ok" while the server works, else 503
 //   GET /metrics                 Prometheus text
 #ifndef HILUM_AGGREGATOR_HTTP_H_

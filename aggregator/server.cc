@@ -268,6 +268,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(std::unique_ptr<Federatio
   auto core = std::make_shared<ServerCore>(std::move(federation), options);
   HILUM_RETURN_IF_ERROR(core->Load());
   HILUM_RETURN_IF_ERROR(core->StartWitnesses());
+  HILUM_RETURN_IF_ERROR(core->StartAnchors());
   return std::unique_ptr<Server>(new Server(std::move(core)));
 }
 
@@ -280,6 +281,7 @@ void Server::Stop() {
   core_->federation->closing = true;
   if (conductor_.joinable()) conductor_.join();
   if (core_->witnesses != nullptr) core_->witnesses->Stop();
+  if (core_->anchors != nullptr) core_->anchors->Stop();
 }
 
 absl::Status Server::failure() const {
@@ -315,6 +317,8 @@ absl::StatusOr<JoinAnswer> Server::Join(const JoinFields& fields) {
   core_->TouchAll();
   return answer;
 }
+
+std::filesystem::path Server::AnchorFolder() const { return core_->AnchorFolder(); }
 
 SiteWatch::SiteWatch(std::shared_ptr<ServerCore> core, SiteId site)
     : core_(std::move(core)), site_(std::move(site)) {}

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,12 +28,23 @@
 
 namespace hilum::aggregator {
 
+// [anchor] of server.toml: a time-stamp authority (RFC 3161) that vouches for the ledger's age.
+struct AnchorSettings {
+  std::string url;
+  std::string ca_pem;                       // the authority's certificates
+  std::string policy;                       // an OID; "": any
+  uint64_t every_s = 0;                     // 0: after each round
+  absl::Duration retry = absl::Seconds(1);  // after a failure; doubles up to `retry_limit`
+  absl::Duration retry_limit = absl::Minutes(5);
+};
+
 struct ServerOptions {
   const Clock* clock = &SystemClock();
   uint16_t audit_days = 365;  // the server promises to keep each update this long
   std::string licence = "LicenseRef-research-use-only";  // of released models (SPDX)
   uint64_t max_model_bytes = uint64_t{1} << 30;
   Compute compute;  // where the sum of a round is made
+  std::optional<AnchorSettings> anchor{};
 };
 
 class ServerCore;  // private to server*.cc
@@ -81,7 +93,8 @@ class UpdateSession {
 class Server {
  public:
   // Reads the state; an open round goes on. A job whose stored rows cannot be read is set aside:
-  // failed, with the reason. DataLoss: state, store and ledger contradict.
+  // failed, with the reason. DataLoss: state, store, ledger and its receipts contradict.
+  // InvalidArgument: options.anchor.
   static absl::StatusOr<std::unique_ptr<Server>> Create(std::unique_ptr<Federation> federation,
                                                         const ServerOptions& options);
   ~Server();
@@ -147,6 +160,7 @@ class Server {
 
   CounterView Counters();
   std::filesystem::path LedgerFolder() const;  // the served files
+  std::filesystem::path AnchorFolder() const;  // receipts of RFC 3161; may be absent
 
  private:
   explicit Server(std::shared_ptr<ServerCore> core);

@@ -13,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "aggregator/accumulate.h"
+#include "aggregator/anchors.h"
 #include "aggregator/publish.h"
 #include "aggregator/server.h"
 #include "aggregator/witnesses.h"
@@ -116,6 +117,14 @@ class ServerCore {
       ABSL_LOCKS_EXCLUDED(mutex);
   std::set<SiteId> Approved(const LiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  // server_anchors.cc
+  fs::path AnchorFolder() const;
+  absl::Status StartAnchors();
+  void HandleAnchorOutage(const absl::Status& failure);
+  // An `incident` entry of the aggregator; `evidence` goes to the store, its start only.
+  void RecordIncident(const std::string& kind, const std::string& about,
+                      absl::string_view evidence);
+
   // server_witnesses.cc
   absl::StatusOr<ProofView> ProveJoin(const std::string& member) const;
   absl::Status StartWitnesses();
@@ -151,6 +160,7 @@ class ServerCore {
 
   // Null: the log has none. Fixed from Create on, as calls of sites may still run after Stop.
   std::unique_ptr<Witnesses> witnesses;
+  std::unique_ptr<Anchors> anchors;  // null: none configured; fixed from Create on
 };
 
 }  // namespace hilum::aggregator

@@ -294,6 +294,7 @@ absl::Status ServerCore::RecordClose(LiveJob& job) {
                          federation->Append(row.close_entry));
   row.close_index = receipt.index;
   row.close_leaf = receipt.leaf_hash;
+  if (anchors != nullptr) anchors->Want();
   HILUM_RETURN_IF_ERROR(federation->state->PutModel(row.model));
   JobRow next = job.row;
   next.model = row.model;

@@ -245,6 +245,13 @@ CounterView Server::Counters() {
   }
   view.ledger_size = core.federation->log->LastCheckpoint().size;
   view.published_size = core.federation->log->Published().size;
+  if (core.anchors != nullptr) {
+    const AnchorView anchors = core.anchors->View();
+    view.anchor_receipts = anchors.receipts;
+    view.anchor_failures = anchors.failures;
+    view.anchored_size = anchors.size;
+    view.anchored_time_s = anchors.time_s;
+  }
   if (core.witnesses == nullptr) return view;
   for (const WitnessView& witness : core.witnesses->View()) {
     ++view.witnesses;

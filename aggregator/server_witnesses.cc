@@ -1,5 +1,4 @@
 // What witnesses do to the server: cosigned checkpoints open its rounds, a contradiction stops it.
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,8 +10,6 @@
 
 namespace hilum::aggregator {
 namespace {
-
-constexpr size_t kEvidenceLimitBytes = 4096;
 
 // How an entry names a witness: by its site, else by the start of the hash of its name, since an
 // entry holds no free text.
@@ -55,26 +52,7 @@ void ServerCore::HandleFaultyWitness(const std::string& name,
     const absl::MutexLock lock(&mutex);
     if (!recorded_liars.insert(name).second) return;
   }
-  const auto record = [&]() -> absl::Status {
-    HILUM_ASSIGN_OR_RETURN(
-        const Digest evidence,
-        federation->store.Put(
-            AsBytes(result.evidence).first(std::min(result.evidence.size(), kEvidenceLimitBytes))));
-    ledger_anchor::Entry entry;
-    entry.by = std::string(kAggregatorName);
-    entry.t = static_cast<uint64_t>(NowS());
-    entry.body = ledger_anchor::Incident{.kind = "witness-faulty",
-                                         .round = 0,
-                                         .about = Code(name, federation->identity.origin),
-                                         .evidence = evidence};
-    HILUM_ASSIGN_OR_RETURN(const std::string text,
-                           ledger_anchor::SignEntry(std::move(entry), federation->identity.origin,
-                                                    federation->entry_key));
-    return federation->Append(text).status();
-  };
-  if (const absl::Status status = record(); !status.ok()) {
-    Log(LogLevel::kError, "incident not recorded", {{"witness", name}, {"reason", status}});
-  }
+  RecordIncident("witness-faulty", Code(name, federation->identity.origin), result.evidence);
 }
 
 void ServerCore::HandleContradiction(const std::string& name,

@@ -101,6 +101,10 @@ struct CounterView {
   uint64_t published_size = 0;  // entries under the published checkpoint
   uint64_t witnesses = 0;       // that the policy names
   uint64_t witnesses_connected = 0;
+  uint64_t anchor_receipts = 0;
+  uint64_t anchor_failures = 0;
+  uint64_t anchored_size = 0;   // entries under the newest checkpoint with a receipt
+  int64_t anchored_time_s = 0;  // the authority's time in it; 0: none
 };
 
 }  // namespace hilum::aggregator

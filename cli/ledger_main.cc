@@ -1,6 +1,8 @@
 // hilum-ledger: what an auditor asks a federation's ledger, without asking anybody.
 #include "cli/cli11_status.h"
+#include "cli/ledger_anchors.h"
 #include "cli/ledger_audit.h"
+#include "cli/ledger_monitor.h"
 #include "cli/ledger_show.h"
 #include "cli/ledger_verify.h"
 #include "cli/ledger_witness.h"
@@ -53,7 +55,29 @@ CLI::App* AddWitness(CLI::App& app, hilum::cli::WitnessFlags& flags) {
   return verb;
 }
 
+CLI::App* AddMonitor(CLI::App& app, hilum::cli::MonitorFlags& flags) {
+  CLI::App* verb = app.add_subcommand(
+      "monitor",
+      "Follows a log and verifies each new checkpoint; exit code 3 on a fork or rollback");
+  verb->add_option("URL", flags.from, "http(s)://host of a server, or a folder")->required();
+  verb->add_option("--vkey", flags.vkey, "The log's verifier key as you know it (name+id+key)");
+  verb->add_option(
+      "--policy", flags.policy,
+      "A tlog-policy file that every checkpoint must meet, fresh cosignatures included");
+  verb->add_option("--state", flags.state,
+                   "Folder of what was seen before, so that a restart notices a rollback; evidence "
+                   "is kept there");
+  verb->add_option("--interval", flags.interval_s, "Seconds between two looks, 1 to 86400")
+      ->check(hilum::cli::WholeNumber())
+      ->capture_default_str();
+  verb->add_flag("--once", flags.once, "Looks once and ends");
+  verb->add_flag("--json", flags.json, "One JSON object a line; with --once one document");
+  return verb;
+}
+
 struct Verbs {
+  CLI::App* anchors;
+  CLI::App* monitor;
   CLI::App* verify;
   CLI::App* show;
   CLI::App* prove;
@@ -62,17 +86,30 @@ struct Verbs {
   CLI::App* witness;
 };
 
-absl::Status Run(const Verbs& verbs, LedgerFlags& flags, hilum::cli::ShowFlags& show,
-                 hilum::cli::ProveFlags& prove, const hilum::cli::WitnessFlags& witness,
-                 bool hashes_only, uint64_t round, const std::string& out,
-                 const std::string& device) {
-  show.ledger = prove.ledger = flags;
-  if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, hashes_only);
-  if (verbs.show->parsed()) return hilum::cli::RunShow(show);
-  if (verbs.prove->parsed()) return hilum::cli::RunProve(prove);
-  if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, round, device);
-  if (verbs.export_verb->parsed()) return hilum::cli::RunExport(flags, round, out);
-  if (verbs.witness->parsed()) return hilum::cli::RunWitness(witness);
+struct Flags {
+  LedgerFlags ledger;
+  hilum::cli::ShowFlags show;
+  hilum::cli::ProveFlags prove;
+  hilum::cli::AnchorsFlags anchors;
+  hilum::cli::MonitorFlags monitor;
+  hilum::cli::WitnessFlags witness;
+  bool hashes_only = false;
+  uint64_t round = 0;
+  std::string out;
+  std::string device = "cpu";  // of audit
+};
+
+absl::Status Run(const Verbs& verbs, Flags& all) {
+  const LedgerFlags& flags = all.ledger;
+  all.show.ledger = all.prove.ledger = all.anchors.ledger = flags;
+  if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, all.hashes_only);
+  if (verbs.show->parsed()) return hilum::cli::RunShow(all.show);
+  if (verbs.prove->parsed()) return hilum::cli::RunProve(all.prove);
+  if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, all.round, all.device);
+  if (verbs.export_verb->parsed()) return hilum::cli::RunExport(flags, all.round, all.out);
+  if (verbs.witness->parsed()) return hilum::cli::RunWitness(all.witness);
+  if (verbs.anchors->parsed()) return hilum::cli::RunAnchors(all.anchors);
+  if (verbs.monitor->parsed()) return hilum::cli::RunMonitor(all.monitor);
   return hilum::cli::RunFsck(flags);
 }
 
@@ -81,17 +118,13 @@ absl::Status Run(const Verbs& verbs, LedgerFlags& flags, hilum::cli::ShowFlags& 
 int main(int argc, char** argv) {
   hilum::cli::App app("hilum-ledger", "Verifies, shows and replays a federation's ledger");
   app.require_subcommand(1);
-  LedgerFlags flags;
-  hilum::cli::ShowFlags show;
-  hilum::cli::ProveFlags prove;
-  hilum::cli::WitnessFlags witness;
-  bool hashes_only = false;
-  uint64_t round = 0;
-  std::string out;
-  std::string device = "cpu";
+  Flags all;
+  LedgerFlags& flags = all.ledger;
+  hilum::cli::ShowFlags& show = all.show;
+  hilum::cli::ProveFlags& prove = all.prove;
   Verbs verbs{};
   verbs.verify = AddVerb(app, flags, "verify", "Checks the whole log; exit code 3 when it fails");
-  verbs.verify->add_flag("--hashes", hashes_only, "Tree, tiles and encoding only");
+  verbs.verify->add_flag("--hashes", all.hashes_only, "Tree, tiles and encoding only");
   verbs.show = AddStudyVerb(app, flags, "show", "Prints the entries of a verified log");
   verbs.show->add_option("ROUND", show.round, "Only entries of this round")
       ->check(hilum::cli::WholeNumber());
@@ -107,19 +140,25 @@ int main(int argc, char** argv) {
   verbs.prove->add_option("--out", prove.out, "File to write instead of standard output");
   verbs.audit =
       AddStudyVerb(app, flags, "audit", "Computes a round again and compares it, bit for bit");
-  verbs.audit->add_option("ROUND", round, "The round")
+  verbs.audit->add_option("ROUND", all.round, "The round")
       ->check(hilum::cli::WholeNumber())
       ->required();
-  verbs.audit->add_option("--device", device, "Where updates are added up: auto, cpu or cuda:N");
+  verbs.audit->add_option("--device", all.device,
+                          "Where updates are added up: auto, cpu or cuda:N");
   verbs.export_verb = AddStudyVerb(app, flags, "export",
                                    "Writes all that `audit` needs of a round into one folder");
-  verbs.export_verb->add_option("ROUND", round, "The round")
+  verbs.export_verb->add_option("ROUND", all.round, "The round")
       ->check(hilum::cli::WholeNumber())
       ->required();
-  verbs.export_verb->add_option("--out", out, "New folder")->required();
+  verbs.export_verb->add_option("--out", all.out, "New folder")->required();
   AddVerb(app, flags, "fsck", "Compares every served file and stored object; lists all damage");
-  verbs.witness = AddWitness(app, witness);
-  return hilum::cli::RunApp(app, argc, argv, [&] {
-    return Run(verbs, flags, show, prove, witness, hashes_only, round, out, device);
-  });
+  verbs.anchors =
+      AddVerb(app, flags, "anchors", "Lists the receipts of outside authorities and verifies each");
+  verbs.anchors->add_option("--ca", all.anchors.ca,
+                            "The authority's certificates as you know them, PEM; without it the "
+                            "copy beside the receipts: trust on first use");
+  verbs.anchors->add_option("--tsa-policy", all.anchors.policy, "OID that every receipt must name");
+  verbs.monitor = AddMonitor(app, all.monitor);
+  verbs.witness = AddWitness(app, all.witness);
+  return hilum::cli::RunApp(app, argc, argv, [&] { return Run(verbs, all); });
 }

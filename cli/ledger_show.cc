@@ -125,18 +125,6 @@ absl::StatusOr<std::vector<const ViewEntry*>> Select(const ShowFlags& flags,
   return selected;
 }
 
-void PrintEntries(const std::vector<const ViewEntry*>& entries) {
-  Table table({"index", "time", "type", "by", "study", "round", "about"});
-  for (const ViewEntry* one : entries) {
-    const std::optional<uint64_t> round = RoundOf(one->entry);
-    table.AddRow({absl::StrCat(one->index), FormatUtc(static_cast<int64_t>(one->entry.t)),
-                  std::string(EntryType(one->entry)), one->entry.by,
-                  one->entry.study.empty() ? "-" : one->entry.study,
-                  round ? absl::StrCat(*round) : "-", std::visit(Details(), one->entry.body)});
-  }
-  Print(table.ToString());
-}
-
 absl::StatusOr<uint64_t> IndexToProve(const ProveFlags& flags, const ledger_anchor::LogView& view) {
   if (flags.index.has_value() == flags.round.has_value()) {
     return absl::InvalidArgumentError("prove takes a ROUND or --index INDEX, one of them");
@@ -151,6 +139,18 @@ absl::StatusOr<uint64_t> IndexToProve(const ProveFlags& flags, const ledger_anch
 }
 
 }  // namespace
+
+std::string EntryTable(const std::vector<const ViewEntry*>& entries) {
+  Table table({"index", "time", "type", "by", "study", "round", "about"});
+  for (const ViewEntry* one : entries) {
+    const std::optional<uint64_t> round = RoundOf(one->entry);
+    table.AddRow({absl::StrCat(one->index), FormatUtc(static_cast<int64_t>(one->entry.t)),
+                  std::string(EntryType(one->entry)), one->entry.by,
+                  one->entry.study.empty() ? "-" : one->entry.study,
+                  round ? absl::StrCat(*round) : "-", std::visit(Details(), one->entry.body)});
+  }
+  return table.ToString();
+}
 
 absl::StatusOr<uint64_t> ParseTime(absl::string_view text) {
   uint64_t seconds = 0;
@@ -178,7 +178,7 @@ absl::Status RunShow(const ShowFlags& flags) {
     PrintJson(out);
     return absl::OkStatus();
   }
-  PrintEntries(selected);
+  Print(EntryTable(selected));
   Print(absl::StrCat("\n", selected.size(), " of ", source.view.entries.size(), " entries of ",
                      source.view.checkpoint.origin, "; ", TrustOf(source.view),
                      "; times are what the signers say\n"));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +21,9 @@ struct ShowFlags {
   std::string site;               // signed by, about, or with this member; "": all
   std::string since;              // date or seconds; "": all
 };
+
+// A table of entries for people.
+std::string EntryTable(const std::vector<const ledger_anchor::ViewEntry*>& entries);
 
 // Prints the entries of a verified log that match, as a table or as JSON.
 absl::Status RunShow(const ShowFlags& flags);

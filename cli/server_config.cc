@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
@@ -19,6 +20,27 @@ void Override(std::string& value, const char* variable, const std::string& flag)
     if (set != nullptr && *set != '\0') value = set;
   }
   if (!flag.empty()) value = flag;
+}
+
+// Without a URL nothing else of the section would mean anything.
+void ReadAnchor(TomlReader& reader, ServerConfig::Anchor& anchor) {
+  reader.Section("anchor");
+  reader.Text("url", anchor.url);
+  reader.Text("ca", anchor.ca);
+  reader.Text("policy", anchor.policy);
+  reader.Integer("every_s", anchor.every_s, 0, 604800);
+  if (anchor.url.empty()) {
+    if (!anchor.ca.empty()) reader.Refuse("ca", "is set without a url of the authority");
+    if (!anchor.policy.empty()) reader.Refuse("policy", "is set without a url of the authority");
+    if (anchor.every_s != 0) reader.Refuse("every_s", "is set without a url of the authority");
+    return;
+  }
+  if (!absl::StartsWith(anchor.url, "http://") && !absl::StartsWith(anchor.url, "https://")) {
+    reader.Refuse("url", "is not http(s)://host[:port][/path]");
+  }
+  if (anchor.ca.empty()) {
+    reader.Refuse("ca", "names no file with the authority's certificates, and url is set");
+  }
 }
 
 }  // namespace
@@ -42,6 +64,7 @@ absl::StatusOr<ServerConfig> ReadServerConfig(const fs::path& folder,
   reader.Text("device", config.device);
   reader.Integer("threads", config.threads, 0, kMaxThreads);
   reader.Integer("gpu_mib", config.gpu_mib, 64, 1 << 20);
+  ReadAnchor(reader, config.anchor);
   HILUM_RETURN_IF_ERROR(reader.Finish());
   Override(config.grpc, "HILUM_GRPC", overrides.grpc);
   Override(config.http, "HILUM_HTTP", overrides.http);
@@ -78,7 +101,12 @@ std::string FormatServerConfig(const ServerConfig& config) {
       "\n[compute]\n",
       text("device", config.device, "where updates are added up: auto, cpu or cuda:N"),
       line(absl::StrCat("threads = ", config.threads), "0: the cores it may use; at most 256"),
-      line(absl::StrCat("gpu_mib = ", config.gpu_mib), "of a GPU's memory, 64 to 1048576"));
+      line(absl::StrCat("gpu_mib = ", config.gpu_mib), "of a GPU's memory, 64 to 1048576"),
+      "\n[anchor]\n",
+      text("url", config.anchor.url, "of a time-stamp authority (RFC 3161); \"\": none"),
+      text("ca", config.anchor.ca, "its certificates, PEM; relative to this folder"),
+      text("policy", config.anchor.policy, "OID that it must name; \"\": any"),
+      line(absl::StrCat("every_s = ", config.anchor.every_s), "0: after each round; to 604800"));
 }
 
 }  // namespace hilum::cli

@@ -22,6 +22,12 @@ struct ServerConfig {
   int threads = 0;                           // 0..256; 0: the cores that the process may use
   uint64_t gpu_mib = 4096;                   // of a GPU's memory, 64..1048576
   std::string licence = "LicenseRef-research-use-only";  // of released models, SPDX
+  struct Anchor {
+    std::string url;       // of a time-stamp authority (RFC 3161); "": none
+    std::string ca;        // its certificates, a PEM file; relative to the server's folder
+    std::string policy;    // an OID that its receipts must name; "": any
+    uint64_t every_s = 0;  // 0: after each round; up to 604800
+  } anchor;
 };
 
 // What the command line says; an empty string leaves the file's value.

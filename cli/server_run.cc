@@ -2,6 +2,7 @@
 #include <csignal>
 #include <ctime>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -48,6 +49,8 @@ constexpr uint64_t kOwnFiles = 256;
 // A site's connection, one that broke and is not noticed yet, and the files of its update.
 constexpr uint64_t kFilesOfASite = 4;
 
+constexpr uint64_t kAuthorityBytes = 1 << 20;  // of the file with an authority's certificates
+
 // gRPC accepts nobody any more once it has run out of descriptors.
 void WarnOfFewFiles(uint64_t limit, aggregator::Server& server) {
   uint64_t n_sites = 0;
@@ -60,6 +63,18 @@ void WarnOfFewFiles(uint64_t limit, aggregator::Server& server) {
       {{"reason", absl::StrCat("the system lets this server have ", limit, " open files, ", n_sites,
                                " sites need ", wanted, ": raise the hard limit (ulimit -Hn, or ",
                                "LimitNOFILE= in systemd), or the server can lose its listener")}});
+}
+
+absl::StatusOr<std::optional<aggregator::AnchorSettings>> ReadAnchor(const ServerFlags& flags,
+                                                                     const ServerConfig& config) {
+  if (config.anchor.url.empty()) return std::nullopt;
+  aggregator::AnchorSettings settings{.url = config.anchor.url,
+                                      .ca_pem = "",
+                                      .policy = config.anchor.policy,
+                                      .every_s = config.anchor.every_s};
+  HILUM_ASSIGN_OR_RETURN(settings.ca_pem,
+                         ReadTextFile(fs::path(flags.dir) / config.anchor.ca, kAuthorityBytes));
+  return settings;
 }
 
 struct Listeners {
@@ -99,12 +114,15 @@ absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, uint64_
                                    .ca_pem = federation->ca.certificate_pem,
                                    .certificate_pem = federation->tls.certificate_pem,
                                    .key_pem = federation->tls.key_pem};
+  HILUM_ASSIGN_OR_RETURN(std::optional<aggregator::AnchorSettings> anchor,
+                         ReadAnchor(flags, config));
   HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<aggregator::Server> server,
                          aggregator::Server::Create(std::move(federation),
                                                     {.audit_days = config.audit_days,
                                                      .licence = config.licence,
                                                      .max_model_bytes = config.max_model_mib << 20,
-                                                     .compute = compute}));
+                                                     .compute = compute,
+                                                     .anchor = std::move(anchor)}));
   WarnOfFewFiles(file_limit, *server);
   HILUM_ASSIGN_OR_RETURN(const Listeners listeners, Listen(*server, config, tls));
   const Json addresses{{"grpc", listeners.rpc->address()}, {"http", listeners.http->address()}};
@@ -147,7 +165,12 @@ absl::Status RunServer(const ServerFlags& flags) {
           {"models", {{"max_mib", config.max_model_mib}, {"licence", config.licence}}},
           {"audit", {{"keep_days", config.audit_days}}},
           {"compute",
-           {{"device", config.device}, {"threads", config.threads}, {"gpu_mib", config.gpu_mib}}}});
+           {{"device", config.device}, {"threads", config.threads}, {"gpu_mib", config.gpu_mib}}},
+          {"anchor",
+           {{"url", config.anchor.url},
+            {"ca", config.anchor.ca},
+            {"policy", config.anchor.policy},
+            {"every_s", config.anchor.every_s}}}});
     } else {
       Print(FormatServerConfig(config));
     }

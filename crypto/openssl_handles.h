@@ -1,4 +1,5 @@
-// Owners of OpenSSL's objects. For the .cc files of this folder only.
+// Owners of OpenSSL's objects. For the .cc files that may use it only: those of this folder, and
+// ledger_anchor/anchor_rfc3161.
 #ifndef HILUM_CRYPTO_OPENSSL_HANDLES_H_
 #define HILUM_CRYPTO_OPENSSL_HANDLES_H_
 

@@ -1,8 +1,5 @@
 #include "ledger_anchor/fetch.h"
 
-#include <httplib.h>
-
-#include <chrono>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -10,8 +7,9 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
 #include "base/file.h"
+#include "base/http_client.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "ledger_anchor/store.h"
@@ -20,48 +18,16 @@
 namespace hilum::ledger_anchor {
 namespace {
 
-constexpr int kTimeoutSeconds = 20;
+// Of one file: the largest is a full bundle of 16 MiB.
+constexpr absl::Duration kTotalTime = absl::Seconds(60);
 
-// Why there was no answer and what to do, in our words.
-absl::string_view WhyUnreachable(httplib::Error error) {
-  switch (error) {
-    case httplib::Error::Connection:
-      return "nothing listens there, or the name is unknown; check that the server runs and that "
-             "the address is right";
-    case httplib::Error::ConnectionTimeout:
-      return "no answer came; check the address, the network and the firewall, then try again";
-    case httplib::Error::SSLConnection:
-    case httplib::Error::SSLLoadingCerts:
-    case httplib::Error::SSLServerVerification:
-      return "its TLS certificate was not accepted; check the address";
-    default:
-      return "what answers there does not speak HTTP, or the connection broke; check that the "
-             "address is that of the server's HTTP listener";
-  }
-}
-
-absl::StatusOr<Bytes> Get(httplib::Client& client, const std::string& path, const std::string& url,
+absl::StatusOr<Bytes> Get(HttpClient& client, const std::string& host, const std::string& path,
                           uint64_t limit_bytes) {
-  Bytes body;
-  bool too_long = false;
-  const auto started = std::chrono::steady_clock::now();
-  const httplib::Result result = client.Get(path, [&](const char* data, size_t size) {
-    too_long = size > limit_bytes - body.size();
-    if (!too_long) body.insert(body.end(), data, data + size);
-    return !too_long;
-  });
-  if (too_long) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(url, " has more than ", limit_bytes, " bytes, the limit"));
-  }
-  if (!result) {
-    const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - started;
-    return absl::UnavailableError(absl::StrFormat("%s could not be reached in %.1f s: %s", url,
-                                                  waited.count(), WhyUnreachable(result.error())));
-  }
-  if (result->status == 200) return body;
-  const std::string text = absl::StrCat(url, " answered ", result->status);
-  if (result->status == 404) return absl::NotFoundError(text);
+  HILUM_ASSIGN_OR_RETURN(const HttpClient::Reply reply,
+                         client.Exchange({.path = path, .reply_limit_bytes = limit_bytes}));
+  if (reply.status == 200) return Bytes(reply.body.begin(), reply.body.end());
+  const std::string text = absl::StrCat(host, path, " answered ", reply.status);
+  if (reply.status == 404) return absl::NotFoundError(text);
   return absl::UnavailableError(text);
 }
 
@@ -74,15 +40,11 @@ Fetch FolderFetch(fs::path folder) {
 }
 
 absl::StatusOr<Fetch> HttpFetch(absl::string_view url) {
-  const absl::StatusOr<Url> parsed = ParseUrl(url);
-  if (!parsed.ok()) return parsed.status();
-  const auto client = std::make_shared<httplib::Client>(parsed->host);
-  client->set_connection_timeout(kTimeoutSeconds);
-  client->set_read_timeout(kTimeoutSeconds);
-  client->set_keep_alive(true);
-  return Fetch([client, parsed = *parsed](absl::string_view path, uint64_t limit_bytes) {
-    const std::string full = absl::StrCat(parsed.prefix, "/", path);
-    return Get(*client, full, parsed.host + full, limit_bytes);
+  HILUM_ASSIGN_OR_RETURN(const Url parsed, ParseUrl(url));
+  HILUM_ASSIGN_OR_RETURN(std::shared_ptr<HttpClient> client,
+                         HttpClient::Create(parsed.host, {.total = kTotalTime}));
+  return Fetch([client, parsed](absl::string_view path, uint64_t limit_bytes) {
+    return Get(*client, parsed.host, absl::StrCat(parsed.prefix, "/", path), limit_bytes);
   });
 }
 
@@ -91,6 +53,9 @@ namespace {
 LedgerPlace PlaceOfUrl(Fetch fetch) {
   LedgerPlace place;
   place.fetch = fetch;
+  place.fetch_anchor = [fetch](absl::string_view path, uint64_t limit_bytes) {
+    return fetch(absl::StrCat("anchors/", path), limit_bytes);
+  };
   place.fetch_object = [fetch = std::move(fetch)](const Digest& digest,
                                                   uint64_t limit_bytes) -> absl::StatusOr<Bytes> {
     const std::string hex = ToHex(digest);
@@ -128,6 +93,7 @@ absl::StatusOr<LedgerPlace> LocateLedger(absl::string_view url_or_folder) {
         "; it is a folder with the file \"checkpoint\", or the state folder above it"));
   }
   place.fetch = FolderFetch(*place.served);
+  place.fetch_anchor = FolderFetch(*place.served / "../anchors");
   place.objects = FirstWith(folder, {"objects", "../objects", "../../objects"}, "sha256");
   place.sealed = FirstWith(folder, {"sealed", "../sealed", "../../sealed"}, "sha256");
   if (place.objects) {

@@ -29,6 +29,7 @@ using ObjectFetch =
 
 struct LedgerPlace {
   Fetch fetch;
+  Fetch fetch_anchor;                            // of anchors/, beside the log's folder
   ObjectFetch fetch_object;                      // empty: no store beside this ledger
   std::optional<std::filesystem::path> served;   // the log's folder; absent for a URL
   std::optional<std::filesystem::path> objects;  // the store's folder; absent for a URL

@@ -56,9 +56,12 @@ absl::Status CheckTile(const Fetch& fetch, const TileId& tile, const TreeHashes&
   return absl::OkStatus();
 }
 
-absl::Status CheckTiles(const Fetch& fetch, const TreeHashes& hashes) {
+// All tiles that a tree of `from` entries did not have in full.
+absl::Status CheckTiles(const Fetch& fetch, const TreeHashes& hashes, uint64_t from) {
   for (int l = 0; l < hashes.n_levels(); ++l) {
+    const uint64_t first = from >> (8 * (l + 1));  // kTileWidth^(l + 1) leaves to a full tile
     for (const TileId& tile : TilesOfLevel(l, hashes.size())) {
+      if (tile.index < first) continue;
       HILUM_RETURN_IF_ERROR(CheckTile(fetch, tile, hashes));
     }
   }
@@ -95,13 +98,17 @@ absl::Status TakeEntry(uint64_t index, std::string text, VerifyDepth depth, LogV
   return absl::OkStatus();
 }
 
-// Entries first, so that the first bad one is named; then the root, then the tiles.
+// Entries first, so that the first bad one is named; then the root, then the tiles. Goes on from
+// what the view holds.
 absl::Status TakeEntries(const Fetch& fetch, VerifyDepth depth, LogView& view) {
+  const uint64_t from = view.entries.size();
   for (const TileId& bundle : TilesOfLevel(kEntriesLevel, view.checkpoint.size)) {
+    if (bundle.index < from / kTileWidth) continue;
     HILUM_ASSIGN_OR_RETURN(std::vector<std::string> texts, FetchBundle(fetch, bundle));
     for (size_t i = 0; i < texts.size(); ++i) {
-      HILUM_RETURN_IF_ERROR(
-          TakeEntry(bundle.index * kTileWidth + i, std::move(texts[i]), depth, view));
+      const uint64_t index = bundle.index * kTileWidth + i;
+      if (index < from) continue;
+      HILUM_RETURN_IF_ERROR(TakeEntry(index, std::move(texts[i]), depth, view));
     }
   }
   return absl::OkStatus();
@@ -166,8 +173,32 @@ absl::StatusOr<LogView> VerifyLog(const Fetch& fetch, const LedgerPins& pins, Ve
   HILUM_ASSIGN_OR_RETURN(const VerifierKey key, LogKey(pins, view.entries[0].text));
   HILUM_RETURN_IF_ERROR(OpenCheckpoint(view.checkpoint_note, key));
   if (view.hashes.Root() != view.checkpoint.root) return NameRewrittenEntry(fetch, view);
-  HILUM_RETURN_IF_ERROR(CheckTiles(fetch, view.hashes));
+  HILUM_RETURN_IF_ERROR(CheckTiles(fetch, view.hashes, 0));
   return view;
+}
+
+absl::Status ExtendLog(const Fetch& fetch, absl::string_view note, const VerifierKey& log,
+                       VerifyDepth depth, LogView& view) {
+  HILUM_ASSIGN_OR_RETURN(const OpenedCheckpoint opened, OpenCheckpoint(note, log));
+  const uint64_t from = view.checkpoint.size;
+  if (opened.checkpoint.size < from || opened.checkpoint.size > kViewLimit) {
+    return absl::DataLossError(absl::StrCat("the checkpoint is of ", opened.checkpoint.size,
+                                            " entries, not ", from, " to ", kViewLimit));
+  }
+  view.checkpoint_note = std::string(note);
+  view.checkpoint = opened.checkpoint;
+  HILUM_RETURN_IF_ERROR(TakeEntries(fetch, depth, view));
+  if (view.hashes.Root() != view.checkpoint.root) return NameRewrittenEntry(fetch, view);
+  return CheckTiles(fetch, view.hashes, from);
+}
+
+absl::StatusOr<Digest> RootAt(const LogView& view, uint64_t size) {
+  if (size > view.hashes.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the log has ", view.hashes.size(), " entries, not ", size));
+  }
+  if (size == 0) return crypto::TreeHasher().Root();
+  return RangeRoot(0, size, view.hashes.reader());
 }
 
 absl::StatusOr<std::string> ProveEntry(const LogView& view, uint64_t index) {

@@ -51,6 +51,17 @@ enum class VerifyDepth {
 absl::StatusOr<LogView> VerifyLog(const Fetch& fetch, const LedgerPins& pins,
                                   VerifyDepth depth = VerifyDepth::kEverything);
 
+// Verifies that the log behind `fetch` went on from `view` to the checkpoint `note`, in the same
+// way: the bundles of the new entries, derived upon what the view holds, give the note's root, and
+// the tiles agree. So the old tree is a prefix of the new one. Errors as VerifyLog; DataLoss also
+// when the note is of a smaller tree, or of one that does not hold the old one. After an error
+// the view is spent: verify anew.
+absl::Status ExtendLog(const Fetch& fetch, absl::string_view note, const VerifierKey& log,
+                       VerifyDepth depth, LogView& view);
+
+// The root over the first `size` entries. InvalidArgument: the view has fewer.
+absl::StatusOr<Digest> RootAt(const LogView& view, uint64_t size);
+
 // A .tlog-proof of the entry against the view's checkpoint. OutOfRange: no such index.
 absl::StatusOr<std::string> ProveEntry(const LogView& view, uint64_t index);
 

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "base/http_client.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "ledger_anchor/url.h"
@@ -12,7 +14,7 @@
 namespace hilum::ledger_anchor {
 namespace {
 
-constexpr int kTimeoutSeconds = 10;
+constexpr absl::Duration kTotalTime = absl::Seconds(10);
 constexpr size_t kReplyLimitBytes = kNoteLimitBytes;
 
 void Send(const WitnessReply& reply, httplib::Response& response) {
@@ -23,51 +25,34 @@ void Send(const WitnessReply& reply, httplib::Response& response) {
 
 class HttpTransport : public WitnessTransport {
  public:
-  HttpTransport(const Url& url, absl::string_view origin)
-      : client_(url.host), url_(url), monitor_(ToHex(crypto::Sha256(origin))) {
-    client_.set_connection_timeout(kTimeoutSeconds);
-    client_.set_read_timeout(kTimeoutSeconds);
-    client_.set_write_timeout(kTimeoutSeconds);
-    client_.set_keep_alive(true);
-  }
+  HttpTransport(const Url& url, absl::string_view origin, std::unique_ptr<HttpClient> client)
+      : client_(std::move(client)), url_(url), monitor_(ToHex(crypto::Sha256(origin))) {}
 
   absl::StatusOr<WitnessReply> AddCheckpoint(absl::string_view body) override {
-    httplib::Request request;
-    request.method = "POST";
-    request.path = absl::StrCat(url_.prefix, "/add-checkpoint");
-    request.set_header("Content-Type", "text/plain; charset=utf-8");
-    request.body = std::string(body);
-    return Exchange(std::move(request));
+    return Exchange({.method = "POST",
+                     .path = absl::StrCat(url_.prefix, "/add-checkpoint"),
+                     .body = std::string(body),
+                     .content_type = "text/plain; charset=utf-8",
+                     .reply_limit_bytes = kReplyLimitBytes});
   }
 
   absl::StatusOr<WitnessReply> GetCheckpoint() override {
-    httplib::Request request;
-    request.method = "GET";
-    request.path = absl::StrCat(url_.prefix, "/", monitor_, "/checkpoint");
-    return Exchange(std::move(request));
+    return Exchange({.path = absl::StrCat(url_.prefix, "/", monitor_, "/checkpoint"),
+                     .reply_limit_bytes = kReplyLimitBytes});
   }
 
  private:
-  absl::StatusOr<WitnessReply> Exchange(httplib::Request request) {
-    std::string body;
-    bool too_long = false;
-    request.content_receiver = [&](const char* data, size_t size, uint64_t, uint64_t) {
-      too_long = size > kReplyLimitBytes - body.size();
-      if (!too_long) body.append(data, size);
-      return !too_long;
-    };
-    const httplib::Result result = client_.send(request);
-    if (too_long) return absl::UnavailableError("the witness answers with too many bytes");
-    if (!result) {
-      return absl::UnavailableError(absl::StrCat(
-          "the witness at ", url_.host, " did not answer: ", httplib::to_string(result.error())));
+  absl::StatusOr<WitnessReply> Exchange(const HttpClient::Request& request) {
+    absl::StatusOr<HttpClient::Reply> reply = client_->Exchange(request);
+    if (!reply.ok()) {
+      return absl::UnavailableError(absl::StrCat("the witness at ", reply.status().message()));
     }
-    return WitnessReply{.status = result->status,
-                        .content_type = result->get_header_value("Content-Type"),
-                        .body = std::move(body)};
+    return WitnessReply{.status = reply->status,
+                        .content_type = std::move(reply->content_type),
+                        .body = std::move(reply->body)};
   }
 
-  httplib::Client client_;
+  const std::unique_ptr<HttpClient> client_;
   const Url url_;
   const std::string monitor_;
 };
@@ -100,7 +85,9 @@ absl::StatusOr<std::unique_ptr<HttpService>> ServeWitness(const Witness& witness
 absl::StatusOr<std::unique_ptr<WitnessTransport>> HttpWitness(absl::string_view url,
                                                               absl::string_view origin) {
   HILUM_ASSIGN_OR_RETURN(const Url parsed, ParseUrl(url));
-  return std::make_unique<HttpTransport>(parsed, origin);
+  HILUM_ASSIGN_OR_RETURN(std::unique_ptr<HttpClient> client,
+                         HttpClient::Create(parsed.host, {.total = kTotalTime}));
+  return std::make_unique<HttpTransport>(parsed, origin, std::move(client));
 }
 
 }  // namespace hilum::ledger_anchor
