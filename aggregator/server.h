@@ -20,6 +20,7 @@
 #include "aggregator/validate.h"
 #include "aggregator/views.h"
 #include "base/clock.h"
+#include "crypto/age_keys.h"
 #include "ledger_anchor/feed.h"
 #include "ledger_anchor/merkle.h"
 #include "ledger_anchor/store.h"
@@ -31,6 +32,9 @@ struct ServerOptions {
   uint16_t audit_days = 365;  // the server promises to keep each update this long
   std::string licence = "LicenseRef-research-use-only";  // of released models (SPDX)
   uint64_t max_model_bytes = uint64_t{1} << 30;
+  // Each round's model is also sealed for the members and for `recipients` (seal.h), in D/sealed.
+  bool seal = false;
+  std::vector<crypto::AgeRecipient> recipients{};
 };
 
 class ServerCore;  // private to server*.cc

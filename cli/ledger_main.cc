@@ -1,6 +1,7 @@
 // hilum-ledger: what an auditor asks a federation's ledger, without asking anybody.
 #include "cli/cli11_status.h"
 #include "cli/ledger_audit.h"
+#include "cli/ledger_objects.h"
 #include "cli/ledger_show.h"
 #include "cli/ledger_verify.h"
 #include "cli/ledger_witness.h"
@@ -53,24 +54,38 @@ CLI::App* AddWitness(CLI::App& app, hilum::cli::WitnessFlags& flags) {
   return verb;
 }
 
+CLI::App* AddOpen(CLI::App& app, LedgerFlags& flags, hilum::cli::OpenFlags& open) {
+  CLI::App* verb = AddVerb(app, flags, "open",
+                           "Decrypts a sealed copy of a model and compares it with its entry");
+  verb->add_option("OBJECT", open.object, "Its SHA-256: `object` of a round-close")->required();
+  verb->add_option("--identity", open.identity,
+                   "age identity file that may open it, for example keys/age.key of a site")
+      ->required();
+  verb->add_option("--out", open.out, "File to write")->required();
+  return verb;
+}
+
 struct Verbs {
   CLI::App* verify;
   CLI::App* show;
   CLI::App* prove;
   CLI::App* audit;
   CLI::App* export_verb;
+  CLI::App* open;
   CLI::App* witness;
 };
 
 absl::Status Run(const Verbs& verbs, LedgerFlags& flags, hilum::cli::ShowFlags& show,
                  hilum::cli::ProveFlags& prove, const hilum::cli::WitnessFlags& witness,
-                 bool hashes_only, uint64_t round, const std::string& out) {
-  show.ledger = prove.ledger = flags;
+                 hilum::cli::OpenFlags& open, bool hashes_only, uint64_t round,
+                 const std::string& out) {
+  show.ledger = prove.ledger = open.ledger = flags;
   if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, hashes_only);
   if (verbs.show->parsed()) return hilum::cli::RunShow(show);
   if (verbs.prove->parsed()) return hilum::cli::RunProve(prove);
   if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, round);
   if (verbs.export_verb->parsed()) return hilum::cli::RunExport(flags, round, out);
+  if (verbs.open->parsed()) return hilum::cli::RunOpen(open);
   if (verbs.witness->parsed()) return hilum::cli::RunWitness(witness);
   return hilum::cli::RunFsck(flags);
 }
@@ -84,6 +99,7 @@ int main(int argc, char** argv) {
   hilum::cli::ShowFlags show;
   hilum::cli::ProveFlags prove;
   hilum::cli::WitnessFlags witness;
+  hilum::cli::OpenFlags open;
   bool hashes_only = false;
   uint64_t round = 0;
   std::string out;
@@ -96,6 +112,9 @@ int main(int argc, char** argv) {
   verbs.show->add_option("--type", show.type, "Only this type, for example round-close");
   verbs.show->add_option("--site", show.site, "Only entries by, about or with this member");
   verbs.show->add_option("--since", show.since, "Only from 2026-11-24, or seconds since 1970");
+  verbs.show->add_flag(
+      "--cid", show.cid,
+      "Also the IPFS alias (CIDv1) of each object that an entry names; reads them");
   verbs.prove = AddStudyVerb(app, flags, "prove", "Emits the .tlog-proof of one entry");
   verbs.prove->add_option("ROUND", prove.round, "The round whose round-close is proven")
       ->check(hilum::cli::WholeNumber());
@@ -114,9 +133,10 @@ int main(int argc, char** argv) {
       ->check(hilum::cli::WholeNumber())
       ->required();
   verbs.export_verb->add_option("--out", out, "New folder")->required();
+  verbs.open = AddOpen(app, flags, open);
   AddVerb(app, flags, "fsck", "Compares every served file and stored object; lists all damage");
   verbs.witness = AddWitness(app, witness);
   return hilum::cli::RunApp(app, argc, argv, [&] {
-    return Run(verbs, flags, show, prove, witness, hashes_only, round, out);
+    return Run(verbs, flags, show, prove, witness, open, hashes_only, round, out);
   });
 }

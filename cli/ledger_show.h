@@ -19,6 +19,7 @@ struct ShowFlags {
   std::string type;               // "": all
   std::string site;               // signed by, about, or with this member; "": all
   std::string since;              // date or seconds; "": all
+  bool cid = false;               // also the IPFS alias of each object that an entry names
 };
 
 // Prints the entries of a verified log that match, as a table or as JSON.

@@ -4,6 +4,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "aggregator/seal.h"
 #include "base/status_macros.h"
 #include "cli/address.h"
 #include "cli/toml_reader.h"
@@ -17,6 +19,12 @@ void Override(std::string& value, const char* variable, const std::string& flag)
     if (set != nullptr && *set != '\0') value = set;
   }
   if (!flag.empty()) value = flag;
+}
+
+std::string QuotedList(const std::vector<std::string>& texts) {
+  return absl::StrJoin(texts, ", ", [](std::string* out, const std::string& text) {
+    absl::StrAppend(out, "\"", text, "\"");
+  });
 }
 
 }  // namespace
@@ -36,6 +44,12 @@ absl::StatusOr<ServerConfig> ReadServerConfig(const fs::path& folder,
   reader.Text("licence", config.licence);
   reader.Section("audit");
   reader.Integer("keep_days", config.audit_days, 0, 36500);
+  reader.Section("store");
+  reader.Bool("seal", config.seal);
+  reader.Texts("recipients", config.recipients);
+  if (const auto parsed = aggregator::ParseRecipients(config.recipients); !parsed.ok()) {
+    reader.Refuse("recipients", parsed.status().message());
+  }
   HILUM_RETURN_IF_ERROR(reader.Finish());
   Override(config.grpc, "HILUM_GRPC", overrides.grpc);
   Override(config.http, "HILUM_HTTP", overrides.http);
@@ -62,7 +76,12 @@ std::string FormatServerConfig(const ServerConfig& config) {
       line(absl::StrCat("max_mib = ", config.max_model_mib), "the largest model file, 1 to 4096"),
       text("licence", config.licence, "SPDX, in model-release entries"), "\n[audit]\n",
       line(absl::StrCat("keep_days = ", config.audit_days),
-           "how long updates are kept at least, 0 to 36500"));
+           "how long updates are kept at least, 0 to 36500"),
+      "\n[store]\n",
+      line(absl::StrCat("seal = ", config.seal ? "true" : "false"),
+           "also keep each model as an age file, in sealed/"),
+      line(absl::StrCat("recipients = [", QuotedList(config.recipients), "]"),
+           "age1... who can open it, beside the members"));
 }
 
 }  // namespace hilum::cli

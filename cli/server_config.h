@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -19,6 +20,8 @@ struct ServerConfig {
   uint64_t max_model_mib = 1024;             // 1..4096
   uint16_t audit_days = 365;                 // 0..36500
   std::string licence = "LicenseRef-research-use-only";  // of released models, SPDX
+  bool seal = false;                                     // [store] seal
+  std::vector<std::string> recipients;                   // age1…, beside those of the members
 };
 
 // What the command line says; an empty string leaves the file's value.

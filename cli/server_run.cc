@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/http.h"
 #include "aggregator/rpc.h"
+#include "aggregator/seal.h"
 #include "aggregator/server.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -94,12 +95,14 @@ absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, uint64_
                                    .ca_pem = federation->ca.certificate_pem,
                                    .certificate_pem = federation->tls.certificate_pem,
                                    .key_pem = federation->tls.key_pem};
-  HILUM_ASSIGN_OR_RETURN(
-      const std::unique_ptr<aggregator::Server> server,
-      aggregator::Server::Create(std::move(federation),
-                                 {.audit_days = config.audit_days,
-                                  .licence = config.licence,
-                                  .max_model_bytes = config.max_model_mib << 20}));
+  HILUM_ASSIGN_OR_RETURN(const auto recipients, aggregator::ParseRecipients(config.recipients));
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<aggregator::Server> server,
+                         aggregator::Server::Create(std::move(federation),
+                                                    {.audit_days = config.audit_days,
+                                                     .licence = config.licence,
+                                                     .max_model_bytes = config.max_model_mib << 20,
+                                                     .seal = config.seal,
+                                                     .recipients = recipients}));
   WarnOfFewFiles(file_limit, *server);
   HILUM_ASSIGN_OR_RETURN(const Listeners listeners, Listen(*server, config, tls));
   const Json addresses{{"grpc", listeners.rpc->address()}, {"http", listeners.http->address()}};
@@ -138,7 +141,8 @@ absl::Status RunServer(const ServerFlags& flags) {
       PrintJson(Json{{"listen", {{"grpc", config.grpc}, {"http", config.http}}},
                      {"log", {{"file", config.log_file}, {"level", config.log_level}}},
                      {"models", {{"max_mib", config.max_model_mib}, {"licence", config.licence}}},
-                     {"audit", {{"keep_days", config.audit_days}}}});
+                     {"audit", {{"keep_days", config.audit_days}}},
+                     {"store", {{"seal", config.seal}, {"recipients", config.recipients}}}});
     } else {
       Print(FormatServerConfig(config));
     }
