@@ -8,6 +8,7 @@
 #include "base/system_error.h"
 #include "base/version.h"
 #include "crypto/base64.h"
+#include "crypto/dsse.h"
 #include "crypto/hash.h"
 #include "crypto/tree.h"
 #include "ledger_anchor/note.h"
@@ -106,6 +107,26 @@ absl::Status MakeCertificates(const fs::path& folder, const InitOptions& options
                            .removed = false});
 }
 
+// The key that signs released models, made where it is missing: a federation of an older version
+// has none. Its public half is for whoever checks a release without the ledger.
+absl::StatusOr<std::string> ReleaseKey(const fs::path& folder) {
+  const fs::path path = folder / "keys/release.key";
+  absl::StatusOr<std::string> key = ReadTextFile(path, kSmallFileBytes);
+  if (absl::IsNotFound(key.status())) {
+    key = crypto::MakeTlsKey();
+    if (key.ok()) HILUM_RETURN_IF_ERROR(WriteText(path, *key, FileMode::kPrivate));
+  }
+  HILUM_RETURN_IF_ERROR(key.status());
+  const absl::StatusOr<std::string> public_pem = crypto::P256PublicPem(*key);
+  if (!public_pem.ok()) {
+    return absl::DataLossError(absl::StrCat(path.string(), ": ", public_pem.status().message()));
+  }
+  const fs::path pinned = folder / "operator/release.pub";
+  const absl::StatusOr<std::string> known = ReadTextFile(pinned, kSmallFileBytes);
+  if (!known.ok() || *known != *public_pem) HILUM_RETURN_IF_ERROR(WriteText(pinned, *public_pem));
+  return key;
+}
+
 // Keys, policy, rules and the log with its genesis; then what the lead pins.
 absl::Status MakeLedger(const fs::path& folder, const InitOptions& options) {
   const std::string origin = absl::StrCat(options.federation, "/ledger");
@@ -113,6 +134,7 @@ absl::Status MakeLedger(const fs::path& folder, const InitOptions& options) {
   const crypto::SigningKey entry_key = crypto::SigningKey::Generate();
   HILUM_RETURN_IF_ERROR(log_key.Save(folder / "keys/log.key"));
   HILUM_RETURN_IF_ERROR(entry_key.Save(folder / "keys/entry.key"));
+  HILUM_RETURN_IF_ERROR(ReleaseKey(folder).status());
   const ledger_anchor::VerifierKey verifier = ledger_anchor::MakeVerifierKey(
       origin, ledger_anchor::KeyType::kEd25519, log_key.public_key());
   const std::string vkey = ledger_anchor::FormatVerifierKey(verifier);
@@ -300,6 +322,7 @@ absl::StatusOr<std::unique_ptr<Federation>> OpenFederation(const fs::path& folde
   HILUM_ASSIGN_OR_RETURN(tls.certificate_pem,
                          ReadTextFile(folder / "keys/tls.pem", kSmallFileBytes));
   HILUM_ASSIGN_OR_RETURN(tls.key_pem, ReadTextFile(folder / "keys/tls.key", kSmallFileBytes));
+  HILUM_ASSIGN_OR_RETURN(std::string release_key_pem, ReleaseKey(folder));
   const Digest build = crypto::Sha256(absl::StrCat("hilum-server ", kVersion));
   return std::unique_ptr<Federation>(new Federation{.identity = std::move(identity),
                                                     .store = std::move(store),
@@ -308,6 +331,7 @@ absl::StatusOr<std::unique_ptr<Federation>> OpenFederation(const fs::path& folde
                                                     .entry_key = std::move(entry_key),
                                                     .ca = std::move(ca),
                                                     .tls = std::move(tls),
+                                                    .release_key_pem = std::move(release_key_pem),
                                                     .build = build,
                                                     .policy = std::move(policy)});
 }

@@ -1,6 +1,7 @@
 // The server's folder D: who this federation is, its keys, ledger, store and state.
 //
 //   D/server.toml   ca/   keys/   ledger/   objects/   state.sqlite   operator/   logs/   run/
+//   D/keys/release.key signs released models; its public half is D/operator/release.pub
 //   D/policy        who must cosign the log before it is published; absent: nobody
 #ifndef HILUM_AGGREGATOR_FEDERATION_H_
 #define HILUM_AGGREGATOR_FEDERATION_H_
@@ -78,7 +79,8 @@ struct Federation {
   crypto::SigningKey entry_key;
   crypto::CertifiedKey ca;
   crypto::CertifiedKey tls;
-  Digest build{};  // of this program's name and version
+  std::string release_key_pem;  // P-256, D/keys/release.key: signs released models
+  Digest build{};               // of this program's name and version
   // The policy of D/policy, when it asks for witnesses.
   std::optional<ledger_anchor::Policy> policy{};
   // Called after each append, so that witnesses are asked; may be empty.

@@ -67,6 +67,7 @@ absl::StatusOr<std::string> MakeJoinEntry(const Federation& federation, const Jo
                            .role = "site",
                            .entry_key = {},
                            .witness_vkey = std::nullopt,
+                           .age_recipient = std::nullopt,
                            .cert = std::nullopt,
                            .member_sig = {}};
   HILUM_ASSIGN_OR_RETURN(join.entry_key, crypto::PublicKeyFromBytes(fields.entry_key));
@@ -74,6 +75,7 @@ absl::StatusOr<std::string> MakeJoinEntry(const Federation& federation, const Jo
     HILUM_RETURN_IF_ERROR(CheckWitness(federation, fields));
     join.witness_vkey = fields.witness_vkey;
   }
+  if (!fields.age_recipient.empty()) join.age_recipient = fields.age_recipient;
   HILUM_ASSIGN_OR_RETURN(join.member_sig, crypto::SignatureFromBytes(fields.member_signature));
   ledger_anchor::Entry entry;
   entry.by = std::string(kAggregatorName);

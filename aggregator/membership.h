@@ -38,7 +38,8 @@ struct JoinFields {
   Bytes entry_key;
   Bytes member_signature;
   int64_t joined_at_s = 0;
-  std::string witness_vkey;  // empty: the site has no witness
+  std::string witness_vkey;   // empty: the site has no witness
+  std::string age_recipient;  // empty: no sealed copies of models are for it
 };
 struct JoinAnswer {
   std::string certificate;  // PEM

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/outcome.h"
 #include "aggregator/record.h"
+#include "aggregator/seal.h"
 #include "aggregator/strategy.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
@@ -181,6 +182,10 @@ absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
   HILUM_ASSIGN_OR_RETURN(ledger_anchor::RoundClose close, BeginClose(publisher, row, plan));
   close.status = "ok";
   close.model = row.model;
+  if (publisher.sealed != nullptr) {
+    HILUM_ASSIGN_OR_RETURN(close.object,
+                           Seal(*publisher.sealed, publisher.recipients, outcome.model.file()));
+  }
   HILUM_RETURN_IF_ERROR(FillCohort(publisher, closing, close));
   close.secagg = {.suite = static_cast<uint64_t>(config.suite),
                   .cfg = closing.cfg_hash,
@@ -216,21 +221,6 @@ absl::StatusOr<RoundRow> PrepareAbort(const Publisher& publisher, RoundRow row,
   row.model = row.base_model;
   row.closed_s = now_s;
   return row;
-}
-
-absl::StatusOr<std::string> PrepareRelease(const Publisher& publisher, const RoundRow& row,
-                                           const std::string& licence, int64_t now_s) {
-  ledger_anchor::ModelRelease release;
-  release.name = row.job.name;
-  release.version = absl::StrCat(row.round.number);
-  release.close = row.close_leaf;
-  release.close_index = row.close_index.value_or(0);
-  // The subject digest of a folder with one file: H of the raw digests of its files, in order.
-  release.files = crypto::Sha256(ByteView(row.model));
-  release.licence = licence;
-  release.objects.items = {row.model};
-  release.objects.n = 1;
-  return Sign(publisher, NewEntry(row.job, now_s, std::move(release)));
 }
 
 }  // namespace hilum::aggregator

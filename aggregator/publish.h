@@ -1,6 +1,6 @@
 // What a round puts on record: its configuration and `round-open`, its model, record and
-// `round-close`, and the release of a job's last model. Everything is fixed here before it is
-// logged; nothing is logged here.
+// `round-close`. Everything is fixed here before it is logged; nothing is logged here. The release
+// of a job's last model is in release.h.
 #ifndef HILUM_AGGREGATOR_PUBLISH_H_
 #define HILUM_AGGREGATOR_PUBLISH_H_
 
@@ -14,6 +14,7 @@
 #include "aggregator/round.h"
 #include "aggregator/state.h"
 #include "base/bytes.h"
+#include "crypto/age_keys.h"
 #include "crypto/sign.h"
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/store.h"
@@ -30,6 +31,10 @@ struct Publisher {
   std::string origin;
   std::array<uint8_t, 16> federation_id{};
   Digest build{};
+  std::string release_key_pem;  // P-256: signs released models (release.h)
+  // Null: models are not sealed. Else where sealed copies go, and for whom (seal.h).
+  const ledger_anchor::Store* sealed = nullptr;
+  std::vector<crypto::AgeRecipient> recipients{};
 };
 
 struct OpeningInputs {
@@ -48,9 +53,10 @@ struct OpeningInputs {
 // Errors as MakeRoundConfig (outcome.h) and Store::Put.
 absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const OpeningInputs& inputs);
 
-// MaskedTotal -> RingTotal -> MeanDelta -> model v+1 -> record -> round-close. Stores model and
-// record; returns the row with the signed entry, model, weight and loss filled in.
-// DataLoss: the sum or the base model contradicts the round; the sentence says how.
+// MaskedTotal -> RingTotal -> MeanDelta -> model v+1 -> record -> round-close. Stores model, its
+// sealed copy where copies are made, and record; returns the row with the signed entry, model,
+// weight and loss filled in. DataLoss: the sum or the base model contradicts the round; the
+// sentence says how.
 absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
                                       const Closing& closing, privacy::MaskedTotal total,
                                       int64_t now_s);
@@ -58,10 +64,6 @@ absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
 // The round-close of a round without result: model = base model, everybody dropped.
 absl::StatusOr<RoundRow> PrepareAbort(const Publisher& publisher, RoundRow row,
                                       const std::string& reason, int64_t now_s);
-
-// The model-release of a job whose last round `row` made a model.
-absl::StatusOr<std::string> PrepareRelease(const Publisher& publisher, const RoundRow& row,
-                                           const std::string& licence, int64_t now_s);
 
 }  // namespace hilum::aggregator
 

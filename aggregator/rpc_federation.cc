@@ -126,7 +126,8 @@ grpc::Status FederationService::Join(grpc::ServerContext*, const wire::JoinReque
                       .member_signature = Bytes(request->member_signature().begin(),
                                                 request->member_signature().end()),
                       .joined_at_s = request->joined_at_s(),
-                      .witness_vkey = request->witness_vkey()}));
+                      .witness_vkey = request->witness_vkey(),
+                      .age_recipient = request->age_recipient()}));
     const FederationIdentity& identity = server_.identity();
     reply->set_certificate(answer.certificate);
     reply->set_origin(identity.origin);

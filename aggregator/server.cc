@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "aggregator/advance.h"
+#include "aggregator/seal.h"
 #include "aggregator/server_core.h"
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -73,7 +74,26 @@ Publisher ServerCore::MakePublisher() const {
           .entry_key = federation->entry_key,
           .origin = federation->identity.origin,
           .federation_id = federation->identity.id,
-          .build = federation->build};
+          .build = federation->build,
+          .release_key_pem = federation->release_key_pem};
+}
+
+absl::StatusOr<Publisher> ServerCore::MakeSealingPublisher() const {
+  Publisher publisher = MakePublisher();
+  if (!sealed.has_value()) return publisher;
+  publisher.sealed = &*sealed;
+  HILUM_ASSIGN_OR_RETURN(publisher.recipients,
+                         SealRecipients(federation->log->State().members(), options.recipients));
+  return publisher;
+}
+
+absl::Status ServerCore::OpenSealed() {
+  if (!options.seal) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(sealed,
+                         ledger_anchor::Store::Open(federation->identity.folder / "sealed"));
+  const absl::Status status = MakeSealingPublisher().status();
+  if (!absl::IsFailedPrecondition(status)) return status;
+  return absl::InvalidArgumentError(status.message());  // the configuration asks for it
 }
 
 Presence& ServerCore::PresenceOf(const SiteId& site) {
@@ -267,6 +287,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Create(std::unique_ptr<Federatio
                                                        const ServerOptions& options) {
   auto core = std::make_shared<ServerCore>(std::move(federation), options);
   HILUM_RETURN_IF_ERROR(core->Load());
+  HILUM_RETURN_IF_ERROR(core->OpenSealed());
   HILUM_RETURN_IF_ERROR(core->StartWitnesses());
   HILUM_RETURN_IF_ERROR(core->StartAnchors());
   return std::unique_ptr<Server>(new Server(std::move(core)));

@@ -22,6 +22,7 @@
 #include "aggregator/validate.h"
 #include "aggregator/views.h"
 #include "base/clock.h"
+#include "crypto/age_keys.h"
 #include "ledger_anchor/feed.h"
 #include "ledger_anchor/merkle.h"
 #include "ledger_anchor/store.h"
@@ -44,6 +45,9 @@ struct ServerOptions {
   std::string licence = "LicenseRef-research-use-only";  // of released models (SPDX)
   uint64_t max_model_bytes = uint64_t{1} << 30;
   Compute compute;  // where the sum of a round is made
+  // Each round's model is also sealed for the members and for `recipients` (seal.h), in D/sealed.
+  bool seal = false;
+  std::vector<crypto::AgeRecipient> recipients{};
   std::optional<AnchorSettings> anchor{};
 };
 

@@ -70,6 +70,9 @@ class ServerCore {
   int64_t NowMs() const { return options.clock->MonotonicMs(); }
   int64_t NowS() const { return options.clock->NowSeconds(); }
   Publisher MakePublisher() const;
+  // FailedPrecondition: copies are to be sealed, and nobody could open them.
+  absl::StatusOr<Publisher> MakeSealingPublisher() const;
+  absl::Status OpenSealed();
   Presence& PresenceOf(const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void TouchSite(const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void TouchAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);   // every site and the lead
@@ -144,6 +147,8 @@ class ServerCore {
 
   const std::unique_ptr<Federation> federation;
   const ServerOptions options;
+  std::optional<ledger_anchor::Store>
+      sealed;  // D/sealed, when copies are sealed; set by OpenSealed
 
   absl::Mutex mutex;
   bool stopping ABSL_GUARDED_BY(mutex) = false;

@@ -8,6 +8,7 @@
 #include "aggregator/server_core.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "proto/model_json.h"
 #include "proto/safetensors.h"
 
 namespace hilum::aggregator {
@@ -56,6 +57,7 @@ absl::StatusOr<Digest> Server::PutModel(ByteView file) {
 absl::StatusOr<JobView> Server::Launch(absl::string_view plan_bytes, const Digest& model) {
   ServerCore& core = *core_;
   HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan plan, proto::ParseRoundPlan(plan_bytes));
+  HILUM_RETURN_IF_ERROR(proto::DescribeModel(plan, {}).status());  // a release must be possible
   HILUM_ASSIGN_OR_RETURN(const bool known, core.federation->state->IsModel(model));
   if (!known) {
     return absl::NotFoundError(

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/advance.h"
 #include "aggregator/cohort.h"
+#include "aggregator/release.h"
 #include "aggregator/server_core.h"
 #include "base/log.h"
 #include "base/status_macros.h"
@@ -247,7 +248,7 @@ absl::Status ServerCore::StepRestore(LiveJob& job) {
 // The costly part, without the lock: nobody else touches a round that is being closed.
 absl::StatusOr<RoundRow> ServerCore::MakeClose(const RoundRow& row, const Round& round,
                                                std::shared_ptr<Accumulator> sum) {
-  const Publisher publisher = MakePublisher();
+  HILUM_ASSIGN_OR_RETURN(const Publisher publisher, MakeSealingPublisher());
   sum->Close();  // uploads in flight end now
   if (const auto* failed = std::get_if<Failed>(&round)) {
     return PrepareAbort(publisher, row, failed->reason, NowS());
@@ -341,8 +342,16 @@ absl::Status ServerCore::Release(LiveJob& job) {
     }
     if (last == nullptr) return absl::DataLossError("the round of the last model is not stored");
     JobRow row = job.row;
-    HILUM_ASSIGN_OR_RETURN(row.release_entry,
-                           PrepareRelease(MakePublisher(), *last, options.licence, NowS()));
+    HILUM_ASSIGN_OR_RETURN(PreparedRelease release,
+                           PrepareRelease(MakePublisher(), {.row = *last,
+                                                            .plan = job.plan,
+                                                            .licence = options.licence,
+                                                            .quorum_none = !federation->policy,
+                                                            .now_s = NowS()}));
+    for (const Digest& file : release.files) {
+      HILUM_RETURN_IF_ERROR(federation->state->PutModel(file));
+    }
+    row.release_entry = std::move(release.entry);
     HILUM_RETURN_IF_ERROR(federation->state->PutJob(row));
     job.row = std::move(row);
   }

@@ -147,7 +147,7 @@ class State {
   absl::Status PutDrop(const JobId& job, RoundId round, const DropRow& drop);
   absl::StatusOr<std::vector<DropRow>> Drops(const JobId& job, RoundId round);
 
-  // Files that members may fetch: models only, never updates.
+  // Files that members may fetch: models and what is released with them, never updates.
   absl::Status PutModel(const Digest& sha256);
   absl::StatusOr<bool> IsModel(const Digest& sha256);
 

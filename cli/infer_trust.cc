@@ -21,6 +21,10 @@ void AddTrust(CLI::App* verb, client::PinSource& source, const std::string& when
   verb->add_option("--entry-key", source.entry_key,
                    "The aggregator's entry key, base64; with --policy or --trust-log")
       ->group(group);
+  verb->add_option("--release-key", source.release_key,
+                   "PEM file of the key that signs releases (release.pub of the ML lead's "
+                   "credentials); without it the ledger alone says which model.sig is right")
+      ->group(group);
 }
 
 absl::StatusOr<client::VerifiedModel> ReadRelease(const std::string& folder,

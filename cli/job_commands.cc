@@ -12,6 +12,7 @@
 #include "cli/job_credentials.h"
 #include "cli/job_model.h"
 #include "cli/job_plan.h"
+#include "cli/job_release.h"
 #include "cli/job_report.h"
 #include "cli/job_rpc.h"
 #include "cli/job_view.h"
@@ -170,45 +171,107 @@ absl::Status RunCompare(const JobFlags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status RunModel(const JobFlags& flags) {
-  HILUM_ASSIGN_OR_RETURN(const LeadCredentials credentials, Credentials(flags));
-  JobClient client(credentials);
-  HILUM_ASSIGN_OR_RETURN(const v1::JobStatus status, client.Job(flags.job));
-  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan plan, proto::ParseRoundPlan(status.plan()));
-  ModelClaim claim{.job = flags.job, .round = flags.round};
-  if (claim.round == 0) {
-    HILUM_ASSIGN_OR_RETURN(claim.round, LastRound(status));
-  }
+namespace {
+
+// What `hilum job model` says when the folder is written.
+struct WrittenModel {
+  proto::ModelDescription model;
+  uint64_t entry_index = 0;
+  bool quorum_none = false;
+  bool has_bundle = false;  // model.sig
+};
+
+uint64_t ModelLimitBytes(const proto::RoundPlan& plan) {
+  return 8 + proto::kSafetensorsHeaderLimitBytes + 4 * static_cast<uint64_t>(plan.spec.n_params());
+}
+
+// The model of a round whose job goes on, or was released by an older server.
+absl::StatusOr<WrittenModel> FetchRound(const JobFlags& flags, const LeadCredentials& credentials,
+                                        JobClient& client, const proto::RoundPlan& plan,
+                                        ModelClaim claim) {
   HILUM_ASSIGN_OR_RETURN(
       const v1::ProofReply reply,
       client.FetchProof({.job = claim.job, .round = claim.round, .type = "round-close"}));
   claim.proof = reply.proof();
-  claim.now_s = static_cast<uint64_t>(SystemClock().NowSeconds());
   HILUM_ASSIGN_OR_RETURN(const ProvenModel proven, CheckModelProof(credentials, claim));
-  const uint64_t limit_bytes =
-      8 + proto::kSafetensorsHeaderLimitBytes + 4 * static_cast<uint64_t>(plan.spec.n_params());
   Bytes file;
   {
     Progress progress({.what = "Fetching the model", .unit = "B"});
-    HILUM_ASSIGN_OR_RETURN(file, client.FetchModel(proven.sha256, limit_bytes,
+    HILUM_ASSIGN_OR_RETURN(file, client.FetchModel(proven.sha256, ModelLimitBytes(plan),
                                                    [&](uint64_t got) { progress.Set(got); }));
   }
-  HILUM_ASSIGN_OR_RETURN(const proto::ModelDescription model,
+  HILUM_ASSIGN_OR_RETURN(proto::ModelDescription model,
                          WriteModelFolder(flags.out, plan, proven, credentials, file));
+  return WrittenModel{.model = std::move(model),
+                      .entry_index = proven.index,
+                      .quorum_none = proven.quorum_none,
+                      .has_bundle = false};
+}
+
+// A released model. NotFound: its entry names no signature.
+absl::StatusOr<WrittenModel> FetchRelease(const JobFlags& flags, const LeadCredentials& credentials,
+                                          JobClient& client, const proto::RoundPlan& plan,
+                                          ModelClaim claim) {
+  HILUM_ASSIGN_OR_RETURN(
+      const v1::ProofReply reply,
+      client.FetchProof({.job = claim.job, .round = claim.round, .type = "model-release"}));
+  claim.proof = reply.proof();
+  HILUM_ASSIGN_OR_RETURN(const ProvenRelease proven, CheckReleaseProof(credentials, claim));
+  Progress progress({.what = "Fetching the release", .unit = "B"});
+  uint64_t before = 0;
+  const FetchFile fetch = [&](const Digest& digest, uint64_t limit_bytes) {
+    absl::StatusOr<Bytes> file =
+        client.FetchModel(digest, limit_bytes, [&](uint64_t got) { progress.Set(before + got); });
+    if (file.ok()) before += file->size();
+    return file;
+  };
+  HILUM_ASSIGN_OR_RETURN(proto::ModelDescription model,
+                         WriteReleaseFolder(flags.out, plan, proven, credentials, fetch));
+  return WrittenModel{.model = std::move(model),
+                      .entry_index = proven.index,
+                      .quorum_none = proven.quorum_none,
+                      .has_bundle = true};
+}
+
+absl::StatusOr<WrittenModel> FetchModelFolder(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const LeadCredentials credentials, Credentials(flags));
+  JobClient client(credentials);
+  HILUM_ASSIGN_OR_RETURN(const v1::JobStatus status, client.Job(flags.job));
+  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan plan, proto::ParseRoundPlan(status.plan()));
+  HILUM_ASSIGN_OR_RETURN(const uint64_t last_round, LastRound(status));
+  const ModelClaim claim{.job = flags.job,
+                         .round = flags.round == 0 ? last_round : flags.round,
+                         .proof = "",
+                         .now_s = static_cast<uint64_t>(SystemClock().NowSeconds())};
+  if (status.state() == "done" && claim.round == last_round) {
+    absl::StatusOr<WrittenModel> written = FetchRelease(flags, credentials, client, plan, claim);
+    if (!absl::IsNotFound(written.status())) return written;
+  }
+  return FetchRound(flags, credentials, client, plan, claim);
+}
+
+}  // namespace
+
+absl::Status RunModel(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const WrittenModel written, FetchModelFolder(flags));
+  const proto::ModelDescription& model = written.model;
   if (flags.json) {
     PrintJson({{"job", model.job},
                {"round", model.round},
                {"out", flags.out},
                {"sha256", ToHex(model.sha256)},
-               {"entry_index", proven.index},
+               {"entry_index", written.entry_index},
                {"verified", true},
-               {"quorum_none", proven.quorum_none}});
+               {"bundle", written.has_bundle},
+               {"quorum_none", written.quorum_none}});
     return absl::OkStatus();
   }
   Print(absl::StrCat("model of round ", model.round, " of ", model.job, " is in ", flags.out,
-                     ": its SHA-256, ", ToHex(model.sha256), ", stands in ledger entry ",
-                     proven.index, proven.quorum_none ? " (no witness vouches for the log)" : "",
-                     "\n"));
+                     ": its SHA-256, ", ToHex(model.sha256),
+                     written.has_bundle ? ", and that of model.sig stand in ledger entry "
+                                        : ", stands in ledger entry ",
+                     written.entry_index,
+                     written.quorum_none ? " (no witness vouches for the log)" : "", "\n"));
   return absl::OkStatus();
 }
 

@@ -38,10 +38,14 @@ absl::Status CheckIdentity(const fs::path& folder, const LeadCredentials& creden
 }
 
 // Empty: the folder has none.
+absl::StatusOr<std::string> OptionalFile(const fs::path& path) {
+  absl::StatusOr<std::string> text = ReadTextFile(path, kFileLimitBytes);
+  return absl::IsNotFound(text.status()) ? std::string() : text;
+}
+
 absl::StatusOr<std::string> PolicyOf(const fs::path& folder) {
-  absl::StatusOr<std::string> text = ReadTextFile(folder / "policy", kFileLimitBytes);
-  if (absl::IsNotFound(text.status())) return std::string();
-  HILUM_RETURN_IF_ERROR(text.status());
+  absl::StatusOr<std::string> text = OptionalFile(folder / "policy");
+  if (!text.ok() || text->empty()) return text;
   const absl::Status usable = ledger_anchor::ParsePolicy(*text).status();
   if (usable.ok()) return text;
   return absl::InvalidArgumentError(
@@ -83,6 +87,7 @@ absl::StatusOr<LeadCredentials> ReadCredentials(const fs::path& folder, absl::st
                      " must be a JSON object with origin, log_vkey and entry_key."));
   }
   HILUM_ASSIGN_OR_RETURN(credentials.policy, PolicyOf(folder));
+  HILUM_ASSIGN_OR_RETURN(credentials.release_key, OptionalFile(folder / "release.pub"));
   HILUM_RETURN_IF_ERROR(CheckAddress(credentials.address));
   HILUM_RETURN_IF_ERROR(CheckIdentity(folder, credentials));
   return credentials;

@@ -18,6 +18,9 @@ struct LeadCredentials {
   std::string log_vkey;   // pinned
   std::string entry_key;  // pinned, base64: the aggregator's
   std::string policy;     // pinned tlog-policy: the folder's file `policy`; empty: no witnesses
+  // PEM of the key that signs released models: the folder's file `release.pub`; empty: not known,
+  // so that only the ledger says which signature is the federation's.
+  std::string release_key;
 };
 
 // Reads ca.pem, cert.pem, key.pem and federation.json. `server`, if not empty, replaces the

@@ -36,6 +36,16 @@ struct ModelClaim {
   uint64_t now_s = 0;
 };
 
+// An entry that the ledger proves to the lead.
+struct ProvenForLead {
+  ledger_anchor::ProvenEntry entry;
+  std::string policy;  // the tlog-policy it was checked with
+};
+// DataLoss: the proof does not verify, or is not of an entry of this type about this job; `round`
+// only counts where the type has one. PermissionDenied: the quorum of the policy.
+absl::StatusOr<ProvenForLead> CheckLeadProof(const LeadCredentials& credentials,
+                                             const ModelClaim& claim, const std::string& type);
+
 // Checks the proof against what the credentials pin, and reads what it says.
 // DataLoss: the proof does not verify, or is not of this job's round. FailedPrecondition: the round
 // was aborted, so it made no model.

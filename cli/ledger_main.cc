@@ -3,6 +3,7 @@
 #include "cli/ledger_anchors.h"
 #include "cli/ledger_audit.h"
 #include "cli/ledger_monitor.h"
+#include "cli/ledger_objects.h"
 #include "cli/ledger_show.h"
 #include "cli/ledger_verify.h"
 #include "cli/ledger_witness.h"
@@ -75,6 +76,17 @@ CLI::App* AddMonitor(CLI::App& app, hilum::cli::MonitorFlags& flags) {
   return verb;
 }
 
+CLI::App* AddOpen(CLI::App& app, LedgerFlags& flags, hilum::cli::OpenFlags& open) {
+  CLI::App* verb = AddVerb(app, flags, "open",
+                           "Decrypts a sealed copy of a model and compares it with its entry");
+  verb->add_option("OBJECT", open.object, "Its SHA-256: `object` of a round-close")->required();
+  verb->add_option("--identity", open.identity,
+                   "age identity file that may open it, for example keys/age.key of a site")
+      ->required();
+  verb->add_option("--out", open.out, "File to write")->required();
+  return verb;
+}
+
 struct Verbs {
   CLI::App* anchors;
   CLI::App* monitor;
@@ -83,6 +95,7 @@ struct Verbs {
   CLI::App* prove;
   CLI::App* audit;
   CLI::App* export_verb;
+  CLI::App* open;
   CLI::App* witness;
 };
 
@@ -93,6 +106,7 @@ struct Flags {
   hilum::cli::AnchorsFlags anchors;
   hilum::cli::MonitorFlags monitor;
   hilum::cli::WitnessFlags witness;
+  hilum::cli::OpenFlags open;
   bool hashes_only = false;
   uint64_t round = 0;
   std::string out;
@@ -101,12 +115,13 @@ struct Flags {
 
 absl::Status Run(const Verbs& verbs, Flags& all) {
   const LedgerFlags& flags = all.ledger;
-  all.show.ledger = all.prove.ledger = all.anchors.ledger = flags;
+  all.show.ledger = all.prove.ledger = all.anchors.ledger = all.open.ledger = flags;
   if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, all.hashes_only);
   if (verbs.show->parsed()) return hilum::cli::RunShow(all.show);
   if (verbs.prove->parsed()) return hilum::cli::RunProve(all.prove);
   if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, all.round, all.device);
   if (verbs.export_verb->parsed()) return hilum::cli::RunExport(flags, all.round, all.out);
+  if (verbs.open->parsed()) return hilum::cli::RunOpen(all.open);
   if (verbs.witness->parsed()) return hilum::cli::RunWitness(all.witness);
   if (verbs.anchors->parsed()) return hilum::cli::RunAnchors(all.anchors);
   if (verbs.monitor->parsed()) return hilum::cli::RunMonitor(all.monitor);
@@ -131,6 +146,9 @@ int main(int argc, char** argv) {
   verbs.show->add_option("--type", show.type, "Only this type, for example round-close");
   verbs.show->add_option("--site", show.site, "Only entries by, about or with this member");
   verbs.show->add_option("--since", show.since, "Only from 2026-11-24, or seconds since 1970");
+  verbs.show->add_flag(
+      "--cid", show.cid,
+      "Also the IPFS alias (CIDv1) of each object that an entry names; reads them");
   verbs.prove = AddStudyVerb(app, flags, "prove", "Emits the .tlog-proof of one entry");
   verbs.prove->add_option("ROUND", prove.round, "The round whose round-close is proven")
       ->check(hilum::cli::WholeNumber());
@@ -151,6 +169,7 @@ int main(int argc, char** argv) {
       ->check(hilum::cli::WholeNumber())
       ->required();
   verbs.export_verb->add_option("--out", all.out, "New folder")->required();
+  verbs.open = AddOpen(app, flags, all.open);
   AddVerb(app, flags, "fsck", "Compares every served file and stored object; lists all damage");
   verbs.anchors =
       AddVerb(app, flags, "anchors", "Lists the receipts of outside authorities and verifies each");

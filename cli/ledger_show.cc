@@ -1,6 +1,7 @@
 #include "cli/ledger_show.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "cli/ledger_objects.h"
 #include "cli/output.h"
 
 namespace hilum::cli {
@@ -125,6 +127,19 @@ absl::StatusOr<std::vector<const ViewEntry*>> Select(const ShowFlags& flags,
   return selected;
 }
 
+void PrintAliases(const std::map<uint64_t, std::vector<ObjectAlias>>& aliases) {
+  Table table({"index", "object", "SHA-256", "IPFS alias (CIDv1)"});
+  bool any = false;
+  for (const auto& [index, objects] : aliases) {
+    for (const ObjectAlias& alias : objects) {
+      any = true;
+      table.AddRow({absl::StrCat(index), alias.role, Short(alias.object),
+                    alias.cid.empty() ? "not in this store" : alias.cid});
+    }
+  }
+  if (any) Print(absl::StrCat("\n", table.ToString()));
+}
+
 absl::StatusOr<uint64_t> IndexToProve(const ProveFlags& flags, const ledger_anchor::LogView& view) {
   if (flags.index.has_value() == flags.round.has_value()) {
     return absl::InvalidArgumentError("prove takes a ROUND or --index INDEX, one of them");
@@ -171,14 +186,25 @@ absl::StatusOr<uint64_t> ParseTime(absl::string_view text) {
 absl::Status RunShow(const ShowFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags.ledger));
   HILUM_ASSIGN_OR_RETURN(const std::vector<const ViewEntry*> selected, Select(flags, source.view));
+  std::map<uint64_t, std::vector<ObjectAlias>> aliases;
+  for (const ViewEntry* entry : selected) {
+    if (!flags.cid) break;
+    HILUM_ASSIGN_OR_RETURN(aliases[entry->index], AliasesOf(source.place, entry->entry));
+  }
   if (flags.ledger.json) {
     ordered_json out = LedgerJson(source);
     out["entries"] = ordered_json::array();
-    for (const ViewEntry* entry : selected) out["entries"].push_back(EntryJson(*entry));
+    for (const ViewEntry* entry : selected) {
+      out["entries"].push_back(EntryJson(*entry));
+      for (const ObjectAlias& alias : aliases[entry->index]) {
+        out["entries"].back()["ipfs"][ToHex(alias.object)] = alias.cid;
+      }
+    }
     PrintJson(out);
     return absl::OkStatus();
   }
   Print(EntryTable(selected));
+  PrintAliases(aliases);
   Print(absl::StrCat("\n", selected.size(), " of ", source.view.entries.size(), " entries of ",
                      source.view.checkpoint.origin, "; ", TrustOf(source.view),
                      "; times are what the signers say\n"));

@@ -20,6 +20,7 @@ struct ShowFlags {
   std::string type;               // "": all
   std::string site;               // signed by, about, or with this member; "": all
   std::string since;              // date or seconds; "": all
+  bool cid = false;               // also the IPFS alias of each object that an entry names
 };
 
 // A table of entries for people.

@@ -31,15 +31,26 @@ std::set<Digest> NamedObjects(const LogView& view) {
   return objects;
 }
 
+// Sealed copies that the entries address.
+std::set<Digest> SealedObjects(const LogView& view) {
+  std::set<Digest> objects;
+  for (const ledger_anchor::ViewEntry& one : view.entries) {
+    const auto* close = std::get_if<RoundClose>(&one.entry.body);
+    if (close != nullptr && close->object) objects.insert(*close->object);
+  }
+  return objects;
+}
+
 struct ObjectCount {
   uint64_t n_checked = 0;
   uint64_t n_missing = 0;
 };
 
-absl::StatusOr<ObjectCount> CheckObjects(const LedgerSource& source) {
-  const auto store = ledger_anchor::Store::OpenForReading(*source.place.objects);
+absl::StatusOr<ObjectCount> CheckObjects(const std::filesystem::path& folder,
+                                         const std::set<Digest>& named) {
+  const auto store = ledger_anchor::Store::OpenForReading(folder);
   ObjectCount count;
-  for (const Digest& digest : NamedObjects(source.view)) {
+  for (const Digest& digest : named) {
     const absl::Status status = store.Check(digest);
     if (absl::IsNotFound(status)) {
       ++count.n_missing;
@@ -51,12 +62,35 @@ absl::StatusOr<ObjectCount> CheckObjects(const LedgerSource& source) {
   return count;
 }
 
-ordered_json VerifyJson(const LedgerSource& source, bool hashes_only,
-                        const std::optional<ObjectCount>& objects) {
+// Of the stores that lie beside the log.
+struct ObjectCounts {
+  std::optional<ObjectCount> objects;
+  std::optional<ObjectCount> sealed;
+};
+
+absl::StatusOr<ObjectCounts> CheckStores(const LedgerSource& source) {
+  ObjectCounts counts;
+  if (source.place.objects) {
+    HILUM_ASSIGN_OR_RETURN(counts.objects,
+                           CheckObjects(*source.place.objects, NamedObjects(source.view)));
+  }
+  if (source.place.sealed) {
+    HILUM_ASSIGN_OR_RETURN(counts.sealed,
+                           CheckObjects(*source.place.sealed, SealedObjects(source.view)));
+  }
+  return counts;
+}
+
+ordered_json CountJson(const ObjectCount& count) {
+  return {{"checked", count.n_checked}, {"missing", count.n_missing}};
+}
+
+ordered_json VerifyJson(const LedgerSource& source, bool hashes_only, const ObjectCounts& counts) {
   const LogView& view = source.view;
   ordered_json out = {{"verified", true}, {"depth", hashes_only ? "hashes" : "everything"}};
   out.update(LedgerJson(source));
-  if (objects) out["objects"] = {{"checked", objects->n_checked}, {"missing", objects->n_missing}};
+  if (counts.objects) out["objects"] = CountJson(*counts.objects);
+  if (counts.sealed) out["sealed"] = CountJson(*counts.sealed);
   out["entries"] = ordered_json::array();
   for (const ledger_anchor::ViewEntry& entry : view.entries) {
     out["entries"].push_back(EntryJson(entry));
@@ -64,8 +98,7 @@ ordered_json VerifyJson(const LedgerSource& source, bool hashes_only,
   return out;
 }
 
-std::string VerifyText(const LedgerSource& source, bool hashes_only,
-                       const std::optional<ObjectCount>& objects) {
+std::string VerifyText(const LedgerSource& source, bool hashes_only, const ObjectCounts& counts) {
   const LogView& view = source.view;
   std::string text = absl::StrCat(
       view.checkpoint.origin, ": ", view.checkpoint.size, " entries verified: ",
@@ -75,9 +108,15 @@ std::string VerifyText(const LedgerSource& source, bool hashes_only,
       "\ntrust    ", TrustOf(view), "\ncosigned ",
       source.cosigners.empty() ? "by no member's witness" : absl::StrJoin(source.cosigners, ", "),
       "\n");
-  if (objects) {
-    absl::StrAppend(&text, "objects  ", objects->n_checked, " models and round records hash to ",
-                    "their names, ", objects->n_missing, " are not in this store\n");
+  if (counts.objects) {
+    absl::StrAppend(&text, "objects  ", counts.objects->n_checked,
+                    " models and round records hash to their names, ", counts.objects->n_missing,
+                    " are not in this store\n");
+  }
+  if (counts.sealed) {
+    absl::StrAppend(&text, "sealed   ", counts.sealed->n_checked,
+                    " sealed copies hash to their names, ", counts.sealed->n_missing,
+                    " are not in this store\n");
   }
   return text;
 }
@@ -88,14 +127,11 @@ absl::Status RunVerify(const LedgerFlags& flags, bool hashes_only) {
   HILUM_ASSIGN_OR_RETURN(
       const LedgerSource source,
       OpenLedger(flags, hashes_only ? VerifyDepth::kHashes : VerifyDepth::kEverything));
-  std::optional<ObjectCount> objects;
-  if (source.place.objects) {
-    HILUM_ASSIGN_OR_RETURN(objects, CheckObjects(source));
-  }
+  HILUM_ASSIGN_OR_RETURN(const ObjectCounts counts, CheckStores(source));
   if (flags.json) {
-    PrintJson(VerifyJson(source, hashes_only, objects));
+    PrintJson(VerifyJson(source, hashes_only, counts));
   } else {
-    Print(VerifyText(source, hashes_only, objects));
+    Print(VerifyText(source, hashes_only, counts));
   }
   return absl::OkStatus();
 }
@@ -110,6 +146,9 @@ absl::Status RunFsck(const LedgerFlags& flags) {
                          ledger_anchor::CheckServedFolder(source.view, *source.place.served));
   if (source.place.objects) {
     HILUM_RETURN_IF_ERROR(ledger_anchor::CheckStore(*source.place.objects, report));
+  }
+  if (source.place.sealed) {
+    HILUM_RETURN_IF_ERROR(ledger_anchor::CheckStore(*source.place.sealed, report));
   }
   if (flags.json) {
     PrintJson({{"verified", report.faults.empty()},

@@ -1,6 +1,8 @@
 // hilum model verify, hilum model card.
 #include <memory>
 #include <string>
+#include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -22,6 +24,19 @@ struct VerifyFlags {
   bool json = false;
 };
 
+// "model.sig …" for people; the second is for programs.
+std::pair<const char*, const char*> SignatureText(client::ReleaseSignature signature) {
+  switch (signature) {
+    case client::ReleaseSignature::kVerified:
+      return {"model.sig verified under the release key; every file is as signed", "verified"};
+    case client::ReleaseSignature::kNamed:
+      return {"model.sig is the one that the ledger names; every file is as signed", "named"};
+    case client::ReleaseSignature::kNone:
+      break;
+  }
+  return {"no model.sig: the proof is not of a signed release", "none"};
+}
+
 absl::Status RunVerify(const VerifyFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const client::VerifiedModel model, ReadRelease(flags.model, flags.trust));
   if (flags.json) {
@@ -33,13 +48,15 @@ absl::Status RunVerify(const VerifyFlags& flags) {
                {"model_sha256", ToHex(model.sha256())},
                {"origin", model.origin()},
                {"index", model.entry_index()},
+               {"signature", SignatureText(model.signature()).second},
                {"quorum", model.quorum_none() ? "none" : "met"}});
     return absl::OkStatus();
   }
   Print(absl::StrCat("verified: ", model.job(), ", round ", model.round(), ", SHA-256 ",
                      ToHex(model.sha256()), "\nledger ", model.origin(), ", entry ",
                      model.entry_index(),
-                     model.quorum_none() ? ", no witness vouches for the log" : "", "\n"));
+                     model.quorum_none() ? ", no witness vouches for the log" : "", "\n",
+                     SignatureText(model.signature()).first, "\n"));
   return absl::OkStatus();
 }
 
@@ -100,6 +117,21 @@ std::string CardHead(const client::VerifiedModel& model) {
       "refuses (docs/dicom.md) and on patients below its age range.\n");
 }
 
+// A signed folder stays as it is: the card that it holds is one of the signed files.
+absl::StatusOr<fs::path> CardPath(const VerifyFlags& flags, const client::VerifiedModel& model) {
+  const fs::path inside = fs::path(flags.model) / "MODEL_CARD.md";
+  if (model.signature() == client::ReleaseSignature::kNone) {
+    return flags.out.empty() ? inside : fs::path(flags.out);
+  }
+  std::error_code error;
+  fs::path folder = fs::path(flags.out).parent_path();
+  if (folder.empty()) folder = ".";
+  if (!flags.out.empty() && !fs::equivalent(folder, flags.model, error)) return flags.out;
+  return absl::InvalidArgumentError(absl::StrCat(
+      flags.model, " is signed (model.sig) and must stay as it is: name a file outside ",
+      "of it with --out."));
+}
+
 absl::Status RunCard(const VerifyFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const client::VerifiedModel model, ReadRelease(flags.model, flags.trust));
   std::string card = CardHead(model);
@@ -118,8 +150,7 @@ absl::Status RunCard(const VerifyFlags& flags) {
       AppendMetrics(absl::StrCat("Source ", source), metrics, card);
     }
   }
-  const fs::path out =
-      flags.out.empty() ? fs::path(flags.model) / "MODEL_CARD.md" : fs::path(flags.out);
+  HILUM_ASSIGN_OR_RETURN(const fs::path out, CardPath(flags, model));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(out, AsBytes(card)));
   if (flags.json) {
     PrintJson({{"card", out.string()}, {"model_sha256", ToHex(model.sha256())}});
@@ -149,7 +180,8 @@ void AddCard(App& app, ModelVerbs& verbs) {
   const auto flags = std::make_shared<VerifyFlags>();
   CLI::App* verb = AddVerb(app, *flags, "card", "Writes MODEL_CARD.md of a proven model");
   verb->add_option("--evaluation", flags->evaluation, "Output of `hilum model evaluate --json`");
-  verb->add_option("--out", flags->out, "The file (default: DIR/MODEL_CARD.md)");
+  verb->add_option("--out", flags->out,
+                   "The file (default: DIR/MODEL_CARD.md, where DIR is not signed)");
   verbs[verb] = [flags] { return RunCard(*flags); };
 }
 

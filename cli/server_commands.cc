@@ -3,6 +3,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "aggregator/collect.h"
 #include "aggregator/federation.h"
 #include "aggregator/membership.h"
 #include "base/clock.h"
@@ -15,15 +16,19 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 // "72h", "30m", "90s", or "7d", which absl does not know.
-absl::StatusOr<int64_t> ParseTtl(const std::string& text) {
+absl::StatusOr<absl::Duration> ParseTime(absl::string_view flag, const std::string& text) {
   absl::Duration duration;
   int64_t days = 0;
   if (absl::EndsWith(text, "d") && absl::SimpleAtoi(text.substr(0, text.size() - 1), &days)) {
-    duration = absl::Hours(24) * days;
-  } else if (!absl::ParseDuration(text, &duration)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "--ttl is \"", text, "\", but a number with a unit is needed, like 72h, 30m or 7d"));
+    return absl::Hours(24) * days;
   }
+  if (absl::ParseDuration(text, &duration)) return duration;
+  return absl::InvalidArgumentError(absl::StrCat(
+      flag, " is \"", text, "\", but a number with a unit is needed, like 72h, 30m or 7d"));
+}
+
+absl::StatusOr<int64_t> ParseTtl(const std::string& text) {
+  HILUM_ASSIGN_OR_RETURN(const absl::Duration duration, ParseTime("--ttl", text));
   if (duration < absl::Seconds(aggregator::kMinInvitationS) ||
       duration > absl::Seconds(aggregator::kMaxInvitationS)) {
     return absl::InvalidArgumentError(
@@ -163,6 +168,33 @@ absl::Status RemoveSite(const ServerFlags& flags) {
     Print(absl::StrCat(flags.site, logged ? " has left the federation.\n"
                                           : " will be removed by the running server.\n"));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CollectGarbage(const ServerFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const absl::Duration grace, ParseTime("--grace", flags.grace));
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<aggregator::Federation> federation,
+                         aggregator::OpenFederation(flags.dir));
+  HILUM_ASSIGN_OR_RETURN(
+      const aggregator::CollectReport report,
+      aggregator::CollectObjects(*federation, {.now_s = SystemClock().NowSeconds(),
+                                               .grace_s = absl::ToInt64Seconds(grace),
+                                               .expired_updates = flags.expired,
+                                               .dry_run = flags.dry_run}));
+  if (flags.json) {
+    PrintJson(Json{{"objects", report.n_objects},
+                   {"unnamed", report.n_unnamed},
+                   {"expired", report.n_expired},
+                   {"young", report.n_young},
+                   {"bytes", report.deleted_bytes},
+                   {"deleted", !flags.dry_run}});
+    return absl::OkStatus();
+  }
+  Print(absl::StrCat(report.n_objects, " objects; ",
+                     flags.dry_run ? "would be deleted: " : "deleted: ", report.n_unnamed,
+                     " that nothing names, ", report.n_expired, " updates past their retention (",
+                     FormatBytes(static_cast<double>(report.deleted_bytes)), "); ", report.n_young,
+                     " that nothing names are younger than ", flags.grace, "\n"));
   return absl::OkStatus();
 }
 

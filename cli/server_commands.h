@@ -22,6 +22,9 @@ struct ServerFlags {
   bool print_config = false;       // run
   uint64_t faults = 1;             // policy
   bool install = false;            // policy
+  std::string grace = "7d";        // gc
+  bool expired = false;            // gc
+  bool dry_run = false;            // gc
 };
 
 absl::Status InitServer(const ServerFlags& flags);
@@ -30,6 +33,8 @@ absl::Status ListMembers(const ServerFlags& flags);
 // A tlog-policy that names the witnesses of all members.
 absl::Status MakeServerPolicy(const ServerFlags& flags);
 absl::Status RemoveSite(const ServerFlags& flags);
+// Deletes stored objects that nothing names.
+absl::Status CollectGarbage(const ServerFlags& flags);
 // Serves until SIGTERM or SIGINT.
 absl::Status RunServer(const ServerFlags& flags);
 

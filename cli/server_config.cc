@@ -5,6 +5,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "aggregator/seal.h"
 #include "base/status_macros.h"
 #include "cli/address.h"
 #include "cli/toml_reader.h"
@@ -43,6 +45,12 @@ void ReadAnchor(TomlReader& reader, ServerConfig::Anchor& anchor) {
   }
 }
 
+std::string QuotedList(const std::vector<std::string>& texts) {
+  return absl::StrJoin(texts, ", ", [](std::string* out, const std::string& text) {
+    absl::StrAppend(out, "\"", text, "\"");
+  });
+}
+
 }  // namespace
 
 absl::StatusOr<ServerConfig> ReadServerConfig(const fs::path& folder,
@@ -64,6 +72,12 @@ absl::StatusOr<ServerConfig> ReadServerConfig(const fs::path& folder,
   reader.Text("device", config.device);
   reader.Integer("threads", config.threads, 0, kMaxThreads);
   reader.Integer("gpu_mib", config.gpu_mib, 64, 1 << 20);
+  reader.Section("store");
+  reader.Bool("seal", config.seal);
+  reader.Texts("recipients", config.recipients);
+  if (const auto parsed = aggregator::ParseRecipients(config.recipients); !parsed.ok()) {
+    reader.Refuse("recipients", parsed.status().message());
+  }
   ReadAnchor(reader, config.anchor);
   HILUM_RETURN_IF_ERROR(reader.Finish());
   Override(config.grpc, "HILUM_GRPC", overrides.grpc);
@@ -102,6 +116,11 @@ std::string FormatServerConfig(const ServerConfig& config) {
       text("device", config.device, "where updates are added up: auto, cpu or cuda:N"),
       line(absl::StrCat("threads = ", config.threads), "0: the cores it may use; at most 256"),
       line(absl::StrCat("gpu_mib = ", config.gpu_mib), "of a GPU's memory, 64 to 1048576"),
+      "\n[store]\n",
+      line(absl::StrCat("seal = ", config.seal ? "true" : "false"),
+           "also keep each model as an age file, in sealed/"),
+      line(absl::StrCat("recipients = [", QuotedList(config.recipients), "]"),
+           "age1... who can open it, beside the members"),
       "\n[anchor]\n",
       text("url", config.anchor.url, "of a time-stamp authority (RFC 3161); \"\": none"),
       text("ca", config.anchor.ca, "its certificates, PEM; relative to this folder"),

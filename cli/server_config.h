@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -22,6 +23,8 @@ struct ServerConfig {
   int threads = 0;                           // 0..256; 0: the cores that the process may use
   uint64_t gpu_mib = 4096;                   // of a GPU's memory, 64..1048576
   std::string licence = "LicenseRef-research-use-only";  // of released models, SPDX
+  bool seal = false;                                     // [store] seal
+  std::vector<std::string> recipients;                   // age1…, beside those of the members
   struct Anchor {
     std::string url;       // of a time-stamp authority (RFC 3161); "": none
     std::string ca;        // its certificates, a PEM file; relative to the server's folder

@@ -40,6 +40,15 @@ int main(int argc, char** argv) {
   CLI::App* remove = AddVerb(app, flags, "remove", "Removes a site: a `leave` entry is logged");
   remove->add_option("site", flags.site, "The site")->required();
 
+  CLI::App* gc = AddVerb(app, flags, "gc",
+                         "Deletes stored objects that nothing names; the server must be stopped");
+  gc->add_option("--grace", flags.grace, "What is younger is kept, for example 72h or 7d");
+  gc->add_flag(
+      "--expired", flags.expired,
+      "Also updates older than what their round promises to keep them: such a round cannot "
+      "be replayed any more");
+  gc->add_flag("--dry-run", flags.dry_run, "Counts and deletes nothing");
+
   CLI::App* run = AddVerb(app, flags, "run", "Serves sites and the ML lead until SIGTERM");
   run->add_option("--grpc", flags.overrides.grpc, "HOST:PORT for sites and lead; port 0: any");
   run->add_option("--http", flags.overrides.http, "HOST:PORT for ledger files and metrics");
@@ -57,6 +66,7 @@ int main(int argc, char** argv) {
     if (members->parsed()) return ListMembers(flags);
     if (policy->parsed()) return MakeServerPolicy(flags);
     if (remove->parsed()) return RemoveSite(flags);
+    if (gc->parsed()) return CollectGarbage(flags);
     return RunServer(flags);
   });
 }

@@ -9,6 +9,7 @@
 #include "aggregator/compute.h"
 #include "aggregator/http.h"
 #include "aggregator/rpc.h"
+#include "aggregator/seal.h"
 #include "aggregator/server.h"
 #include "base/log.h"
 #include "base/process.h"
@@ -114,6 +115,7 @@ absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, uint64_
                                    .ca_pem = federation->ca.certificate_pem,
                                    .certificate_pem = federation->tls.certificate_pem,
                                    .key_pem = federation->tls.key_pem};
+  HILUM_ASSIGN_OR_RETURN(const auto recipients, aggregator::ParseRecipients(config.recipients));
   HILUM_ASSIGN_OR_RETURN(std::optional<aggregator::AnchorSettings> anchor,
                          ReadAnchor(flags, config));
   HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<aggregator::Server> server,
@@ -122,6 +124,8 @@ absl::Status Serve(const ServerFlags& flags, const ServerConfig& config, uint64_
                                                      .licence = config.licence,
                                                      .max_model_bytes = config.max_model_mib << 20,
                                                      .compute = compute,
+                                                     .seal = config.seal,
+                                                     .recipients = recipients,
                                                      .anchor = std::move(anchor)}));
   WarnOfFewFiles(file_limit, *server);
   HILUM_ASSIGN_OR_RETURN(const Listeners listeners, Listen(*server, config, tls));
@@ -166,6 +170,7 @@ absl::Status RunServer(const ServerFlags& flags) {
           {"audit", {{"keep_days", config.audit_days}}},
           {"compute",
            {{"device", config.device}, {"threads", config.threads}, {"gpu_mib", config.gpu_mib}}},
+          {"store", {{"seal", config.seal}, {"recipients", config.recipients}}},
           {"anchor",
            {{"url", config.anchor.url},
             {"ca", config.anchor.ca},

@@ -15,6 +15,7 @@
 #include "client/ledger_gate.h"
 #include "client/pseudonym.h"
 #include "client/rpc.h"
+#include "crypto/age_keys.h"
 #include "crypto/base64.h"
 #include "crypto/certificate.h"
 #include "ledger_anchor/entry.h"
@@ -147,6 +148,22 @@ absl::StatusOr<std::string> WitnessKey(const SiteFolder& work, const Invitation&
       ledger_anchor::SiteWitnessName(invitation.token.origin, invitation.token.member));
 }
 
+// The recipient of the site's age identity, which is made when it is missing.
+absl::StatusOr<std::string> AgeRecipientOf(const fs::path& path) {
+  const absl::StatusOr<crypto::AgeIdentity> identity = crypto::AgeIdentity::Load(path);
+  if (identity.ok()) return crypto::FormatAgeRecipient(identity->recipient());
+  if (!absl::IsNotFound(identity.status())) return identity.status();
+  const crypto::AgeIdentity made = crypto::AgeIdentity::Generate();
+  HILUM_RETURN_IF_ERROR(made.Save(path));
+  return crypto::FormatAgeRecipient(made.recipient());
+}
+
+// What the `join` entry says of the site beside its entry key.
+struct Announced {
+  std::string witness_vkey;
+  std::string age_recipient;
+};
+
 absl::StatusOr<crypto::SigningKey> EntryKey(const fs::path& path) {
   absl::StatusOr<crypto::SigningKey> key = crypto::SigningKey::Load(path);
   if (!absl::IsNotFound(key.status())) return key;
@@ -174,7 +191,7 @@ absl::StatusOr<int64_t> JoinTime(const SiteFolder& work, const std::string& memb
 
 // The `join` entry as the aggregator will sign it.
 ledger_anchor::Entry JoinEntry(const Invitation& invitation, const crypto::PublicKey& key,
-                               const std::string& witness_vkey, int64_t now_s) {
+                               const Announced& announced, int64_t now_s) {
   ledger_anchor::Entry entry;
   entry.by = invitation.token.aggregator;
   entry.key = crypto::KeyDigest(invitation.aggregator_key);
@@ -183,7 +200,8 @@ ledger_anchor::Entry JoinEntry(const Invitation& invitation, const crypto::Publi
   join.member = invitation.token.member;
   join.role = invitation.token.role;
   join.entry_key = key;
-  join.witness_vkey = witness_vkey;
+  join.witness_vkey = announced.witness_vkey;
+  join.age_recipient = announced.age_recipient;
   entry.body = join;
   return entry;
 }
@@ -197,8 +215,7 @@ absl::Status Reach(Connection& connection) {
 
 absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, Connection& connection,
                                       int64_t joined_at_s, const std::string& tls_key,
-                                      const crypto::SigningKey& key,
-                                      const std::string& witness_vkey) {
+                                      const crypto::SigningKey& key, const Announced& announced) {
   JoinCall call;
   call.member = invitation.token.member;
   call.secret.assign(invitation.token.secret.begin(), invitation.token.secret.end());
@@ -209,11 +226,12 @@ absl::StatusOr<JoinAnswer> CallServer(const Invitation& invitation, Connection& 
   call.entry_key.assign(public_key.begin(), public_key.end());
   HILUM_ASSIGN_OR_RETURN(
       const crypto::Signature signature,
-      ledger_anchor::SignJoin(JoinEntry(invitation, key.public_key(), witness_vkey, joined_at_s),
+      ledger_anchor::SignJoin(JoinEntry(invitation, key.public_key(), announced, joined_at_s),
                               invitation.token.origin, key));
   call.member_signature.assign(signature.bytes.begin(), signature.bytes.end());
   call.joined_at_s = joined_at_s;
-  call.witness_vkey = witness_vkey;
+  call.witness_vkey = announced.witness_vkey;
+  call.age_recipient = announced.age_recipient;
   return connection.Join(call);
 }
 
@@ -232,7 +250,7 @@ absl::Status CheckCertificate(const Invitation& invitation, const std::string& c
 // Genesis and own join, against the pins. Returns the index of the join.
 absl::StatusOr<uint64_t> CheckProofs(const SiteFolder& folder, const Invitation& invitation,
                                      const JoinAnswer& answer, const crypto::PublicKey& key,
-                                     const std::string& witness_vkey, Connection& connection,
+                                     const Announced& announced, Connection& connection,
                                      int64_t now_s) {
   HILUM_ASSIGN_OR_RETURN(LedgerGate gate, LedgerGate::Open(folder.ledger(), {}));
   const ProveConsistency prove = [&](uint64_t old_size, uint64_t new_size) {
@@ -248,7 +266,8 @@ absl::StatusOr<uint64_t> CheckProofs(const SiteFolder& folder, const Invitation&
                          gate.CheckEntry(answer.join_proof, {"join", "", {}}, prove, now_s));
   const auto& join = std::get<ledger_anchor::Join>(joined.entry().body);
   if (join.member != invitation.token.member || join.entry_key != key ||
-      join.witness_vkey != witness_vkey) {
+      join.witness_vkey != announced.witness_vkey ||
+      join.age_recipient != announced.age_recipient) {
     return absl::DataLossError("the ledger's join entry is not this site's");
   }
   return joined.place().index;
@@ -276,20 +295,22 @@ absl::StatusOr<JoinReport> JoinIn(const SiteFolder& work, const Invitation& invi
   if (!fs::exists(work.pseudonym_secret())) {
     HILUM_RETURN_IF_ERROR(MakeSiteSecret(work.pseudonym_secret()));
   }
-  HILUM_ASSIGN_OR_RETURN(const std::string witness_vkey, WitnessKey(work, invitation));
+  Announced announced;
+  HILUM_ASSIGN_OR_RETURN(announced.witness_vkey, WitnessKey(work, invitation));
+  HILUM_ASSIGN_OR_RETURN(announced.age_recipient, AgeRecipientOf(work.age_identity()));
   HILUM_RETURN_IF_ERROR(PinOnce(work, invitation));
   Connection stranger(options.server, {invitation.ca_pem, "", ""});
   HILUM_RETURN_IF_ERROR(Reach(stranger));
   HILUM_ASSIGN_OR_RETURN(const int64_t joined_at_s,
                          JoinTime(work, invitation.token.member, options.now_s));
   HILUM_ASSIGN_OR_RETURN(const JoinAnswer answer, CallServer(invitation, stranger, joined_at_s,
-                                                             tls_key, entry_key, witness_vkey));
+                                                             tls_key, entry_key, announced));
   HILUM_RETURN_IF_ERROR(CheckCertificate(invitation, answer.certificate, tls_key, options.now_s));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(work.ca_pem(), AsBytes(invitation.ca_pem)));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(work.tls_certificate(), AsBytes(answer.certificate)));
   Connection connection(options.server, {invitation.ca_pem, answer.certificate, tls_key});
   HILUM_ASSIGN_OR_RETURN(const uint64_t index,
-                         CheckProofs(work, invitation, answer, entry_key.public_key(), witness_vkey,
+                         CheckProofs(work, invitation, answer, entry_key.public_key(), announced,
                                      connection, options.now_s));
   const std::string config = DefaultSiteToml(invitation.token.member, options.server);
   HILUM_RETURN_IF_ERROR(WriteFileDurably(work.config(), AsBytes(config)));

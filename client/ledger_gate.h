@@ -21,6 +21,13 @@
 
 namespace hilum::client {
 
+// model.sig of a released model folder.
+enum class ReleaseSignature {
+  kNone,      // the proof is of a round-close, or of a release by an older server
+  kNamed,     // the ledger names it, and every file is as it says
+  kVerified,  // the same, and its signature is of the pinned release key
+};
+
 // A model whose file's SHA-256 stands in a proven ledger entry. Only LedgerGate makes one.
 class VerifiedModel {
  public:
@@ -38,6 +45,7 @@ class VerifiedModel {
   const std::string& origin() const { return origin_; }
   uint64_t entry_index() const { return entry_index_; }
   bool quorum_none() const { return quorum_none_; }  // no witness vouches for the log
+  ReleaseSignature signature() const { return signature_; }
 
  private:
   friend class LedgerGate;
@@ -56,6 +64,7 @@ class VerifiedModel {
   std::string origin_;
   uint64_t entry_index_ = 0;
   bool quorum_none_ = false;
+  ReleaseSignature signature_ = ReleaseSignature::kNone;
 };
 
 // An open round whose `round-open`, and the `round-close` before it, the ledger proves.
@@ -87,6 +96,8 @@ struct ReleasePins {
   std::optional<crypto::PublicKey> entry_key;
   uint64_t faults = 0;
   uint64_t max_cosignature_age_s = 3600;
+  // PEM of the P-256 key that signs releases. Empty: not known.
+  std::string release_key;
 };
 
 // Pins and the last accepted checkpoint of one site, in its folder ledger/. Thread-safe only when
@@ -134,7 +145,8 @@ class LedgerGate {
 
   // A released model folder: model.safetensors, model.json, round.tlog-proof. The proof is of a
   // `round-close` or `model-release` that names the file's SHA-256; classes and profile come from
-  // the proven file, model.json must agree with them.
+  // the proven file, model.json must agree with them. Where the entry names a model.sig, the folder
+  // holds it, every file that it signs, and no other.
   // NotFound: a file is missing. DataLoss: anything does not verify. PermissionDenied: quorum.
   static absl::StatusOr<VerifiedModel> AdmitRelease(const fs::path& folder, const ReleasePins& pins,
                                                     int64_t now_s);

@@ -9,6 +9,7 @@
 #include "client/network.h"
 #include "crypto/hash.h"
 #include "ledger_anchor/proof.h"
+#include "ledger_anchor/release_bundle.h"
 #include "models/architecture.h"
 #include "proto/model_json.h"
 #include "proto/safetensors.h"
@@ -112,6 +113,36 @@ absl::Status CheckDescription(const proto::SafetensorsFile& file,
   return absl::OkStatus();
 }
 
+// model.sig is the one that the entry names, and the folder holds what it signs.
+absl::StatusOr<ReleaseSignature> CheckBundle(const fs::path& folder, const Entry& entry,
+                                             const ReleasePins& pins) {
+  const auto* release = std::get_if<ledger_anchor::ModelRelease>(&entry.body);
+  const absl::StatusOr<Bytes> text = ReadFile(folder / std::string(ledger_anchor::kBundleFileName),
+                                              ledger_anchor::kBundleTextLimitBytes);
+  if (release == nullptr || !release->bundle.has_value()) {
+    if (absl::IsNotFound(text.status())) return ReleaseSignature::kNone;
+    return absl::DataLossError("the folder holds model.sig, which the proven entry does not name");
+  }
+  if (!text.ok()) {
+    return absl::DataLossError(
+        absl::StrCat("the proven entry names model.sig: ", text.status().message()));
+  }
+  if (crypto::Sha256(*text) != *release->bundle) {
+    return absl::DataLossError(absl::StrCat("model.sig has the SHA-256 ",
+                                            ToHex(crypto::Sha256(*text)), ", the ledger says ",
+                                            ToHex(*release->bundle)));
+  }
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::ReleaseBundle bundle,
+                         ledger_anchor::ParseReleaseBundle(AsText(*text)));
+  if (ledger_anchor::FilesDigest(bundle.files) != release->files) {
+    return absl::DataLossError("model.sig signs other files than the ledger names");
+  }
+  HILUM_RETURN_IF_ERROR(ledger_anchor::CheckReleaseFolder(bundle, folder));
+  if (pins.release_key.empty()) return ReleaseSignature::kNamed;
+  HILUM_RETURN_IF_ERROR(ledger_anchor::VerifyReleaseBundle(bundle, pins.release_key));
+  return ReleaseSignature::kVerified;
+}
+
 absl::StatusOr<Bytes> ReadReleaseFile(const fs::path& path, uint64_t limit_bytes) {
   absl::StatusOr<Bytes> bytes = ReadFile(path, limit_bytes);
   if (absl::IsNotFound(bytes.status())) {
@@ -135,6 +166,8 @@ absl::StatusOr<VerifiedModel> LedgerGate::AdmitRelease(const fs::path& folder,
                                                             ledger_anchor::kProofLimitBytes));
   HILUM_ASSIGN_OR_RETURN(const ReleasedEntry released,
                          CheckUnderPins(pins, AsText(proof), static_cast<uint64_t>(now_s)));
+  HILUM_ASSIGN_OR_RETURN(const ReleaseSignature signature,
+                         CheckBundle(folder, released.entry, pins));
   HILUM_ASSIGN_OR_RETURN(const proto::ModelDescription description,
                          proto::ModelDescriptionFromJson(AsText(json)));
   const Digest sha256 = crypto::Sha256(file);
@@ -160,6 +193,7 @@ absl::StatusOr<VerifiedModel> LedgerGate::AdmitRelease(const fs::path& folder,
   model.origin_ = released.origin;
   model.entry_index_ = released.place.index;
   model.quorum_none_ = released.quorum_none;
+  model.signature_ = signature;
   return model;
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "crypto/certificate.h"
 #include "ledger_anchor/note.h"
 #include "ledger_anchor/policy.h"
 
@@ -61,6 +62,10 @@ absl::StatusOr<ReleasePins> ReadPins(const PinSource& source) {
     const fs::path policy =
         source.site.empty() ? fs::path(source.policy) : fs::path(source.site) / "ledger" / "policy";
     HILUM_ASSIGN_OR_RETURN(pins, OfFile(policy, source.entry_key));
+  }
+  if (!source.release_key.empty()) {
+    HILUM_ASSIGN_OR_RETURN(pins.release_key,
+                           ReadTextFile(source.release_key, crypto::kCertificateLimitBytes));
   }
   pins.max_cosignature_age_s = std::numeric_limits<uint32_t>::max();
   return pins;

@@ -16,6 +16,7 @@ struct PinSource {
                           // aggregator.key beside it
   std::string trust_log;  // the log's vkey: that log, without witnesses
   std::string entry_key;  // base64: the aggregator's, with policy or trust_log; may be empty
+  std::string release_key;  // PEM file of the key that signs releases; may be empty
 };
 
 // A release stands for good, so its witnesses' signatures do not grow stale.

@@ -174,6 +174,7 @@ absl::StatusOr<JoinAnswer> Connection::Join(const JoinCall& call) {
   request.set_member_signature(ToText(call.member_signature));
   request.set_joined_at_s(call.joined_at_s);
   request.set_witness_vkey(call.witness_vkey);
+  request.set_age_recipient(call.age_recipient);
   const auto started = std::chrono::steady_clock::now();
   impl_->WaitUntilConnected(kConnectMs);  // a server that was started this moment
   grpc::ClientContext context;

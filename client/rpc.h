@@ -65,6 +65,7 @@ struct JoinCall {
   Bytes member_signature;
   int64_t joined_at_s = 0;
   std::string witness_vkey;
+  std::string age_recipient;
 };
 
 struct JoinAnswer {

@@ -51,6 +51,8 @@ struct SiteFolder {
   fs::path tls_key() const { return root / "keys" / "tls.key"; }
   fs::path tls_certificate() const { return root / "keys" / "tls.pem"; }
   fs::path entry_key() const { return root / "keys" / "entry.key"; }
+  // Opens the sealed copies of models; docs/site.md says what its loss means.
+  fs::path age_identity() const { return root / "keys" / "age.key"; }
   fs::path pseudonym_secret() const { return root / "keys" / "pseudonym.key"; }
   fs::path ledger() const { return root / "ledger"; }
   fs::path witness() const { return root / "witness"; }

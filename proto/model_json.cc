@@ -1,5 +1,6 @@
 #include "proto/model_json.h"
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
@@ -25,7 +26,34 @@ absl::Status CheckDescription(const ModelDescription& description) {
   return absl::OkStatus();
 }
 
+// The profiles for films end in their size: cxr128 is 3 channels of 128 x 128 (docs/dicom.md).
+absl::StatusOr<std::vector<int64_t>> InputSizeOf(const std::string& profile) {
+  int64_t pixels = 0;
+  const size_t digits = profile.find_first_of("0123456789");
+  if (digits == std::string::npos || !absl::SimpleAtoi(profile.substr(digits), &pixels)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the profile ", profile, " does not say the size of its films."));
+  }
+  return std::vector<int64_t>{3, pixels, pixels};
+}
+
 }  // namespace
+
+absl::StatusOr<ModelDescription> DescribeModel(const RoundPlan& plan, const ModelOrigin& made) {
+  HILUM_ASSIGN_OR_RETURN(const std::vector<int64_t> input_size, InputSizeOf(plan.model.profile));
+  return ModelDescription{.architecture = plan.model.architecture,
+                          .classes = plan.model.classes,
+                          .norm = plan.model.norm,
+                          .profile = plan.model.profile,
+                          .profile_digest = plan.model.profile_digest,
+                          .input_size = input_size,
+                          .n_params = plan.spec.n_params(),
+                          .round = made.round,
+                          .job = plan.job,
+                          .origin = made.origin,
+                          .sha256 = made.sha256,
+                          .min_age_years = plan.model.min_age_years};
+}
 
 std::string ModelDescriptionToJson(const ModelDescription& description) {
   nlohmann::ordered_json json;

@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
+#include "proto/round_plan.h"
 
 namespace hilum::proto {
 
@@ -29,6 +30,14 @@ struct ModelDescription {
   int min_age_years = 18;
   friend bool operator==(const ModelDescription&, const ModelDescription&) = default;
 };
+
+struct ModelOrigin {
+  uint64_t round = 0;
+  std::string origin;  // of the ledger
+  Digest sha256{};     // of model.safetensors
+};
+// What a round of `plan` made. InvalidArgument: the profile does not say the size of its films.
+absl::StatusOr<ModelDescription> DescribeModel(const RoundPlan& plan, const ModelOrigin& made);
 
 // Indented JSON with keys in a fixed order, a final line end and the line "research_use_only".
 std::string ModelDescriptionToJson(const ModelDescription& description);

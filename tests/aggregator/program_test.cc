@@ -13,8 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "aggregator/http.h"
+#include "crypto/age_keys.h"
 #include "crypto/random.h"
 #include "httplib.h"
+#include "ledger_anchor/store.h"
 #include "nlohmann/json.hpp"
 #include "proto/safetensors.h"
 #include "tests/aggregator/server_program.h"
@@ -321,6 +323,30 @@ TEST_F(Program, PrintConfigShowsWhatHoldsAndReadsBack) {
   const Result json = Call(absl::StrCat("run --print-config --json --dir ", dir_.string()),
                            "HILUM_HTTP=127.0.0.1:99 ");
   EXPECT_EQ(nlohmann::json::parse(json.output)["listen"]["http"], "127.0.0.1:99");
+}
+
+TEST_F(Program, StoreSettingsAreCheckedAndPrinted) {
+  const auto run = [&](const std::string& text, const std::string& options) {
+    HILUM_EXPECT_OK(
+        WriteFileDurably(dir_ / "server.toml", AsBytes("[store]\nseal = true\n" + text)));
+    return Verb("run", options);
+  };
+  EXPECT_THAT(run("recipients = [\"age1x\"]\n", "").output, testing::HasSubstr("server.toml:3"));
+  EXPECT_THAT(run("", "").output, testing::HasSubstr("nobody could open them"));
+  const std::string recipients =
+      absl::StrCat("recipients = [\"",
+                   crypto::FormatAgeRecipient(crypto::AgeIdentity::Generate().recipient()), "\"]");
+  EXPECT_THAT(run(recipients, "--print-config").output, testing::HasSubstr(recipients));
+}
+
+TEST_F(Program, GcWorksWhileNoServerRuns) {
+  {
+    const Running server(dir_);
+    EXPECT_EQ(Verb("gc", "").exit_code, 1);
+  }
+  HILUM_ASSERT_OK(ledger_anchor::Store::Open(dir_ / "objects")->Put(AsBytes("nobody names it")));
+  EXPECT_EQ(nlohmann::json::parse(Verb("gc", "--json").output)["young"], 1);
+  EXPECT_EQ(nlohmann::json::parse(Verb("gc", "--grace 0s --json").output)["unnamed"], 1);
 }
 
 TEST_F(Program, MembersAndRemoveWorkBesideARunningServerAndWithoutOne) {

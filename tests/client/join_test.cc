@@ -5,6 +5,8 @@
 
 #include <set>
 
+#include "crypto/age_keys.h"
+#include "ledger_anchor/reader.h"
 #include "tests/client/films.h"
 #include "tests/client/server.h"
 #include "tests/status_matchers.h"
@@ -73,6 +75,18 @@ TEST_F(JoinTest, AFolderWithASiteOrForeignFilesIsRefused) {
   EXPECT_THAT(JoinWith(server_.Invite("hospital-e")),
               StatusIs(absl::StatusCode::kInvalidArgument, "has joined already"));
   EXPECT_EQ(NamesIn(folder_.root), site);
+}
+
+TEST_F(JoinTest, NamesTheRecipientOfItsAgeKey) {
+  HILUM_ASSERT_OK(JoinWith(server_.Invite("hospital-c")));
+  HILUM_ASSERT_OK_AND_ASSIGN(const crypto::AgeIdentity identity,
+                             crypto::AgeIdentity::Load(folder_.age_identity()));
+  HILUM_ASSERT_OK_AND_ASSIGN(
+      const auto view,
+      ledger_anchor::VerifyLog(ledger_anchor::FolderFetch(server_.folder() / "ledger/log"), {}));
+  const ledger_anchor::Member* member = view.state.members().Find("hospital-c");
+  ASSERT_NE(member, nullptr);
+  EXPECT_EQ(member->age_recipient, crypto::FormatAgeRecipient(identity.recipient()));
 }
 
 TEST_F(JoinTest, OneWhoseAnswerWasLostIsRepeated) {

@@ -5,6 +5,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "crypto/certificate.h"
+#include "ledger_anchor/release_bundle.h"
 #include "models/architecture.h"
 #include "models/initial_weights.h"
 #include "proto/model_json.h"
@@ -44,14 +46,6 @@ void MakeRelease(Release& release, bool by_release, int min_age_years) {
   site.CloseRound();
   size_t index = site.close_index;
   const Digest sha256 = crypto::Sha256(site.base);
-  if (by_release) {
-    const Digest close = crypto::LeafHash(AsBytes(site.federation.texts[index]));
-    ledger_anchor::Entry entry = site.federation.ReleaseDraft(close, index);
-    std::get<ledger_anchor::ModelRelease>(entry.body).objects = {
-        .n = 1, .items = {sha256}, .annex = {}};
-    index = site.federation.texts.size();
-    site.federation.Add(entry);
-  }
   release.folder = NewFolder("release");
   const proto::ModelDescription description{.architecture = "covidnet-nano",
                                             .classes = site.plan.model.classes,
@@ -68,6 +62,26 @@ void MakeRelease(Release& release, bool by_release, int min_age_years) {
   const std::string policy = ledger_anchor::MakePolicyWithoutWitnesses(site.federation.LogVkey());
   WriteText(release.folder / "model.safetensors", std::string(AsText(site.base)));
   WriteText(release.folder / "model.json", proto::ModelDescriptionToJson(description));
+  if (by_release) {
+    release.release_key = crypto::MakeTlsKey().value();
+    const std::string bundle =
+        ledger_anchor::SignRelease(
+            site.plan.job,
+            {{"model.safetensors", sha256},
+             {"model.json", crypto::Sha256(proto::ModelDescriptionToJson(description))}},
+            release.release_key)
+            .value();
+    WriteText(release.folder / "model.sig", bundle);
+    const Digest close = crypto::LeafHash(AsBytes(site.federation.texts[index]));
+    ledger_anchor::Entry entry = site.federation.ReleaseDraft(close, index);
+    auto& body = std::get<ledger_anchor::ModelRelease>(entry.body);
+    body.objects = {.n = 1, .items = {sha256}, .annex = {}};
+    body.bundle = crypto::Sha256(bundle);
+    body.files =
+        ledger_anchor::FilesDigest(ledger_anchor::ParseReleaseBundle(bundle).value().files);
+    index = site.federation.texts.size();
+    site.federation.Add(entry);
+  }
   WriteText(release.folder / "round.tlog-proof", site.Proof(index));
   WriteText(release.folder / "policy", policy);
   release.pins.policy = ledger_anchor::ParsePolicy(policy).value();

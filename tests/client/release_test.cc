@@ -3,6 +3,9 @@
 
 #include "absl/strings/str_replace.h"
 #include "client/pins.h"
+#include "crypto/certificate.h"
+#include "crypto/dsse.h"
+#include "ledger_anchor/release_bundle.h"
 #include "tests/client/films.h"
 #include "tests/status_matchers.h"
 
@@ -44,6 +47,55 @@ TEST_F(ReleaseTest, AModelReleaseProvesItToo) {
   Release release;
   MakeRelease(release, /*by_release=*/true);
   HILUM_ASSERT_OK(Admit(release));
+}
+
+// A release by model-release: model.sig belongs to it.
+class SignedReleaseTest : public ReleaseTest {
+ protected:
+  void SetUp() override { MakeRelease(release_, /*by_release=*/true); }
+};
+
+TEST_F(SignedReleaseTest, SaysHowFarItsSignatureWasChecked) {
+  EXPECT_EQ(Admit(release_)->signature(), ReleaseSignature::kNamed);
+  release_.pins.release_key = crypto::P256PublicPem(release_.release_key).value();
+  EXPECT_EQ(Admit(release_)->signature(), ReleaseSignature::kVerified);
+  release_.pins.release_key = crypto::P256PublicPem(crypto::MakeTlsKey().value()).value();
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "signed by the key"));
+}
+
+TEST_F(SignedReleaseTest, AChangedByteOfAnyFileIsDataLoss) {
+  Flip("model.safetensors", 5);
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "says that model.safetensors"));
+  Flip("model.safetensors", 5);
+  Replace("model.json", "Research", "research");
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "says that model.json"));
+  Replace("model.json", "research use only", "Research use only");
+  HILUM_EXPECT_OK(Admit(release_));
+  Flip("model.sig", 50);
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "model.sig has the SHA-256"));
+}
+
+TEST_F(SignedReleaseTest, AnotherSignatureOfTheSameFilesIsNotTheOneThatTheLedgerNames) {
+  const auto named =
+      ledger_anchor::ParseReleaseBundle(ReadText(release_.folder / "model.sig")).value();
+  WriteText(
+      release_.folder / "model.sig",
+      ledger_anchor::SignRelease(named.name, named.files, crypto::MakeTlsKey().value()).value());
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "the ledger says"));
+}
+
+TEST_F(SignedReleaseTest, AMissingSignatureOrAFileTooManyIsDataLoss) {
+  WriteText(release_.folder / "extra.bin", "x");
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "does not name extra.bin"));
+  fs::remove(release_.folder / "extra.bin");
+  fs::remove(release_.folder / "model.sig");
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "names model.sig"));
+}
+
+TEST_F(ReleaseTest, ASignatureThatTheLedgerDoesNotNameIsDataLoss) {
+  EXPECT_EQ(Admit(release_)->signature(), ReleaseSignature::kNone);
+  WriteText(release_.folder / "model.sig", "anything");
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "does not name"));
 }
 
 TEST_F(ReleaseTest, OneChangedByteOfTheModelIsDataLoss) {

@@ -3,7 +3,9 @@
 Usage: ledger_cli_test.py --bin FOLDER --log FOLDER
 """
 import argparse
+import base64
 import functools
+import hashlib
 import http.server
 import json
 import shutil
@@ -184,6 +186,55 @@ class Audit(LedgerTest):
     def test_export_wants_an_empty_folder(self):
         done = self.expect(2, "export", 1, "--from", self.copy, "--out", self.copy)
         self.assertIn("not an empty folder", done.stderr)
+
+
+class Objects(LedgerTest):
+    def close_of_round_one(self):
+        entries = self.json("show", 1, "--from", self.copy)["entries"]
+        return next(entry for entry in entries if entry["type"] == "round-close")
+
+    def test_show_prints_ipfs_aliases(self):
+        model = self.close_of_round_one()["model"]
+        self.assertEqual(model, hashlib.sha256(b"model 1").hexdigest())
+        stored = self.copy / "objects/sha256" / model[:2] / model[2:]
+        stored.parent.mkdir(parents=True)
+        stored.write_bytes(b"model 1")
+        digest = bytes.fromhex("01551220" + model)
+        cid = "b" + base64.b32encode(digest).decode().lower().rstrip("=")
+        close = self.json("show", 1, "--cid", "--from", self.copy)["entries"][1]
+        self.assertEqual(close["ipfs"][model], cid)
+        self.assertTrue(close["ipfs"][close["object"]].startswith("bafkrei"))
+        text = self.expect(0, "show", 1, "--cid", "--from", self.copy).stdout
+        self.assertIn(cid, text)
+        self.assertIn("sealed copy", text)
+        self.assertIn("not in this store", self.expect(0, "show", 2, "--cid", "--from",
+                                                       self.copy).stdout)
+        stored.write_bytes(b"model 2")
+        self.expect(3, "show", 1, "--cid", "--from", self.copy)
+        self.expect(2, "show", 1, "--cid", "--from", self.served)
+
+    def test_opens_a_sealed_copy_of_the_model_that_its_entry_names(self):
+        sealed = self.close_of_round_one()["object"]
+        out = self.folder / "model"
+        arguments = ("open", sealed, "--from", self.copy, "--out", out, "--identity")
+        found = self.json(*arguments, self.copy / "age.key")
+        self.assertEqual(found["round"], 1)
+        self.assertEqual(out.read_bytes(), b"model 1")
+        out.unlink()
+        stranger = self.folder / "stranger"
+        subprocess.run(["age-keygen", "-o", stranger], check=True, capture_output=True)
+        self.expect(4, *arguments, stranger)
+        stored = self.copy / "sealed/sha256" / sealed[:2] / sealed[2:]
+        stored.chmod(0o644)
+        stored.write_bytes(stored.read_bytes()[:-1])
+        self.expect(3, *arguments, self.copy / "age.key")
+        self.expect(3, "verify", "--from", self.copy)
+        stored.unlink()
+        self.expect(2, *arguments, self.copy / "age.key")
+        self.expect(2, "open", "0" * 64, *arguments[2:], self.copy / "age.key")
+        self.assertFalse(out.exists())
+        self.assertEqual(self.json("verify", "--from", self.copy)["sealed"],
+                         {"checked": 0, "missing": 1})
 
 
 class Fsck(LedgerTest):

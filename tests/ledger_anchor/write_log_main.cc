@@ -6,8 +6,10 @@
 #include <cstdlib>
 
 #include "base/status_macros.h"
+#include "crypto/age.h"
 #include "crypto/base64.h"
 #include "ledger_anchor/log.h"
+#include "ledger_anchor/store.h"
 #include "nlohmann/json.hpp"
 #include "tests/ledger_anchor/federation.h"
 
@@ -52,8 +54,25 @@ Json Proofs(const Federation& federation) {
   return out;
 }
 
+// The sealed copy of "model 1", for the identity in age.key.
+absl::StatusOr<Digest> SealModelOfRoundOne(const fs::path& folder) {
+  const crypto::AgeIdentity identity = crypto::AgeIdentity::Generate();
+  HILUM_RETURN_IF_ERROR(identity.Save(folder / "age.key"));
+  HILUM_ASSIGN_OR_RETURN(const Store store, Store::Open(folder / "sealed"));
+  HILUM_ASSIGN_OR_RETURN(StoreWriter object, store.NewObject());
+  const crypto::AgeRecipient recipient = identity.recipient();
+  HILUM_ASSIGN_OR_RETURN(crypto::AgeWriter writer,
+                         crypto::AgeWriter::Create({&recipient, 1}, [&object](ByteView bytes) {
+                           return object.Append(bytes);
+                         }));
+  HILUM_RETURN_IF_ERROR(writer.Append(AsBytes("model 1")));
+  HILUM_RETURN_IF_ERROR(writer.Finish());
+  return object.Commit();
+}
+
 absl::Status WriteLog(const fs::path& folder, size_t n_entries) {
   Federation federation;
+  HILUM_ASSIGN_OR_RETURN(federation.sealed, SealModelOfRoundOne(folder));
   federation.FillTo(n_entries);
   HILUM_ASSIGN_OR_RETURN(const auto log, Log::Create({folder / "ledger", Federation::kOrigin},
                                                      federation.LogKey(), federation.texts[0]));

@@ -1,0 +1,39 @@
+#include "evaluation/model_card.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/version.h"
+
+namespace hilum::evaluation {
+
+std::string ModelCard(const proto::ModelDescription& model, const proto::RoundPlan& plan,
+                      const CardRound& round) {
+  std::string card = absl::StrCat(
+      "# Model card: ", model.job, ", round ", model.round, "\n\n", kResearchUseOnly, "\n\n",
+      "| | |\n|---|---|\n| architecture | ", model.architecture,
+      " (COVID-Net-style, reconstructed) |\n| parameters | ", model.n_params, " |\n| classes | ",
+      absl::StrJoin(model.classes, ", "), " |\n| preprocessing | ", model.profile, " (",
+      ToHex(model.profile_digest), ") |\n| patients | ", model.min_age_years,
+      " years and older; younger ones are refused |\n| training | ", plan.strategy.name, ", ",
+      model.round, " rounds, ", plan.training.local_epochs, " local epochs, ",
+      plan.training.optimizer, ", clip ", plan.aggregation.clip_l2, " |\n| sites of this round | ",
+      absl::StrJoin(round.cohort, ", "), " |\n");
+  if (!round.dropped.empty()) {
+    absl::StrAppend(&card, "| dropped in this round | ", absl::StrJoin(round.dropped, ", "),
+                    " |\n");
+  }
+  for (const CardMeasure& measure : round.measures) {
+    absl::StrAppend(&card, "| ", measure.name, " of this round's training | ", measure.value,
+                    " (n=", measure.n, ") |\n");
+  }
+  absl::StrAppend(
+      &card, "| privacy | no masks: the server saw each update; no differential privacy |\n",
+      "| ledger | ", model.origin, ", entry ", round.entry_index,
+      round.quorum_none ? ", no witness vouches for the log" : "", " |\n| SHA-256 | ",
+      ToHex(model.sha256), " |\n\n## How well it does\n\nNothing is stated here: a figure counts ",
+      "only with its table, number of cases and interval. `hilum model evaluate` makes one for a ",
+      "set of films, and `hilum job report --evaluation` shows it.\n");
+  return card;
+}
+
+}  // namespace hilum::evaluation
