@@ -1,4 +1,4 @@
-// Sealed copies of models: what may leave the server's disk (docs/decisions/011-store.md).
+// Sealed copies of models: what may leave the server's disk (docs/decisions/014-store.md).
 #ifndef HILUM_AGGREGATOR_SEAL_H_
 #define HILUM_AGGREGATOR_SEAL_H_
 

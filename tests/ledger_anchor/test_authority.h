@@ -34,8 +34,9 @@ class TestAuthority {
     Reissue("ca.pem", "20190101000000Z", "20490101000000Z");
     MakeSigner("tsa", kTimeStampUsage);
     Write("ts.cnf", std::string("[tsa]\nserial = serial\ndefault_policy = ") + kPolicy +
-                        "\nother_policies = 1.3.6.1.4.1.99999.2\ndigests = sha256\nsigner_digest = sha256\nordering = no\n"
-                        "ess_cert_id_chain = no\ness_cert_id_alg = sha256\n");
+                        "\nother_policies = 1.3.6.1.4.1.99999.2\ndigests = sha256\n"
+                        "signer_digest = sha256\nordering = no\ness_cert_id_chain = no\n"
+                        "ess_cert_id_alg = sha256\n");
     Write("serial", "01\n");
   }
   ~TestAuthority() {
