@@ -4,6 +4,7 @@ option(HILUM_BENCH "Build the benchmarks" ON)
 option(HILUM_FUZZ "Build the fuzz targets with libFuzzer (needs clang)" OFF)
 option(HILUM_CUDA "Build the CUDA side of kernels/ and link LibTorch's CUDA libraries" OFF)
 option(HILUM_WERROR "Warnings are errors" OFF)
+option(HILUM_PCH "Parse the headers that most files include once (g++)" ON)
 set(HILUM_SANITIZE "" CACHE STRING "address or thread: what the sanitizer presets use")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -23,7 +24,9 @@ add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-Wall>
                     # Designated initialisers leave fields at their defaults on purpose.
                     $<$<COMPILE_LANGUAGE:C,CXX>:-Wno-missing-field-initializers>
                     $<$<COMPILE_LANGUAGE:C,CXX>:-ffp-contract=off>
-                    $<$<COMPILE_LANGUAGE:C,CXX>:-fno-math-errno>)
+                    $<$<COMPILE_LANGUAGE:C,CXX>:-fno-math-errno>
+                    # gRPC asks for it; parsed headers need the same flags everywhere.
+                    $<$<COMPILE_LANGUAGE:C,CXX>:-pthread>)
 if(HILUM_WERROR)
   add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-Werror>)
 endif()
@@ -49,7 +52,12 @@ endif()
 
 find_program(HILUM_CCACHE ccache)
 if(HILUM_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${HILUM_CCACHE})
+  # These let it keep files that use parsed headers (its manual, "Precompiled headers").
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros ${HILUM_CCACHE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+  endif()
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${HILUM_CCACHE})
 endif()
 find_program(HILUM_MOLD mold)
