@@ -7,7 +7,8 @@ namespace hilum::crypto {
 namespace {
 
 TEST(Aead, EqualsRfc8439) {
-  for (const auto& test : ReadVectors("crypto/chacha20_poly1305.json").at("tests")) {
+  const auto vectors = ReadVectors("crypto/chacha20_poly1305.json");
+  for (const auto& test : vectors.at("tests")) {
     const SecretKey key = SecretKey::CopyOf(HexArray<32>(test, "key"));
     const Bytes associated = HexField(test, "associated");
     const AeadInput input{
