@@ -238,7 +238,10 @@ struct HttpClient::Impl {
 };
 
 HttpClient::HttpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-HttpClient::~HttpClient() = default;
+HttpClient::~HttpClient() {
+  const NoPipeSignal quiet;  // TLS says goodbye
+  impl_.reset();
+}
 
 absl::StatusOr<std::unique_ptr<HttpClient>> HttpClient::Create(absl::string_view host,
                                                                const HttpClientLimits& limits) {

@@ -71,8 +71,8 @@ TEST(Rounds, WithoutAnAnswerTheWholeVectorStandsForTheTag) {
   EXPECT_THAT(VerifyRound(published, kernels::Device::kCpu),
               StatusIs(absl::StatusCode::kDataLoss, "neither a tag nor a published vector"));
   const Bytes message = upload.Chunk(0);
-  HILUM_ASSERT_OK_AND_ASSIGN(
-      const ChunkView chunk, DecodeChunk(BodyOf(*federation.context, message), federation.config));
+  HILUM_ASSERT_OK_AND_ASSIGN(const ChunkView chunk,
+                             DecodeChunk(BodyOf(*federation.context, message), federation.config));
   std::vector<uint32_t> vector(chunk.bytes.size() / 4);
   std::memcpy(vector.data(), chunk.bytes.data(), chunk.bytes.size());
   published.untagged[3] = vector;
