@@ -132,6 +132,7 @@ TEST_F(Collect, KeepsWhatAnOpenRoundHasTaken) {
 }
 
 TEST_F(Collect, KeepsTheModelOfAJobThatHasNotBegun) {
+  sites_ = federation_.AddSites(3);
   const proto::RoundPlan plan = MakePlan(kJob, 1000);
   const Digest model = federation_.PutModel(MakeModelFile(plan.spec, 1));
   HILUM_ASSERT_OK(federation_.Launch(plan, model));

@@ -132,11 +132,21 @@ TEST_F(Limits, AModelThatNobodyReadsIsNotSentForEver) {
   grpc::ClientContext contexts[9];
   std::unique_ptr<grpc::ClientReader<wire::ModelChunk>> unread[9];
   for (int i = 0; i < 9; ++i) {
-    contexts[i].set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    contexts[i].set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
     unread[i] = sites_[0]->stub().FetchModel(&contexts[i], request);
   }
   int n_refused = 0, n_ended = 0;
-  absl::SleepFor(absl::Seconds(4));
+  // Their places are free again once the server has ended them. Reading would keep them alive.
+  const auto a_place_is_free = [&] {
+    grpc::ClientContext context;
+    const auto call = sites_[0]->stub().FetchModel(&context, request);
+    wire::ModelChunk chunk;
+    while (call->Read(&chunk)) continue;
+    return call->Finish().ok();
+  };
+  absl::SleepFor(absl::Seconds(2));  // all nine have arrived
+  for (int i = 0; i < 100 && !a_place_is_free(); ++i) absl::SleepFor(absl::Milliseconds(500));
+  absl::SleepFor(absl::Seconds(1));  // the last of the eight
   for (const auto& call : unread) {
     wire::ModelChunk chunk;
     while (call->Read(&chunk)) continue;

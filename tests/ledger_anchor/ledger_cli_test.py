@@ -211,7 +211,8 @@ class Objects(LedgerTest):
                                                        self.copy).stdout)
         stored.write_bytes(b"model 2")
         self.expect(3, "show", 1, "--cid", "--from", self.copy)
-        self.expect(2, "show", 1, "--cid", "--from", self.served)
+        shutil.copytree(self.served, self.folder / "alone")
+        self.expect(2, "show", 1, "--cid", "--from", self.folder / "alone")
 
     def test_opens_a_sealed_copy_of_the_model_that_its_entry_names(self):
         sealed = self.close_of_round_one()["object"]
