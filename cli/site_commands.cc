@@ -237,14 +237,14 @@ absl::Status RunStudies(const SiteFlags& flags) {
 absl::Status RunDoctor(const SiteFlags& flags) {
   const client::SiteFolder folder{flags.dir};
   HILUM_ASSIGN_OR_RETURN(const client::SiteOptions options, ReadSiteConfig(folder));
-  const std::vector<client::Finding> findings =
+  const std::vector<client::ProbeResult> findings =
       client::Diagnose(folder, options, SystemClock().NowSeconds());
   if (flags.json) {
     PrintJson(FindingsJson(findings));
   } else {
     Print(FindingsText(findings));
   }
-  for (const client::Finding& finding : findings) HILUM_RETURN_IF_ERROR(finding.status);
+  for (const client::ProbeResult& finding : findings) HILUM_RETURN_IF_ERROR(finding.status);
   return absl::OkStatus();
 }
 

@@ -255,9 +255,9 @@ std::string StudiesText(const std::vector<client::FilmRecord>& films) {
   return table.ToString();
 }
 
-ordered_json FindingsJson(const std::vector<client::Finding>& findings) {
+ordered_json FindingsJson(const std::vector<client::ProbeResult>& findings) {
   ordered_json json = ordered_json::array();
-  for (const client::Finding& finding : findings) {
+  for (const client::ProbeResult& finding : findings) {
     json.push_back(
         {{"probe", finding.probe},
          {"ok", finding.status.ok()},
@@ -266,9 +266,9 @@ ordered_json FindingsJson(const std::vector<client::Finding>& findings) {
   return {{"probes", json}};
 }
 
-std::string FindingsText(const std::vector<client::Finding>& findings) {
+std::string FindingsText(const std::vector<client::ProbeResult>& findings) {
   Table table({"probe", "", "detail"});
-  for (const client::Finding& finding : findings) {
+  for (const client::ProbeResult& finding : findings) {
     table.AddRow({finding.probe, finding.status.ok() ? "ok" : "FAULT",
                   finding.status.ok() ? finding.detail : std::string(finding.status.message())});
   }

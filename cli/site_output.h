@@ -30,8 +30,8 @@ std::string PolicyText(const client::PolicyReport& report);
 nlohmann::ordered_json StudiesJson(const std::vector<client::FilmRecord>& films);
 std::string StudiesText(const std::vector<client::FilmRecord>& films);
 
-nlohmann::ordered_json FindingsJson(const std::vector<client::Finding>& findings);
-std::string FindingsText(const std::vector<client::Finding>& findings);
+nlohmann::ordered_json FindingsJson(const std::vector<client::ProbeResult>& findings);
+std::string FindingsText(const std::vector<client::ProbeResult>& findings);
 
 }  // namespace hilum::cli
 

@@ -27,17 +27,17 @@ constexpr int64_t kClockSkewS = 300;
 constexpr int64_t kRenewDays = 30;
 constexpr auto kPatience = std::chrono::seconds(5);
 
-Finding Of(std::string probe, absl::Status status, std::string detail = "") {
+ProbeResult Of(std::string probe, absl::Status status, std::string detail = "") {
   return {std::move(probe), std::move(status), std::move(detail)};
 }
 
-Finding ProbeKeys(const SiteFolder& folder) {
+ProbeResult ProbeKeys(const SiteFolder& folder) {
   absl::Status status = LoadSiteSecret(folder.pseudonym_secret()).status();
   if (status.ok()) status = crypto::SigningKey::Load(folder.entry_key()).status();
   return Of("keys", status, "private, and as they were made");
 }
 
-Finding ProbeDatabase(const SiteFolder& folder) {
+ProbeResult ProbeDatabase(const SiteFolder& folder) {
   const absl::StatusOr<std::unique_ptr<State>> state = State::Open(folder.database());
   if (!state.ok()) return Of("database", state.status());
   const absl::StatusOr<std::vector<FilmRecord>> films = (*state)->Films();
@@ -45,7 +45,7 @@ Finding ProbeDatabase(const SiteFolder& folder) {
   return Of("database", absl::OkStatus(), absl::StrCat(films->size(), " films on record"));
 }
 
-Finding ProbeDisk(const SiteFolder& folder) {
+ProbeResult ProbeDisk(const SiteFolder& folder) {
   std::error_code error;
   const fs::space_info space = fs::space(folder.root, error);
   if (error) return Of("disk", absl::InternalError(error.message()));
@@ -56,14 +56,14 @@ Finding ProbeDisk(const SiteFolder& folder) {
                                      kFreeBytes >> 20, " MiB are wanted; free some space.")));
 }
 
-Finding ProbePins(const SiteFolder& folder) {
+ProbeResult ProbePins(const SiteFolder& folder) {
   const absl::StatusOr<LedgerGate> gate = LedgerGate::Open(folder.ledger(), {});
   if (!gate.ok()) return Of("pins", gate.status());
   return Of("pins", absl::OkStatus(),
             absl::StrCat(gate->origin(), ", accepted up to size ", gate->accepted_size()));
 }
 
-Finding ProbeCertificate(const Credentials& credentials, int64_t now_s) {
+ProbeResult ProbeCertificate(const Credentials& credentials, int64_t now_s) {
   absl::Status status =
       crypto::VerifyIssuedBy(credentials.certificate_pem, credentials.ca_pem, now_s);
   if (status.ok()) {
@@ -144,7 +144,7 @@ std::string Advice(Step step, const std::string& server) {
 }
 
 void ProbeServer(const SiteOptions& options, const Credentials& credentials, int64_t now_s,
-                 std::vector<Finding>& findings) {
+                 std::vector<ProbeResult>& findings) {
   const absl::StatusOr<Snapshot> snapshot = FirstSnapshot(options, credentials);
   for (const auto& [step, probe] : kSteps) {
     if (!snapshot.ok() && step == proto::FailedStep(snapshot.status())) {
@@ -168,9 +168,10 @@ void ProbeServer(const SiteOptions& options, const Credentials& credentials, int
 
 }  // namespace
 
-std::vector<Finding> Diagnose(const SiteFolder& folder, const SiteOptions& options, int64_t now_s) {
-  std::vector<Finding> findings = {ProbeKeys(folder), ProbeDatabase(folder), ProbeDisk(folder),
-                                   ProbePins(folder)};
+std::vector<ProbeResult> Diagnose(const SiteFolder& folder, const SiteOptions& options,
+                                  int64_t now_s) {
+  std::vector<ProbeResult> findings = {ProbeKeys(folder), ProbeDatabase(folder), ProbeDisk(folder),
+                                       ProbePins(folder)};
   const absl::StatusOr<Credentials> credentials = ReadCredentials(folder);
   if (!credentials.ok()) {
     findings.push_back(Of("certificate", credentials.status()));

@@ -10,7 +10,7 @@
 
 namespace hilum::client {
 
-struct Finding {
+struct ProbeResult {
   std::string probe;    // keys, database, disk, pins, certificate, name, connection, tls, server,
                         // clock
   absl::Status status;  // not OK: the fault, in one sentence with what to do
@@ -20,7 +20,8 @@ struct Finding {
 // Runs every probe that makes sense after those before it; takes at most a few seconds. Changes
 // nothing at the site. Codes: Unavailable for the network and the server, DataLoss and
 // PermissionDenied for files, ResourceExhausted for the disk.
-std::vector<Finding> Diagnose(const SiteFolder& folder, const SiteOptions& options, int64_t now_s);
+std::vector<ProbeResult> Diagnose(const SiteFolder& folder, const SiteOptions& options,
+                                  int64_t now_s);
 
 }  // namespace hilum::client
 

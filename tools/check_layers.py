@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Holds the source to docs/architecture.md, section 4: arrows, doors, headers from outside, and
-the limits on lengths. Reads the three blocks of that page, so page and check cannot differ.
+"""Holds the source to docs/architecture.md, section 4: arrows, doors, headers from outside, the
+limits on lengths, and one definition of each type. Reads the three blocks of that page, so page and
+check cannot differ.
 
 Usage: check_layers.py [--root DIR]. Prints one line a fault and exits with 1 if there is any.
 """
@@ -229,6 +230,32 @@ def check_targets(rules, path, text):
             yield f"{path}:{line}: depends on {match.group()}; {folder} may not"
 
 
+TYPE = re.compile(r"namespace\s*([\w:]*)\s*\{|\b(?:struct|class)\s+(\w+)\s*(?:final\s*)?"
+                  r"(?::(?!:)[^;{}()]*)?\{|[{}]")
+
+
+def named_types(code):
+    """(name with its namespaces, offset) of each type at namespace scope that other files see."""
+    scopes = []  # None: a brace that opens no namespace
+    for match in TYPE.finditer(code):
+        if match.group() == "}":
+            del scopes[-1:]
+            continue
+        if match.group(2) and None not in scopes and "" not in scopes:
+            yield "::".join([*scopes, match.group(2)]), match.start()
+        scopes.append(match.group(1) if match.group().startswith("namespace") else None)
+
+
+def check_one_definition(types, path, code):
+    """Two types of one name share their inline functions when linked, whichever comes first."""
+    side = re.sub(r"_(cpu|cuda)\.", ".", path)  # a file uses one of the two
+    for name, start in named_types(code):
+        other = types.setdefault(name, (side, path))
+        if other[0] != side:
+            line = code.count("\n", 0, start) + 1
+            yield f"{path}:{line}: defines {name}, as {other[1]} does"
+
+
 def source_files(root, folders):
     """Paths from the root of everything that people write here in C++, Python, bash or CMake."""
     for name in ("dev", ".ci/run"):
@@ -247,12 +274,14 @@ def check(root):
     """All faults of the tree at `root`, in the order of its files."""
     rules = Rules(root / "docs/architecture.md")
     yield from check_table(rules)
+    types = {}
     for path in source_files(root, rules.folders):
         text = (root / path).read_text(encoding="utf-8")
         yield from check_lengths(path, text)
         if path.endswith(CODE):
             yield from check_includes(rules, root, path, text)
             yield from check_words(path, code_only(text))
+            yield from check_one_definition(types, path, code_only(text))
         yield from check_targets(rules, path, text)
 
 

@@ -232,7 +232,7 @@ TEST_F(RpcTest, ABrokenPlanIsDeniedAndTheAgentLives) {
 std::map<std::string, absl::Status> Diagnosis(const SiteFolder& folder,
                                               const SiteOptions& options) {
   std::map<std::string, absl::Status> findings;
-  for (const Finding& finding : Diagnose(folder, options, SystemClock().NowSeconds())) {
+  for (const ProbeResult& finding : Diagnose(folder, options, SystemClock().NowSeconds())) {
     findings[finding.probe] = finding.status;
   }
   return findings;

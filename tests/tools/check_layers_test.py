@@ -100,6 +100,15 @@ class CheckLayersTest(unittest.TestCase):
         self.write("kernels/sum.cc", '// #include "proto/a.h"\n/* \n#include "proto/a.h"\n*/\n')
         self.assert_clean()
 
+    def test_one_definition_of_a_type(self):
+        self.write("client/infer.h", "namespace a::b {\nstruct Finding {\n  int x;\n};\n}\n")
+        self.write("client/doctor.cc", "namespace a::b {\nnamespace {\nstruct Finding {};\n}\n}\n"
+                   "namespace a::b {\nclass C { struct Finding {}; };\n"
+                   "struct Finding;\nstruct Finding::Part : X {};\n}\n")
+        self.assert_clean()
+        self.write("client/doctor.h", "namespace a::b {\n\nstruct Finding : Base {};\n}\n")
+        self.assert_fault("client/infer.h:2", "a::b::Finding", "client/doctor.h")
+
     def test_doors(self):
         for path, header in (("client/gate.cc", "ledger_anchor/log.h"),
                              ("client/train.cc", "models/load.h"),
