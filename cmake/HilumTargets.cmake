@@ -2,8 +2,8 @@
 
 # hilum_headers(NAME HEADERS <a> ... [DEPS ...] [PROGRAMS]): headers that hilum_use_headers(TARGET
 # NAME) finds already parsed. Both need the same flags; PROGRAMS says that executables use them
-# (-fPIE, where libraries have -fPIC). Each file still includes what it uses: clang, and so the preset
-# fuzz, compiles without this.
+# (-fPIE, where libraries have -fPIC). Each file still includes what it uses: clang (fuzz) compiles
+# without this.
 function(hilum_headers name)
   cmake_parse_arguments(arg "PROGRAMS" "" "HEADERS;DEPS" ${ARGN})
   if(NOT HILUM_PCH OR NOT CMAKE_CXX_COMPILER_ID STREQUAL GNU)

@@ -126,20 +126,25 @@ TEST_F(Limits, AnUploadThatSendsNothingEndsAndItsPlaceIsFree) {
 }
 
 TEST_F(Limits, AModelThatNobodyReadsIsNotSentForEver) {
-  wire::ModelRequest request;
-  const Digest model = federation_.PutModel(MakeModelFile(MakeSpec(4'000'000), 1));
-  request.set_sha256(model.data(), model.size());
+  // Larger than what a client's connection takes in before anybody reads.
+  const Digest large = federation_.PutModel(MakeModelFile(MakeSpec(25'000'000), 1));
+  const Digest small = federation_.PutModel(MakeModelFile(MakeSpec(1000), 1));
+  const auto fetch = [&](const Digest& model, grpc::ClientContext& context) {
+    wire::ModelRequest request;
+    request.set_sha256(model.data(), model.size());
+    return sites_[0]->stub().FetchModel(&context, request);
+  };
   grpc::ClientContext contexts[9];
   std::unique_ptr<grpc::ClientReader<wire::ModelChunk>> unread[9];
   for (int i = 0; i < 9; ++i) {
     contexts[i].set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(60));
-    unread[i] = sites_[0]->stub().FetchModel(&contexts[i], request);
+    unread[i] = fetch(large, contexts[i]);
   }
   int n_refused = 0, n_ended = 0;
   // Their places are free again once the server has ended them. Reading would keep them alive.
   const auto a_place_is_free = [&] {
     grpc::ClientContext context;
-    const auto call = sites_[0]->stub().FetchModel(&context, request);
+    const auto call = fetch(small, context);
     wire::ModelChunk chunk;
     while (call->Read(&chunk)) continue;
     return call->Finish().ok();
