@@ -72,7 +72,7 @@ function(hilum_test name)
                              HILUM_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   target_link_libraries(${name}_test PRIVATE ${arg_DEPS} GTest::gtest GTest::gmock
                         GTest::gtest_main)
-  hilum_use_headers(${name}_test tests)
+  hilum_use_headers(${name}_test "${HILUM_TEST_HEADERS}")
   set_target_properties(${name}_test PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
   if(NOT arg_TIMEOUT)
