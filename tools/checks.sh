@@ -61,12 +61,12 @@ check_fingerprints() {
   run_ctest build/release -R '^kernel_fingerprints'
 }
 
-check_mutants() { # [REGEX]
+check_mutants() { # [--part I/N] [REGEX]
   setup test
   python3 tools/mutants.py --jobs "$(jobs_of_a_build)" "$@"
 }
 
-check() { # [NAME [REGEX]]
+check() { # [NAME [ARGUMENTS]]
   local name failed=""
   case ${1:-all} in
     asan | tsan) check_sanitizer "$1" ;;

@@ -51,7 +51,7 @@ TEXT
 
 help_check() {
   cat <<'TEXT'
-Usage: ./dev check [asan|tsan|fuzz|fingerprints|soak|kill|mutants [REGEX]]
+Usage: ./dev check [asan|tsan|fuzz|fingerprints|soak|kill|mutants [--part I/N] [REGEX]]
 
 The long checks; without an argument all of them, one after the other.
 
@@ -62,7 +62,8 @@ The long checks; without an argument all of them, one after the other.
   kill      kills the server in each round; the model must be the same as without
   fingerprints
             builds the kernels with clang; same bits as with g++, for each instruction set.
-  mutants   takes each countermeasure of tests/mutants.d away; its test must fail then.
+  mutants   takes each countermeasure of tests/mutants.d away; its test must fail then. Hours;
+            --part 1/4 does the first quarter.
             REGEX: only those whose test's name fits
 TEXT
 }

@@ -1,10 +1,10 @@
 """Removes one countermeasure at a time and expects the named test to fail.
 
-Usage: mutants.py [--jobs N] [--folders "base;crypto"] [--work DIR] [REGEX]
+Usage: mutants.py [--jobs N] [--folders "base;crypto"] [--part I/N] [--work DIR] [REGEX]
 
 Reads tests/mutants.d/*.tsv: columns test (a CTest name regex), file, patch (a sed expression).
 Works on a copy of the tree in DIR (build/mutants) with a build folder of its own. REGEX picks rows
-by test or file. A row whose patch changes nothing, does not compile or runs no test is a fault too.
+by test or file; --part 1/3 takes the first third of them. A row whose patch changes nothing, does not compile or runs no test is a fault too.
 """
 import argparse
 import fcntl
@@ -155,10 +155,20 @@ def walk(runner, mutants):
     return faults
 
 
+def part_of(rows, text):
+    """The I-th of N nearly equal blocks of `rows`; text is "I/N". ValueError: it is not."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    number, count = (int(match.group(1)), int(match.group(2))) if match else (0, 0)
+    if not 1 <= number <= count:
+        raise ValueError(f"--part {text} is not I/N with I from 1 to N")
+    return rows[len(rows) * (number - 1) // count:len(rows) * number // count]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folders", default="", help="build these folders only")
+    parser.add_argument("--part", default="1/1", help="I/N: this block of the rows only")
     parser.add_argument("--work", type=Path, default=ROOT / "build/mutants")
     parser.add_argument("regex", nargs="?", default="")
     options = parser.parse_args()
@@ -174,6 +184,7 @@ def main():
     try:
         mutants = [m for m in read_mutants(ROOT / "tests/mutants.d")
                    if re.search(options.regex, m.test) or re.search(options.regex, m.file)]
+        mutants = part_of(mutants, options.part)
         copy_tree(ROOT, tree)
         runner = Runner(tree, options.work / "build", options.jobs)
         runner.configure(ROOT / ".deps/libtorch", options.folders)

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
 # pylint: disable=wrong-import-position
-from mutants import Mutant, Runner, read_mutants, target_of  # noqa: E402
+from mutants import Mutant, Runner, part_of, read_mutants, target_of  # noqa: E402
 
 
 class FakeRunner(Runner):
@@ -55,6 +55,15 @@ class MutantsTest(unittest.TestCase):
             table.write_text(text, encoding="utf-8")
             with self.assertRaises(ValueError):
                 read_mutants(self.tree)
+
+    def test_parts_cover_all_rows_once(self):
+        rows = list(range(10))
+        parts = [part_of(rows, f"{i}/3") for i in (1, 2, 3)]
+        self.assertEqual(sum(parts, []), rows)
+        self.assertEqual(sorted(len(part) for part in parts), [3, 3, 4])
+        for text in ("0/3", "4/3", "1", "a/b"):
+            with self.assertRaises(ValueError):
+                part_of(rows, text)
 
     def test_knows_the_binary_of_a_test(self):
         self.assertEqual(target_of("crypto/Tree.Root"), "crypto_test")
