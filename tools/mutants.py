@@ -4,7 +4,8 @@ Usage: mutants.py [--jobs N] [--folders "base;crypto"] [--part I/N] [--work DIR]
 
 Reads tests/mutants.d/*.tsv: columns test (a CTest name regex), file, patch (a sed expression).
 Works on a copy of the tree in DIR (build/mutants) with a build folder of its own. REGEX picks rows
-by test or file; --part 1/3 takes the first third of them. A row whose patch changes nothing, does not compile or runs no test is a fault too.
+by test or file; --part 1/3 takes the first third of them. A row whose patch changes nothing, does
+not compile or runs no test is a fault too.
 """
 import argparse
 import fcntl
