@@ -23,6 +23,11 @@ endfunction()
 function(hilum_use_headers target name)
   if(TARGET hilum_headers_${name})
     target_precompile_headers(${target} REUSE_FROM hilum_headers_${name})
+    # g++ 12 is wrong about the standard library's own strings here; it forgets that they are not
+    # ours once they come parsed.
+    target_compile_options(${target} PRIVATE
+                           $<$<COMPILE_LANGUAGE:CXX>:-Wno-array-bounds;-Wno-restrict>
+                           $<$<COMPILE_LANGUAGE:CXX>:-Wno-stringop-overflow;-Wno-stringop-overread>)
   endif()
 endfunction()
 
