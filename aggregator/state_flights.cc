@@ -46,20 +46,19 @@ absl::StatusOr<std::vector<FlightRow>> State::Flights(const JobId& job, RoundId 
 }
 
 absl::Status State::BeginAttempt(const RoundRow& round, const std::vector<DropRow>& drops) {
-  {
-    const absl::MutexLock lock(&impl_->mutex);
-    SqlDatabase& database = impl_->database;
-    SqlTransaction transaction(database);
-    HILUM_RETURN_IF_ERROR(transaction.status());
-    HILUM_RETURN_IF_ERROR(impl_->PutRound(round));
-    HILUM_RETURN_IF_ERROR(Delete(database, "DELETE FROM updates WHERE job = ? AND round = ?",
-                                 round.job, round.round));
-    HILUM_RETURN_IF_ERROR(
-        Delete(database, "DELETE FROM drops WHERE job = ? AND round = ?", round.job, round.round));
-    HILUM_RETURN_IF_ERROR(transaction.Commit());
+  const absl::MutexLock lock(&impl_->mutex);
+  SqlDatabase& database = impl_->database;
+  SqlTransaction transaction(database);
+  HILUM_RETURN_IF_ERROR(transaction.status());
+  HILUM_RETURN_IF_ERROR(impl_->PutRound(round));
+  for (const char* sql : {"DELETE FROM updates WHERE job = ? AND round = ?",
+                          "DELETE FROM drops WHERE job = ? AND round = ?"}) {
+    HILUM_RETURN_IF_ERROR(Delete(database, sql, round.job, round.round));
   }
-  for (const DropRow& drop : drops) HILUM_RETURN_IF_ERROR(PutDrop(round.job, round.round, drop));
-  return absl::OkStatus();
+  for (const DropRow& drop : drops) {
+    HILUM_RETURN_IF_ERROR(impl_->PutDrop(round.job, round.round, drop));
+  }
+  return transaction.Commit();
 }
 
 absl::Status State::EraseFlights(const JobId& job, RoundId round) {
