@@ -118,6 +118,9 @@ struct CohortRule {
 // Q = floor(2n / 3) + 1, u_min = max(5, ceil(2n / 3), c_max + 2), and as many drop-outs as those
 // leave, at most n / 5. With fewer than 5 sites u_min is above n: no masked round can run.
 CohortRule DefaultCohort(size_t n_sites);
+// The defaults where `asked` has no more: a plan may raise them, never lower them, but drop_max,
+// which is `asked`'s when that is not 0. More colluders need a larger Q and u_min.
+CohortRule RaiseCohort(size_t n_sites, const CohortRule& asked);
 
 // The largest b_x that n sites cannot wrap: ring_bits - ceil(log2 n_sites); n_sites >= 1.
 int MaxValueBits(int ring_bits, size_t n_sites);
