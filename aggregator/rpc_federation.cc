@@ -200,7 +200,8 @@ grpc::Status FederationService::Report(grpc::ServerContext* context, const wire:
                                           .round = {request->round()},
                                           .phase = request->phase(),
                                           .percent = request->percent(),
-                                          .reason = request->reason()});
+                                          .reason = request->reason(),
+                                          .attempt = request->attempt()});
   };
   return proto::ToGrpcStatus(report());
 }

@@ -136,6 +136,7 @@ class Server {
     std::string phase;  // waiting, training, sending, refused
     uint32_t percent = 0;
     std::string reason;
+    uint32_t attempt = 0;
   };
   // InvalidArgument: another phase. Reports on other rounds than the open one change nothing.
   absl::Status Report(const SiteId& site, const Progress& progress);

@@ -170,7 +170,9 @@ absl::Status Server::Report(const SiteId& site, const Progress& progress) {
                          .percent = std::min(progress.percent, 100U),
                          .reason = reason};
   core.TouchLead();
-  if (progress.phase != "refused") return absl::OkStatus();
+  if (progress.phase != "refused" || job->active->row.attempt != progress.attempt) {
+    return absl::OkStatus();
+  }
   return core.Drop(*job, site, absl::StrCat("the site refused: ", reason));
 }
 

@@ -271,6 +271,7 @@ absl::Status Connection::Report(const ProgressReport& report) {
   request.set_phase(report.phase);
   request.set_percent(report.percent);
   request.set_reason(report.reason);
+  request.set_attempt(report.attempt);
   grpc::ClientContext context;
   SetDeadline(context, kShortCallSeconds);
   v1::ProgressReply reply;

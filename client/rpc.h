@@ -86,6 +86,7 @@ struct ProgressReport {
   std::string phase;  // waiting, training, sending, refused
   uint32_t percent = 0;
   std::string reason;
+  uint32_t attempt = 0;
 };
 
 // Which flight of a masked round a message belongs to.
