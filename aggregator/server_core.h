@@ -164,6 +164,8 @@ class ServerCore {
   absl::Status EndFlight(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status EndVectors(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status OpenSum(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<privacy::secagg::OpenedRound> OpenAttempt(
+      MaskedAttempt& attempt, const std::vector<CountedUpdate>& counted) const;
   // The next attempt, or the end of the round. `withheld`: who did not reveal.
   absl::Status FailAttempt(LiveJob& job, const absl::Status& why, const Indices& withheld)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/advance.h"
+#include "aggregator/masked_tags.h"
 #include "aggregator/server_core.h"
 #include "aggregator/sum_object.h"
 #include "base/log.h"
@@ -283,8 +284,19 @@ absl::Status ServerCore::EndVectors(LiveJob& job) {
   return active.flight.over.ok() ? absl::OkStatus() : FailAttempt(job, active.flight.over, {});
 }
 
+absl::StatusOr<secagg::OpenedRound> ServerCore::OpenAttempt(
+    MaskedAttempt& attempt, const std::vector<CountedUpdate>& counted) const {
+  HILUM_ASSIGN_OR_RETURN(secagg::OpenedRound opened, attempt.Open(kernels::Device::kCpu));
+  HILUM_ASSIGN_OR_RETURN(const Indices wrong, SettleTags(federation->store, counted, opened));
+  for (const uint16_t member : wrong) {
+    Log(LogLevel::kError, "a member signed a tag that is not of its vector", {{"member", member}});
+  }
+  return opened;
+}
+
 absl::Status ServerCore::OpenSum(LiveJob& job) {
   ActiveRound& active = *job.active;
+  const std::vector<CountedUpdate> counted = std::get<Unmasking>(active.round).counted;
   const std::shared_ptr<MaskedRun> run = active.masked;
   const RoundRow row = active.row;
   absl::Status saved;
@@ -293,7 +305,7 @@ absl::Status ServerCore::OpenSum(LiveJob& job) {
   {
     const absl::MutexLock lock(&run->mutex);
     saved = run->SaveAll(*federation->state, row);
-    if (saved.ok()) opened = run->attempt->Open(kernels::Device::kCpu);
+    if (saved.ok()) opened = OpenAttempt(*run->attempt, counted);
   }
   mutex.Lock();
   HILUM_RETURN_IF_ERROR(saved);
@@ -350,7 +362,7 @@ absl::StatusOr<RoundRow> ServerCore::MakeMaskedClose(const Publisher& publisher,
                            privacy::DecodeRoundConfig(row.config));
     HILUM_ASSIGN_OR_RETURN(run, RestoreAttempt(row, config, closing.counted));
     HILUM_RETURN_IF_ERROR(run->restored);
-    HILUM_ASSIGN_OR_RETURN(secagg::OpenedRound again, run->attempt->Open(kernels::Device::kCpu));
+    HILUM_ASSIGN_OR_RETURN(secagg::OpenedRound again, OpenAttempt(*run->attempt, closing.counted));
     opened = std::make_shared<secagg::OpenedRound>(std::move(again));
   }
   const absl::MutexLock lock(&run->mutex);

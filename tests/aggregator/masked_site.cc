@@ -181,7 +181,7 @@ absl::StatusOr<wire::UpdateReceipt> MaskedSite::Submit(const UpdateChanges& chan
   return site_->Submit(open_, {upload_->words().begin(), upload_->words().end()}, with);
 }
 
-absl::Status MaskedSite::Answer(Flight flight) {
+absl::Status MaskedSite::AnswerWithoutSending(Flight flight) {
   HILUM_RETURN_IF_ERROR(site_
                             ->WaitFor([&](const wire::SiteSnapshot& snapshot) {
                               return std::any_of(snapshot.rounds().begin(), snapshot.rounds().end(),
@@ -198,9 +198,12 @@ absl::Status MaskedSite::Answer(Flight flight) {
     HILUM_ASSIGN_OR_RETURN(const Bytes down, Fetch(flight));
     HILUM_RETURN_IF_ERROR(Take(flight, down));
   }
-  if (flight != Flight::kVector) return Send(flight, last_).status();
-  HILUM_RETURN_IF_ERROR(MaskVector());
-  return Submit().status();
+  return flight == Flight::kVector ? MaskVector() : absl::OkStatus();
+}
+
+absl::Status MaskedSite::Answer(Flight flight) {
+  HILUM_RETURN_IF_ERROR(AnswerWithoutSending(flight));
+  return flight == Flight::kVector ? Submit().status() : Send(flight, last_).status();
 }
 
 MaskedSites::MaskedSites(TestFederation& federation, int n) : sites(federation.AddSites(n)) {

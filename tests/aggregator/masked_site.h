@@ -39,11 +39,14 @@ class MaskedSite {
   absl::StatusOr<Bytes> Fetch(Flight flight);
 
   const OpenRound& open() const { return open_; }
-  const Bytes& last() const { return last_; }
   TestSite& site() { return *site_; }
   // Of R2, once it is masked.
   absl::StatusOr<wire::UpdateReceipt> Submit(const UpdateChanges& changes = {});
   absl::Status MaskVector();
+  // As Answer, but nothing leaves.
+  absl::Status AnswerWithoutSending(Flight flight);
+  Bytes& last() { return last_; }
+  const privacy::secagg::Context& context() const { return *context_; }
 
  private:
   absl::Status Take(Flight flight, const Bytes& down);
