@@ -150,6 +150,7 @@ absl::Status MaskedSite::Take(Flight flight, const Bytes& down) {
     durable(std::move(step));
   } else if (auto* voted = std::get_if<secagg::SiteVoted>(&state)) {
     HILUM_ASSIGN_OR_RETURN(auto step, std::move(*voted).TakeVotes(down));
+    transcript_hash_ = step.next.transcript_hash();
     durable(std::move(step));
   } else {
     return absl::InternalError("the site has no state for this flight");

@@ -46,6 +46,7 @@ class MaskedSite {
   // As Answer, but nothing leaves.
   absl::Status AnswerWithoutSending(Flight flight);
   Bytes& last() { return last_; }
+  const Digest& transcript_hash() const { return transcript_hash_; }  // that it voted for
   const privacy::secagg::Context& context() const { return *context_; }
 
  private:
@@ -61,6 +62,7 @@ class MaskedSite {
                privacy::secagg::SiteAnswered>
       state_;
   std::optional<privacy::secagg::Upload> upload_;
+  Digest transcript_hash_{};
   Flight last_flight_ = Flight::kAdvertise;
   Bytes last_;
 };
