@@ -91,6 +91,11 @@ absl::Status ServerCore::Admit(const UpdateTicket& ticket, const StoredUpdate& s
     return absl::AlreadyExistsError(absl::StrCat("the update of site ", site.name, " for round ",
                                                  round.number, " was accepted before"));
   }
+  if (run != nullptr &&
+      !privacy::secagg::Holds(job->active->flight.members, stored.update.site_index)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("site ", site.name, " is not of U2 of round ", round.number));
+  }
   // The pure step first, on a copy: what the round refuses is never stored.
   HILUM_ASSIGN_OR_RETURN(Round next,
                          Advance(job->active->round, UpdateAccepted{.update = stored.update}));

@@ -164,7 +164,12 @@ absl::Status ServerCore::BeginAttempt(LiveJob& job) {
 }
 
 absl::Status ServerCore::ResumeMasked(ActiveRound& active) {
-  if (active.config.mode == privacy::RoundMode::kOpen || !active.row.close_entry.empty()) {
+  if (active.config.mode == privacy::RoundMode::kOpen) return absl::OkStatus();
+  if (!active.row.close_entry.empty()) {  // only to be logged
+    active.to_restore.clear();
+    for (const Event& event : {Event(TranscriptConfirmed{}), Event(SumOpened{})}) {
+      HILUM_ASSIGN_OR_RETURN(active.round, Advance(active.round, event));
+    }
     return absl::OkStatus();
   }
   HILUM_ASSIGN_OR_RETURN(active.masked,

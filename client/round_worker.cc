@@ -75,7 +75,9 @@ struct RoundWorker::Impl {
   void SetMasked(std::shared_ptr<MaskedRound> round) {
     const std::lock_guard lock(mutex);
     masked = std::move(round);
-    if (masked != nullptr) masked->Update(newest);
+    if (masked == nullptr) return;
+    masked->Update(newest);
+    if (cancel) masked->Cancel();
   }
   void Run(const RoundNotice& notice);
 };
@@ -281,6 +283,10 @@ void RoundWorker::Update(const RoundNotice& notice) {
   const std::lock_guard lock(impl_->mutex);
   const RoundNotice& own = impl_->newest;
   if (own.job != notice.job || own.round != notice.round || own.attempt != notice.attempt) return;
+  if (own.flight == notice.flight && own.flight_digest == notice.flight_digest &&
+      own.update_accepted == notice.update_accepted) {
+    return;  // nothing that a round goes by
+  }
   impl_->newest = notice;
   if (impl_->masked != nullptr) impl_->masked->Update(notice);
 }
