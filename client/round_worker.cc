@@ -27,6 +27,11 @@ uint32_t RandomWord() {
   return uint32_t{bytes[0]} | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16;
 }
 
+// Aborted: the masked round went on without this site.
+absl::Status WithoutUs(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) ? absl::AbortedError(status.message()) : status;
+}
+
 }  // namespace
 
 struct RoundWorker::Impl {
@@ -68,10 +73,6 @@ struct RoundWorker::Impl {
   absl::Status Record(const SignedUpdate& update, const std::string& phase);
   absl::Status RecordEnd(const RoundNotice& notice, const std::string& phase,
                          const absl::Status& why);
-  std::shared_ptr<MaskedRound> Masked() {
-    const std::lock_guard lock(mutex);
-    return masked;
-  }
   void SetMasked(std::shared_ptr<MaskedRound> round) {
     const std::lock_guard lock(mutex);
     masked = std::move(round);
@@ -147,11 +148,6 @@ absl::StatusOr<TrainedInput> RoundWorker::Impl::TrainPatiently(const RoundContex
     Log(LogLevel::kWarning, "training waits", {{"reason", trained.status()}});
     if (!Sleep(backoff.NextMs(RandomWord()))) return absl::CancelledError("the round is over");
   }
-}
-
-// Aborted: the masked round went on without this site.
-absl::Status WithoutUs(const absl::Status& status) {
-  return absl::IsFailedPrecondition(status) ? absl::AbortedError(status.message()) : status;
 }
 
 // Keys and shares go back and forth while the films are trained on; then vector, vote and answer.
