@@ -21,6 +21,17 @@
 
 namespace hilum::aggregator {
 
+// What others see of the flight that is on, under the core's lock.
+struct FlightView {
+  Flight flight = Flight::kAdvertise;
+  std::shared_ptr<const DownMessages> down;
+  Indices members;              // awaited
+  std::set<uint16_t> answered;  // durable
+  Digest u2_hash{};             // while R2 is on, else zero
+  int64_t deadline_ms = 0;
+  absl::Status over;  // why the attempt ended
+};
+
 // One attempt at a masked round, with a lock of its own: checking the shares of a large federation
 // must not hold up everybody else. Lock order: this one, then the core's.
 struct MaskedRun {
@@ -35,17 +46,7 @@ struct MaskedRun {
   absl::Status Save(State& state, const RoundRow& row, uint16_t member, ByteView message);
   absl::Status SaveAll(State& state, const RoundRow& row);
   absl::Status SaveEnd(State& state, const RoundRow& row, ByteView sum_object);
-};
-
-// What others see of the flight that is on, under the core's lock.
-struct FlightView {
-  Flight flight = Flight::kAdvertise;
-  std::shared_ptr<const DownMessages> down;
-  Indices members;              // awaited
-  std::set<uint16_t> answered;  // durable
-  Digest u2_hash{};             // while R2 is on, else zero
-  int64_t deadline_ms = 0;
-  absl::Status over;  // why the attempt ended
+  FlightView Look() const;  // without a deadline
 };
 
 // A round from Recruiting to its close, with what the pure value does not hold.

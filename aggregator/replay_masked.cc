@@ -12,6 +12,7 @@
 #include "aggregator/sum_object.h"
 #include "base/status_macros.h"
 #include "kernels/tag_polynomial.h"
+#include "privacy/secagg/r1_messages.h"
 #include "privacy/secagg/tags.h"
 #include "privacy/secagg/verify_round.h"
 #include "privacy/transcript.h"

@@ -98,7 +98,8 @@ class ServerCore {
   // The next attempt, or the end of the round. `withheld`: who did not reveal.
   absl::Status FailAttempt(LiveJob& job, const absl::Status& why, const Indices& withheld)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void ShowFlight(ActiveRound& active) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // `view`: of MaskedRun::Look, taken under the attempt's lock where others can reach the attempt.
+  void ShowFlight(ActiveRound& active, FlightView view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status Replay(const std::vector<FlightRow>& rows, const std::vector<CountedUpdate>& updates,
                       const privacy::RoundConfig& config, MaskedRun& run) const;
   // The attempt as its stored messages make it; `restored` says whether they could.

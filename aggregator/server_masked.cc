@@ -134,22 +134,26 @@ absl::StatusOr<std::shared_ptr<MaskedRun>> ServerCore::RestoreAttempt(
   return run;
 }
 
-void ServerCore::ShowFlight(ActiveRound& active) {
-  const MaskedAttempt& attempt = *active.masked->attempt;
-  FlightView& view = active.flight;
-  view.flight = attempt.flight();
-  view.down = attempt.down();
-  view.members = attempt.members();
-  view.answered.clear();
+FlightView MaskedRun::Look() const {
+  FlightView view{.flight = attempt->flight(),
+                  .down = attempt->down(),
+                  .members = attempt->members(),
+                  .answered = {},
+                  .u2_hash = {},
+                  .deadline_ms = 0,
+                  .over = attempt->over().ok() ? restored : attempt->over()};
   for (const uint16_t member : view.members) {
-    if (attempt.HasAnswered(member)) view.answered.insert(member);
+    if (attempt->HasAnswered(member)) view.answered.insert(member);
   }
-  view.u2_hash = attempt.flight() == Flight::kVector ? attempt.u2_hash() : Digest{};
-  view.over = attempt.over();
-  if (view.over.ok()) view.over = active.masked->restored;
+  if (view.flight == Flight::kVector) view.u2_hash = attempt->u2_hash();
+  return view;
+}
+
+void ServerCore::ShowFlight(ActiveRound& active, FlightView view) {
   // R2 ends with the round's own deadline, which covers the training.
   view.deadline_ms = view.flight == Flight::kVector ? active.deadline_ms
                                                     : NowMs() + LimitMs(active.config, view.flight);
+  active.flight = std::move(view);
   TouchAll();
 }
 
@@ -159,7 +163,7 @@ absl::Status ServerCore::BeginAttempt(LiveJob& job) {
   HILUM_ASSIGN_OR_RETURN(active.masked, RestoreAttempt(active.row, active.config, {}));
   active.opened = nullptr;
   active.deadline_ms = NowMs() + int64_t{job.plan.cohort.deadline_s} * 1000;
-  ShowFlight(active);
+  ShowFlight(active, active.masked->Look());
   return absl::OkStatus();
 }
 
@@ -174,7 +178,7 @@ absl::Status ServerCore::ResumeMasked(ActiveRound& active) {
   }
   HILUM_ASSIGN_OR_RETURN(active.masked,
                          RestoreAttempt(active.row, active.config, active.to_restore));
-  ShowFlight(active);
+  ShowFlight(active, active.masked->Look());
   if (NumberOf(active.flight.flight) > NumberOf(Flight::kVector)) active.to_restore.clear();
   if (!active.masked->confirmed) return absl::OkStatus();
   if (!std::holds_alternative<Confirming>(active.round)) {
@@ -237,6 +241,7 @@ absl::Status ServerCore::EndFlight(LiveJob& job) {
   const Flight flight = active.flight.flight;
   Indices missing;
   absl::Status saved;
+  FlightView view;
   mutex.Unlock();
   {
     const absl::MutexLock lock(&run->mutex);
@@ -244,10 +249,11 @@ absl::Status ServerCore::EndFlight(LiveJob& job) {
     missing = run->attempt->Missing();
     // A failure is in over(), which the next step sees.
     if (saved.ok()) run->attempt->Close().IgnoreError();
+    view = run->Look();
   }
   mutex.Lock();
   HILUM_RETURN_IF_ERROR(saved);
-  ShowFlight(active);
+  ShowFlight(active, std::move(view));
   if (!active.flight.over.ok()) {
     // Who has seen the others' reveals may not have another graph drawn by keeping its own back.
     const bool withheld = flight == Flight::kReveal && absl::IsAborted(active.flight.over);
@@ -270,6 +276,7 @@ absl::Status ServerCore::EndVectors(LiveJob& job) {
   const privacy::RoundConfig config = active.config;
   const std::shared_ptr<Accumulator> sum = active.sum;
   const std::vector<CountedUpdate> counted = std::get<Confirming>(active.round).counted;
+  FlightView view;
   mutex.Unlock();
   const auto end = [&]() -> absl::Status {
     sum->Close();  // uploads in flight end now
@@ -280,12 +287,13 @@ absl::Status ServerCore::EndVectors(LiveJob& job) {
     HILUM_RETURN_IF_ERROR(run->SaveEnd(*federation->state, row, object));
     run->sum_object = object;
     run->attempt->CloseVectors(std::move(total).Release()).IgnoreError();  // in over()
+    view = run->Look();
     return absl::OkStatus();
   };
   const absl::Status status = end();
   mutex.Lock();
   HILUM_RETURN_IF_ERROR(status);
-  ShowFlight(active);
+  ShowFlight(active, std::move(view));
   return active.flight.over.ok() ? absl::OkStatus() : FailAttempt(job, active.flight.over, {});
 }
 
