@@ -128,7 +128,9 @@ TEST_P(ServerRestart, CostsNothing) {
     HILUM_ASSERT_OK(before.status());
     EXPECT_EQ(*before, after);
   }
-  if (restart_in < Flight::kAnswer) HILUM_ASSERT_OK(all_.AnswerFrom(After(restart_in)));
+  if (restart_in < Flight::kAnswer) {
+    HILUM_ASSERT_OK(all_.AnswerFrom(After(restart_in)));
+  }
   ExpectModelOf({0, 1, 2, 3, 4, 5});
 }
 
