@@ -252,6 +252,9 @@ absl::StatusOr<ReceivedUpdate> Upload::Finish() {
     return state.Bad(
         absl::StrCat("the end after chunk ", state.tree.n_chunks(), " of ", state.sum->n_chunks));
   }
+  ReceivedUpdate received;
+  received.root_ = state.tree.Root();
+  if (state.ticket.masked()) return received;
   const auto& [weight, count, loss] = state.tail;
   if (weight < 1 || weight > state.sum->shape.max_weight) {
     return state.Bad(
@@ -263,8 +266,6 @@ absl::StatusOr<ReceivedUpdate> Upload::Finish() {
     return state.Bad(
         absl::StrCat("the loss ", loss / kLossUnit, ", the limit is ", privacy::kMaxLoss));
   }
-  ReceivedUpdate received;
-  received.root_ = state.tree.Root();
   received.statistics_ = {.weight = weight, .loss = loss / kLossUnit};
   return received;
 }

@@ -45,7 +45,8 @@ class Upload {
   absl::Status AddChunk(uint32_t index, ByteView chunk);
 
   // The whole vector is here, but not durable yet. InvalidArgument: chunks are missing, or the
-  // statistics at its end are out of range: weight 1..W, count 1, loss at most 64.
+  // statistics at its end are out of range: weight 1..W, count 1, loss at most 64. Under masks
+  // nobody can read them, and only their sums are judged, when the round is closed.
   absl::StatusOr<ReceivedUpdate> Finish();
 
  private:

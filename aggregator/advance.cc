@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "aggregator/cohort.h"
+#include "privacy/secagg/context.h"
 
 namespace hilum::aggregator {
 namespace {
@@ -29,12 +30,23 @@ Round Settle(Recruiting state) {
   return Opening{.facts = state.facts, .cohort = ChooseCohort(state)};
 }
 
-// Ends Collecting once every site of the roster has answered or is dropped.
+// Ends Collecting once every site of the roster has answered or is dropped. A masked attempt with
+// too few is ended by AttemptFailed, which says who may come back.
 Round Settle(Collecting state) {
   if (state.accepted.size() + state.dropped.size() < state.roster.size()) return state;
-  if (state.accepted.size() >= static_cast<size_t>(state.facts.minimum)) {
-    std::vector<CountedUpdate> counted;
-    for (auto& [index, update] : state.accepted) counted.push_back(update);
+  const bool enough = state.accepted.size() >= static_cast<size_t>(state.facts.minimum);
+  if (state.masked && !enough) return state;
+  std::vector<CountedUpdate> counted;
+  for (auto& [index, update] : state.accepted) counted.push_back(update);
+  if (state.masked) {
+    return Confirming{.facts = std::move(state.facts),
+                      .cfg_hash = state.cfg_hash,
+                      .roster = std::move(state.roster),
+                      .counted = std::move(counted),
+                      .dropped = std::move(state.dropped),
+                      .attempt = state.attempt};
+  }
+  if (enough) {
     return Closing{.facts = std::move(state.facts),
                    .cfg_hash = state.cfg_hash,
                    .roster = std::move(state.roster),
@@ -77,7 +89,8 @@ absl::StatusOr<Round> On(Opening state, const RoundOpened& event) {
                     .cfg_hash = event.cfg_hash,
                     .roster = event.roster,
                     .accepted = {},
-                    .dropped = {}};
+                    .dropped = {},
+                    .masked = event.masked};
 }
 
 absl::StatusOr<Round> On(Collecting state, const UpdateAccepted& event) {
@@ -122,10 +135,68 @@ absl::StatusOr<Round> On(Collecting state, const DeadlinePassed&) {
   return Settle(std::move(state));
 }
 
+// The next attempt of a masked round: fresh keys, nothing accepted, and everybody but the barred.
+template <class State>
+Round NextAttempt(State state, const AttemptFailed& event) {
+  const size_t n_left = state.roster.size() - event.barred.size();
+  const bool may_repeat = state.attempt + 1 < privacy::secagg::kMaxAttempts &&
+                          n_left >= static_cast<size_t>(state.facts.minimum);
+  if (may_repeat) {
+    return Collecting{.facts = std::move(state.facts),
+                      .cfg_hash = state.cfg_hash,
+                      .roster = std::move(state.roster),
+                      .accepted = {},
+                      .dropped = event.barred,
+                      .masked = true,
+                      .attempt = static_cast<uint8_t>(state.attempt + 1)};
+  }
+  return Failed{.facts = std::move(state.facts),
+                .roster = std::move(state.roster),
+                .dropped = std::move(state.dropped),
+                .reason = event.reason,
+                .close_leaf = {}};
+}
+
+absl::StatusOr<Round> On(Collecting state, const AttemptFailed& event) {
+  if (!state.masked) return Refuse(state, "failed attempt");
+  return NextAttempt(std::move(state), event);
+}
+
+absl::StatusOr<Round> On(Confirming state, const AttemptFailed& event) {
+  return NextAttempt(std::move(state), event);
+}
+
+absl::StatusOr<Round> On(Confirming state, const TranscriptConfirmed&) {
+  return Unmasking{.facts = std::move(state.facts),
+                   .cfg_hash = state.cfg_hash,
+                   .roster = std::move(state.roster),
+                   .counted = std::move(state.counted),
+                   .dropped = std::move(state.dropped)};
+}
+
+absl::StatusOr<Round> On(Unmasking state, const AttemptFailed& event) {
+  return Failed{.facts = std::move(state.facts),
+                .roster = std::move(state.roster),
+                .dropped = std::move(state.dropped),
+                .reason = event.reason,
+                .close_leaf = {}};
+}
+
+absl::StatusOr<Round> On(Unmasking state, const SumOpened&) {
+  return Closing{.facts = std::move(state.facts),
+                 .cfg_hash = state.cfg_hash,
+                 .roster = std::move(state.roster),
+                 .counted = std::move(state.counted),
+                 .dropped = std::move(state.dropped)};
+}
+
+template <class State>
+constexpr bool kHasCounted = std::is_same_v<State, Confirming> ||
+                             std::is_same_v<State, Unmasking> || std::is_same_v<State, Closing>;
+
 template <class State>
 requires(std::is_same_v<State, Collecting> ||
-         std::is_same_v<State, Closing>) absl::StatusOr<Round> On(State state,
-                                                                  const RoundCancelled&) {
+         kHasCounted<State>) absl::StatusOr<Round> On(State state, const RoundCancelled&) {
   return Failed{.facts = std::move(state.facts),
                 .roster = std::move(state.roster),
                 .dropped = std::move(state.dropped),
@@ -145,7 +216,8 @@ requires(!std::is_same_v<State, Recruiting>) absl::StatusOr<Round> On(State stat
   return state;
 }
 
-absl::StatusOr<Round> On(Closing state, const UpdateAccepted& event) {
+template <class State>
+requires(kHasCounted<State>) absl::StatusOr<Round> On(State state, const UpdateAccepted& event) {
   for (const CountedUpdate& known : state.counted) {
     if (known.site_index == event.update.site_index && known.root == event.update.root) {
       return state;
@@ -177,6 +249,9 @@ absl::string_view NameOf(const DeadlinePassed&) { return "deadline"; }
 absl::string_view NameOf(const RoundOpened&) { return "second opening"; }
 absl::string_view NameOf(const UpdateAccepted&) { return "update"; }
 absl::string_view NameOf(const SiteDropped&) { return "drop of a site"; }
+absl::string_view NameOf(const AttemptFailed&) { return "failed attempt"; }
+absl::string_view NameOf(const TranscriptConfirmed&) { return "quorum of votes"; }
+absl::string_view NameOf(const SumOpened&) { return "opened sum"; }
 absl::string_view NameOf(const RoundCancelled&) { return "cancellation"; }
 absl::string_view NameOf(const RoundRecorded&) { return "record"; }
 
@@ -199,8 +274,8 @@ absl::StatusOr<Round> Advance(Round round, const Event& event) {
 Round Resume(Collecting stored) { return Settle(std::move(stored)); }
 
 absl::string_view StateName(const Round& round) {
-  constexpr absl::string_view kNames[] = {"recruiting", "opening",   "collecting",
-                                          "closing",    "committed", "failed"};
+  constexpr absl::string_view kNames[] = {"recruiting", "opening", "collecting", "confirming",
+                                          "unmasking",  "closing", "committed",  "failed"};
   return kNames[round.index()];
 }
 

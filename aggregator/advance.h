@@ -19,7 +19,8 @@ absl::StatusOr<Round> Advance(Round round, const Event& event);
 // The round of a server that restarted, from what is durable: accepted updates and dropped sites.
 Round Resume(Collecting stored);
 
-// "recruiting", "opening", "collecting", "closing", "committed" or "failed".
+// "recruiting", "opening", "collecting", "confirming", "unmasking", "closing", "committed" or
+// "failed".
 absl::string_view StateName(const Round& round);
 const RoundFacts& Facts(const Round& round);
 

@@ -1,5 +1,6 @@
 #include "aggregator/collect.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
@@ -73,6 +74,7 @@ absl::Status AddRecord(const Federation& federation, const ledger_anchor::Entry&
   }
   for (const CountedUpdate& update : record.updates) named.expired.insert(update.object);
   named.kept.insert({record.config_object, record.plan, record.base_model, record.model});
+  if (record.masked.has_value()) named.kept.insert(record.masked->sum_object);
   return absl::OkStatus();
 }
 
@@ -109,6 +111,14 @@ absl::Status AddRound(Federation& federation, const RoundRow& row, Named& named)
   HILUM_ASSIGN_OR_RETURN(const std::vector<StoredUpdate> updates,
                          federation.state->Updates(row.job, row.round));
   for (const StoredUpdate& update : updates) named.kept.insert(update.update.object);
+  HILUM_ASSIGN_OR_RETURN(const std::vector<FlightRow> flights,
+                         federation.state->Flights(row.job, row.round, row.attempt));
+  for (const FlightRow& flight : flights) {  // the end of R2 names the stored sum
+    Digest sum{};
+    if (flight.sender != FlightRow::kEnd || flight.message.size() != sum.size()) continue;
+    std::copy(flight.message.begin(), flight.message.end(), sum.begin());
+    named.kept.insert(sum);
+  }
   return absl::OkStatus();
 }
 

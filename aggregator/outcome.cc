@@ -1,5 +1,6 @@
 #include "aggregator/outcome.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -7,6 +8,7 @@
 #include "crypto/hash.h"
 #include "privacy/policy.h"
 #include "privacy/quantize.h"
+#include "privacy/secagg/context.h"
 #include "proto/canonical_json.h"
 #include "proto/model_spec_codec.h"
 
@@ -24,6 +26,31 @@ void FillVector(const proto::AggregationPlan& plan, size_t n_sites, privacy::Rou
   config.range = plan.range > 0 ? plan.range : plan.clip_l2;
   config.scale = privacy::ScaleOf(config.range, config.value_bits);
   config.max_weight = plan.max_weight;
+}
+
+// What a masked round has beside; an open one has none of it.
+void FillMasked(const proto::RoundPlan& plan, privacy::RoundConfig& config) {
+  const proto::AggregationPlan& aggregation = plan.aggregation;
+  if (aggregation.mode != "masked") return;
+  config.mode = privacy::RoundMode::kMaskedMean;
+  config.suite =
+      aggregation.suite == "chacha20" ? privacy::Suite::kChaCha20 : privacy::Suite::kAes256Ctr;
+  config.share_proof = privacy::ShareProof::kFeldman;
+  const privacy::CohortRule rule = privacy::RaiseCohort(
+      config.roster.size(),
+      {.c_max = static_cast<uint16_t>(aggregation.c_max),
+       .drop_max = static_cast<uint16_t>(aggregation.drop_max),
+       .quorum = static_cast<uint16_t>(aggregation.quorum),
+       .u_min = static_cast<uint16_t>(std::max(aggregation.u_min, plan.cohort.minimum))});
+  config.c_max = rule.c_max;
+  config.drop_max = rule.drop_max;
+  config.quorum = rule.quorum;
+  config.u_min = rule.u_min;
+  // A site's program answers a flight by itself: one that is silent for longer is as good as away.
+  const uint32_t answer_ms = static_cast<uint32_t>(plan.cohort.grace_s) * 1000;
+  privacy::Deadlines& deadlines = config.deadlines;
+  deadlines.r0_1_ms = deadlines.r0_2_ms = deadlines.r1_1_ms = deadlines.r1_2_ms = answer_ms;
+  deadlines.r3_ms = deadlines.r4_ms = answer_ms;
 }
 
 privacy::Transcript MakeTranscript(const OutcomeInputs& inputs, const Digest& sum_root) {
@@ -74,8 +101,32 @@ absl::StatusOr<privacy::RoundConfig> MakeRoundConfig(const ConfigInputs& inputs)
   }
   config.deadlines.r2_ms = static_cast<uint32_t>(plan.cohort.deadline_s) * 1000;
   config.audit_days = inputs.audit_days;
+  FillMasked(plan, config);
   HILUM_RETURN_IF_ERROR(privacy::CheckHeadroom(config));
+  if (config.mode != privacy::RoundMode::kOpen) {
+    HILUM_RETURN_IF_ERROR(privacy::secagg::Context::Create({.config = config}).status());
+  }
   return config;
+}
+
+absl::StatusOr<RoundOutcome> OutcomeOfRing(const RingOutcomeInputs& inputs, privacy::RingTotal ring,
+                                           proto::SafetensorsFile base,
+                                           const StepContext& context) {
+  const privacy::RoundConfig& config = inputs.config;
+  const Digest ring_root = privacy::RingRoot(ring.words(), config.chunk_coords);
+  HILUM_ASSIGN_OR_RETURN(const privacy::MeanDelta mean,
+                         privacy::Dequantize(std::move(ring), config));
+  HILUM_ASSIGN_OR_RETURN(auto metrics, MakeMetrics(mean));
+  HILUM_ASSIGN_OR_RETURN(GlobalModel model, ServerStep(mean, std::move(base), context));
+  return RoundOutcome{
+      .transcript = inputs.transcript,
+      .transcript_hash = privacy::HashTranscript(
+          inputs.transcript, privacy::RidOf(config, inputs.attempt), privacy::HashConfig(config)),
+      .ring_root = ring_root,
+      .model = std::move(model),
+      .total_weight = mean.total_weight(),
+      .mean_loss = mean.mean_loss(),
+      .metrics = std::move(metrics)};
 }
 
 absl::StatusOr<RoundOutcome> ComputeOutcome(const OutcomeInputs& inputs, privacy::MaskedTotal total,
@@ -86,22 +137,11 @@ absl::StatusOr<RoundOutcome> ComputeOutcome(const OutcomeInputs& inputs, privacy
     return absl::DataLossError(absl::StrCat("the sum holds ", total.n_members(),
                                             " vectors, the round counts ", inputs.counted.size()));
   }
-  privacy::Transcript transcript = MakeTranscript(inputs, privacy::SumRoot(total.sums(), config));
+  const privacy::Transcript transcript =
+      MakeTranscript(inputs, privacy::SumRoot(total.sums(), config));
   HILUM_ASSIGN_OR_RETURN(privacy::RingTotal ring, privacy::Unmask(total, config));
-  const Digest ring_root = privacy::RingRoot(ring.words(), config.chunk_coords);
-  HILUM_ASSIGN_OR_RETURN(const privacy::MeanDelta mean,
-                         privacy::Dequantize(std::move(ring), config));
-  HILUM_ASSIGN_OR_RETURN(auto metrics, MakeMetrics(mean));
-  HILUM_ASSIGN_OR_RETURN(GlobalModel model, ServerStep(mean, std::move(base), context));
-  const Digest transcript_hash = privacy::HashTranscript(
-      transcript, privacy::RidOf(config, inputs.attempt), privacy::HashConfig(config));
-  return RoundOutcome{.transcript = std::move(transcript),
-                      .transcript_hash = transcript_hash,
-                      .ring_root = ring_root,
-                      .model = std::move(model),
-                      .total_weight = mean.total_weight(),
-                      .mean_loss = mean.mean_loss(),
-                      .metrics = std::move(metrics)};
+  return OutcomeOfRing({.config = config, .attempt = inputs.attempt, .transcript = transcript},
+                       std::move(ring), std::move(base), context);
 }
 
 }  // namespace hilum::aggregator

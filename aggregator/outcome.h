@@ -32,13 +32,21 @@ struct ConfigInputs {
   uint16_t audit_days = 0;
 };
 
-// cfg of a round in mode 0. InvalidArgument: the plan's ring cannot hold the roster's sum.
+// cfg of a round. InvalidArgument: the plan's ring cannot hold the roster's sum, or the round is
+// masked and the roster has too few sites for its quorum and u_min.
 absl::StatusOr<privacy::RoundConfig> MakeRoundConfig(const ConfigInputs& inputs);
 
 struct OutcomeInputs {
   const privacy::RoundConfig& config;
   uint8_t attempt = 0;
   const std::vector<CountedUpdate>& counted;  // ascending by index
+};
+
+// What stands before the masks, if any, are out of the sum.
+struct RingOutcomeInputs {
+  const privacy::RoundConfig& config;
+  uint8_t attempt = 0;
+  const privacy::Transcript& transcript;
 };
 
 struct RoundOutcome {
@@ -56,6 +64,11 @@ struct RoundOutcome {
 absl::StatusOr<RoundOutcome> ComputeOutcome(const OutcomeInputs& inputs, privacy::MaskedTotal total,
                                             proto::SafetensorsFile base,
                                             const StepContext& context);
+
+// The same from z, the sum without masks. DataLoss also: the sum of weights or losses is not one
+// that these members can have sent.
+absl::StatusOr<RoundOutcome> OutcomeOfRing(const RingOutcomeInputs& inputs, privacy::RingTotal ring,
+                                           proto::SafetensorsFile base, const StepContext& context);
 
 }  // namespace hilum::aggregator
 

@@ -1,5 +1,6 @@
 #include "aggregator/publish.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -160,26 +161,36 @@ absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const Openin
   return row;
 }
 
-absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
-                                      const Closing& closing, privacy::MaskedTotal total,
-                                      int64_t now_s) {
-  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config, privacy::DecodeRoundConfig(row.config));
-  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan plan, PlanOf(publisher, config));
-  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base,
-                         ReadModel(publisher, row.base_model, plan.spec));
-  HILUM_ASSIGN_OR_RETURN(
-      const RoundOutcome outcome,
-      ComputeOutcome({.config = config, .attempt = row.attempt, .counted = closing.counted},
-                     std::move(total), std::move(base),
-                     {.strategy = plan.strategy,
-                      .job = row.job,
-                      .round = row.round,
-                      .origin = publisher.origin}));
+namespace {
+
+// What a close starts from.
+struct CloseBasis {
+  privacy::RoundConfig config;
+  proto::RoundPlan plan;
+};
+
+absl::StatusOr<CloseBasis> BasisOf(const Publisher& publisher, const RoundRow& row) {
+  CloseBasis basis;
+  HILUM_ASSIGN_OR_RETURN(basis.config, privacy::DecodeRoundConfig(row.config));
+  HILUM_ASSIGN_OR_RETURN(basis.plan, PlanOf(publisher, basis.config));
+  return basis;
+}
+
+StepContext StepOf(const Publisher& publisher, const RoundRow& row, const proto::RoundPlan& plan) {
+  return {
+      .strategy = plan.strategy, .job = row.job, .round = row.round, .origin = publisher.origin};
+}
+
+// Model, record and round-close of a round that has a result.
+absl::StatusOr<RoundRow> Publish(const Publisher& publisher, RoundRow row, const CloseBasis& basis,
+                                 const Closing& closing, const RoundOutcome& outcome,
+                                 std::optional<MaskedEvidence> masked, int64_t now_s) {
   HILUM_ASSIGN_OR_RETURN(row.model, publisher.store.Put(outcome.model.file()));
-  HILUM_ASSIGN_OR_RETURN(const std::string record,
-                         EncodeRoundRecord(MakeRecord(publisher, row, config, closing, outcome)));
+  RoundRecord made = MakeRecord(publisher, row, basis.config, closing, outcome);
+  made.masked = std::move(masked);
+  HILUM_ASSIGN_OR_RETURN(const std::string record, EncodeRoundRecord(made));
   HILUM_ASSIGN_OR_RETURN(const Digest evidence, publisher.store.Put(AsBytes(record)));
-  HILUM_ASSIGN_OR_RETURN(ledger_anchor::RoundClose close, BeginClose(publisher, row, plan));
+  HILUM_ASSIGN_OR_RETURN(ledger_anchor::RoundClose close, BeginClose(publisher, row, basis.plan));
   close.status = "ok";
   close.model = row.model;
   if (publisher.sealed != nullptr) {
@@ -187,7 +198,7 @@ absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
                            Seal(*publisher.sealed, publisher.recipients, outcome.model.file()));
   }
   HILUM_RETURN_IF_ERROR(FillCohort(publisher, closing, close));
-  close.secagg = {.suite = static_cast<uint64_t>(config.suite),
+  close.secagg = {.suite = static_cast<uint64_t>(basis.config.suite),
                   .cfg = closing.cfg_hash,
                   .transcript = outcome.transcript_hash,
                   .evidence = evidence};
@@ -202,6 +213,43 @@ absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
   row.total_weight = outcome.total_weight;
   row.mean_loss = outcome.mean_loss;
   return row;
+}
+
+}  // namespace
+
+absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
+                                      const Closing& closing, privacy::MaskedTotal total,
+                                      int64_t now_s) {
+  HILUM_ASSIGN_OR_RETURN(const CloseBasis basis, BasisOf(publisher, row));
+  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base,
+                         ReadModel(publisher, row.base_model, basis.plan.spec));
+  HILUM_ASSIGN_OR_RETURN(
+      const RoundOutcome outcome,
+      ComputeOutcome({.config = basis.config, .attempt = row.attempt, .counted = closing.counted},
+                     std::move(total), std::move(base), StepOf(publisher, row, basis.plan)));
+  return Publish(publisher, std::move(row), basis, closing, outcome, std::nullopt, now_s);
+}
+
+absl::StatusOr<RoundRow> PrepareMaskedClose(const Publisher& publisher, RoundRow row,
+                                            const Closing& closing, const AttemptEvidence& evidence,
+                                            privacy::secagg::OpenedRound opened,
+                                            const Digest& sum_object, int64_t now_s) {
+  HILUM_ASSIGN_OR_RETURN(const CloseBasis basis, BasisOf(publisher, row));
+  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base,
+                         ReadModel(publisher, row.base_model, basis.plan.spec));
+  HILUM_ASSIGN_OR_RETURN(
+      const RoundOutcome outcome,
+      OutcomeOfRing(
+          {.config = basis.config, .attempt = row.attempt, .transcript = opened.transcript},
+          std::move(opened.total), std::move(base), StepOf(publisher, row, basis.plan)));
+  MaskedEvidence masked{.key_list = evidence.key_list,
+                        .u1 = evidence.u1,
+                        .u2 = evidence.u2,
+                        .complaints = evidence.complaints,
+                        .votes = evidence.votes,
+                        .opening = Encode(opened.opening),
+                        .sum_object = sum_object};
+  return Publish(publisher, std::move(row), basis, closing, outcome, std::move(masked), now_s);
 }
 
 absl::StatusOr<RoundRow> PrepareAbort(const Publisher& publisher, RoundRow row,

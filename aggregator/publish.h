@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "aggregator/masked_attempt.h"
 #include "aggregator/outcome.h"
 #include "aggregator/round.h"
 #include "aggregator/state.h"
@@ -60,6 +61,14 @@ absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const Openin
 absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
                                       const Closing& closing, privacy::MaskedTotal total,
                                       int64_t now_s);
+
+// The same for a masked round: RingTotal -> MeanDelta -> model v+1, with the evidence in the
+// record.
+//   sum_object  where S is in the store
+absl::StatusOr<RoundRow> PrepareMaskedClose(const Publisher& publisher, RoundRow row,
+                                            const Closing& closing, const AttemptEvidence& evidence,
+                                            privacy::secagg::OpenedRound opened,
+                                            const Digest& sum_object, int64_t now_s);
 
 // The round-close of a round without result: model = base model, everybody dropped.
 absl::StatusOr<RoundRow> PrepareAbort(const Publisher& publisher, RoundRow row,

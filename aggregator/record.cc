@@ -32,6 +32,35 @@ crypto::Signature ReadSignature(JsonFields& fields, absl::string_view key) {
   return {};
 }
 
+Json MaskedToJson(const MaskedEvidence& masked) {
+  return {{"key_list", crypto::Base64Encode(masked.key_list)},
+          {"u1", crypto::Base64Encode(masked.u1)},
+          {"u2", crypto::Base64Encode(masked.u2)},
+          {"complaints", crypto::Base64Encode(masked.complaints)},
+          {"votes", crypto::Base64Encode(masked.votes)},
+          {"opening", crypto::Base64Encode(masked.opening)},
+          {"sum_object", ToHex(masked.sum_object)}};
+}
+
+Bytes ReadBase64(JsonFields& fields, absl::string_view key) {
+  const absl::StatusOr<Bytes> bytes = crypto::Base64Decode(fields.Text(key));
+  if (!bytes.ok()) fields.Fail(key, "is not base64");
+  return bytes.ok() ? *bytes : Bytes();
+}
+
+absl::StatusOr<MaskedEvidence> ReadMasked(const Json& json) {
+  JsonFields fields(json, "record.secagg");
+  MaskedEvidence masked{.key_list = ReadBase64(fields, "key_list"),
+                        .u1 = ReadBase64(fields, "u1"),
+                        .u2 = ReadBase64(fields, "u2"),
+                        .complaints = ReadBase64(fields, "complaints"),
+                        .votes = ReadBase64(fields, "votes"),
+                        .opening = ReadBase64(fields, "opening"),
+                        .sum_object = fields.Hash("sum_object")};
+  HILUM_RETURN_IF_ERROR(fields.Finish());
+  return masked;
+}
+
 // Ascending, so that each record has one spelling.
 absl::Status CheckAscending(const RoundRecord& record) {
   for (size_t i = 1; i < record.updates.size(); ++i) {
@@ -74,9 +103,7 @@ absl::StatusOr<RoundRecord> RecordFromJson(const Json& json) {
   record.config = fields.Hash("cfg");
   record.config_object = fields.Hash("cfg_object");
   record.plan = fields.Hash("plan");
-  const absl::StatusOr<Bytes> transcript = crypto::Base64Decode(fields.Text("transcript"));
-  if (!transcript.ok()) fields.Fail("transcript", "is not base64");
-  record.transcript = transcript.ok() ? *transcript : Bytes();
+  record.transcript = ReadBase64(fields, "transcript");
   record.transcript_hash = fields.Hash("transcript_hash");
   record.transcript_signature = ReadSignature(fields, "transcript_sig");
   record.sum_root = fields.Hash("sum_root");
@@ -88,7 +115,12 @@ absl::StatusOr<RoundRecord> RecordFromJson(const Json& json) {
     record.dropped.push_back(static_cast<uint16_t>(index));
   }
   const Json& updates = fields.Value("updates");
+  const bool is_masked = fields.Has("secagg");
+  const Json masked = is_masked ? fields.Value("secagg") : Json();
   HILUM_RETURN_IF_ERROR(fields.Finish());
+  if (is_masked) {
+    HILUM_ASSIGN_OR_RETURN(record.masked, ReadMasked(masked));
+  }
   HILUM_RETURN_IF_ERROR(ReadUpdates(updates, record));
   HILUM_RETURN_IF_ERROR(CheckAscending(record));
   return record;
@@ -100,24 +132,24 @@ absl::StatusOr<std::string> EncodeRoundRecord(const RoundRecord& record) {
   HILUM_RETURN_IF_ERROR(CheckAscending(record));
   Json dropped = Json::array();
   for (const uint16_t index : record.dropped) dropped.push_back(uint64_t{index});
-  HILUM_ASSIGN_OR_RETURN(
-      std::string text,
-      proto::Canonicalize({{"v", 1U},
-                           {"job", record.job},
-                           {"round", record.round},
-                           {"attempt", uint64_t{record.attempt}},
-                           {"cfg", ToHex(record.config)},
-                           {"cfg_object", ToHex(record.config_object)},
-                           {"plan", ToHex(record.plan)},
-                           {"transcript", crypto::Base64Encode(record.transcript)},
-                           {"transcript_hash", ToHex(record.transcript_hash)},
-                           {"transcript_sig", crypto::ToBase64(record.transcript_signature)},
-                           {"sum_root", ToHex(record.sum_root)},
-                           {"ring_root", ToHex(record.ring_root)},
-                           {"base_model", ToHex(record.base_model)},
-                           {"model", ToHex(record.model)},
-                           {"updates", UpdatesToJson(record.updates)},
-                           {"dropped", std::move(dropped)}}));
+  Json json{{"v", 1U},
+            {"job", record.job},
+            {"round", record.round},
+            {"attempt", uint64_t{record.attempt}},
+            {"cfg", ToHex(record.config)},
+            {"cfg_object", ToHex(record.config_object)},
+            {"plan", ToHex(record.plan)},
+            {"transcript", crypto::Base64Encode(record.transcript)},
+            {"transcript_hash", ToHex(record.transcript_hash)},
+            {"transcript_sig", crypto::ToBase64(record.transcript_signature)},
+            {"sum_root", ToHex(record.sum_root)},
+            {"ring_root", ToHex(record.ring_root)},
+            {"base_model", ToHex(record.base_model)},
+            {"model", ToHex(record.model)},
+            {"updates", UpdatesToJson(record.updates)},
+            {"dropped", std::move(dropped)}};
+  if (record.masked.has_value()) json["secagg"] = MaskedToJson(*record.masked);
+  HILUM_ASSIGN_OR_RETURN(std::string text, proto::Canonicalize(json));
   if (text.size() <= kRecordLimitBytes) return text;
   return absl::InvalidArgumentError(absl::StrCat("the round record has ", text.size(),
                                                  " bytes, the limit is ", kRecordLimitBytes));

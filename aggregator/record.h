@@ -4,6 +4,7 @@
 #define HILUM_AGGREGATOR_RECORD_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,15 @@
 namespace hilum::aggregator {
 
 inline constexpr uint64_t kRecordLimitBytes = 4 << 20;
+
+// What a masked round is judged by beside T (docs/secure_aggregation.md, section 9): bodies of the
+// server's messages, and the opened secrets with the tags.
+struct MaskedEvidence {
+  Bytes key_list, u1, u2, complaints, votes;  // as AttemptEvidence of masked_attempt.h has them
+  Bytes opening;                              // RoundOpening
+  Digest sum_object{};                        // S, as sum_object.h packs it: its address
+  friend bool operator==(const MaskedEvidence&, const MaskedEvidence&) = default;
+};
 
 struct RoundRecord {
   std::string job;
@@ -33,6 +43,7 @@ struct RoundRecord {
   Digest model{};
   std::vector<CountedUpdate> updates;  // ascending index; `object` is the vector's address
   std::vector<uint16_t> dropped;       // indices of the rest of the roster, ascending
+  std::optional<MaskedEvidence> masked;
   friend bool operator==(const RoundRecord&, const RoundRecord&) = default;
 };
 

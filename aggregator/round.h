@@ -4,8 +4,12 @@
 //   Closing Closing --RoundRecorded--> Committed;  Collecting --(too few)--> Failed
 //   --RoundRecorded--> Failed
 //
-// This is mode 0 (open): without masks there are no key, share or vote flights, so the round goes
-// from Collecting to its close (secure_aggregation.md, section 9).
+// That is mode 0 (open). A masked round has flights before and after its vectors
+// (secure_aggregation.md, section 5): R0 to R2 are Collecting, R3 is Confirming, R4 Unmasking.
+//
+//   Collecting --(all sites answered)--> Confirming --TranscriptConfirmed--> Unmasking
+//   --SumOpened--> Closing;  Collecting, Confirming --AttemptFailed--> Collecting (next attempt)
+//   or Failed;  Unmasking --AttemptFailed--> Failed
 #ifndef HILUM_AGGREGATOR_ROUND_H_
 #define HILUM_AGGREGATOR_ROUND_H_
 
@@ -73,6 +77,28 @@ struct Collecting {
   std::vector<RosterSite> roster;              // ascending by name
   std::map<uint16_t, CountedUpdate> accepted;  // by site index
   std::map<uint16_t, std::string> dropped;     // by site index: the reason
+  bool masked = false;
+  uint8_t attempt = 0;  // of a masked round; keys, masks and vectors are one attempt's
+};
+
+// Masked: the transcript of the counted set is being made, or sites vote on it.
+struct Confirming {
+  RoundFacts facts;
+  Digest cfg_hash{};
+  std::vector<RosterSite> roster;
+  std::vector<CountedUpdate> counted;  // U3, ascending by index, at least `minimum`
+  std::map<uint16_t, std::string> dropped;
+  uint8_t attempt = 0;
+};
+
+// Masked: a quorum stands behind the transcript; sites open shares. From here on nothing is tried
+// again: a failure aborts the round.
+struct Unmasking {
+  RoundFacts facts;
+  Digest cfg_hash{};
+  std::vector<RosterSite> roster;
+  std::vector<CountedUpdate> counted;
+  std::map<uint16_t, std::string> dropped;
 };
 
 // The counted set is fixed; sum, model and `round-close` are being made.
@@ -100,7 +126,8 @@ struct Failed {
   Digest close_leaf{};
 };
 
-using Round = std::variant<Recruiting, Opening, Collecting, Closing, Committed, Failed>;
+using Round = std::variant<Recruiting, Opening, Collecting, Confirming, Unmasking, Closing,
+                           Committed, Failed>;
 
 struct SiteConnected {
   SiteId site;
@@ -114,6 +141,7 @@ struct DeadlinePassed {};
 struct RoundOpened {
   Digest cfg_hash{};
   std::vector<RosterSite> roster;
+  bool masked = false;
 };
 struct UpdateAccepted {
   CountedUpdate update;
@@ -123,6 +151,15 @@ struct SiteDropped {
   SiteId site;
   std::string reason;
 };
+// Masked: the attempt cannot be finished. `barred` may not come back in a later attempt.
+struct AttemptFailed {
+  std::string reason;
+  std::map<uint16_t, std::string> barred;  // by site index: the reason
+};
+// Masked: a quorum has voted for the transcript.
+struct TranscriptConfirmed {};
+// Masked: enough shares came, and the masks are out of the sum.
+struct SumOpened {};
 // The lead cancelled the job.
 struct RoundCancelled {};
 // `round-close` is durable in the ledger. `model` equals the base model when the round failed.
@@ -131,8 +168,9 @@ struct RoundRecorded {
   Digest model{};
 };
 
-using Event = std::variant<SiteConnected, SiteAway, DeadlinePassed, RoundOpened, UpdateAccepted,
-                           SiteDropped, RoundCancelled, RoundRecorded>;
+using Event =
+    std::variant<SiteConnected, SiteAway, DeadlinePassed, RoundOpened, UpdateAccepted, SiteDropped,
+                 AttemptFailed, TranscriptConfirmed, SumOpened, RoundCancelled, RoundRecorded>;
 
 }  // namespace hilum::aggregator
 

@@ -36,6 +36,12 @@ wire::SiteSnapshot ToMessage(const SiteView& view) {
     out->set_open_proof(notice.open_proof);
     out->set_close_proof(notice.close_proof);
     out->set_update_accepted(notice.update_accepted);
+    if (notice.flight == 0) continue;
+    out->set_flight(notice.flight);
+    out->set_flight_answered(notice.flight_answered);
+    out->set_flight_bytes(notice.flight_bytes);
+    if (notice.flight_bytes == 0) continue;
+    out->set_flight_sha256(notice.flight_digest.data(), notice.flight_digest.size());
   }
   return message;
 }
@@ -194,7 +200,8 @@ grpc::Status FederationService::Report(grpc::ServerContext* context, const wire:
                                           .round = {request->round()},
                                           .phase = request->phase(),
                                           .percent = request->percent(),
-                                          .reason = request->reason()});
+                                          .reason = request->reason(),
+                                          .attempt = request->attempt()});
   };
   return proto::ToGrpcStatus(report());
 }

@@ -78,6 +78,10 @@ class FederationService final : public wire::Federation::Service {
                           grpc::ServerWriter<wire::ModelChunk>*) override;
   grpc::Status SubmitUpdate(grpc::ServerContext*, grpc::ServerReader<wire::UpdateMessage>*,
                             wire::UpdateReceipt*) override;
+  grpc::Status SendFlight(grpc::ServerContext*, const wire::FlightMessage*,
+                          wire::FlightReceipt*) override;
+  grpc::Status FetchFlight(grpc::ServerContext*, const wire::FlightRequest*,
+                           grpc::ServerWriter<wire::FlightPart>*) override;
   grpc::Status ProveConsistency(grpc::ServerContext*, const wire::ConsistencyRequest*,
                                 wire::ConsistencyReply*) override;
   grpc::Status FetchProof(grpc::ServerContext*, const wire::ProofRequest*,
@@ -96,6 +100,8 @@ class FederationService final : public wire::Federation::Service {
   StreamWatch streams_;
   // The agent reports twice a second and repeats an answer after 2 s.
   RateLimit reports_{{.per_second = 5, .burst = 20}, &SystemClock()};
+  // A masked round has six messages of a site, each sent again until it is acknowledged.
+  RateLimit flights_{{.per_second = 5, .burst = 20}, &SystemClock()};
   RateLimit answers_{{.per_second = 1, .burst = 10}, &SystemClock()};
 };
 

@@ -214,7 +214,9 @@ absl::Status ServerCore::LoadRound(LiveJob& job, RoundRow row) {
       .cfg_hash = privacy::HashConfig(active.config),
       .roster = row.roster,
       .accepted = {},
-      .dropped = {}};
+      .dropped = {},
+      .masked = active.config.mode != privacy::RoundMode::kOpen,
+      .attempt = row.attempt};
   HILUM_ASSIGN_OR_RETURN(const std::vector<StoredUpdate> updates,
                          federation->state->Updates(row.job, row.round));
   row.received_bytes = 0;
@@ -225,18 +227,16 @@ absl::Status ServerCore::LoadRound(LiveJob& job, RoundRow row) {
     }
     stored.accepted.emplace(update.update.site_index, update.update);
     active.to_restore.push_back(update.update);
-    job.statistics[row.roster[update.update.site_index].site] = update.statistics;
+    if (!stored.masked) {
+      job.statistics[row.roster[update.update.site_index].site] = update.statistics;
+    }
     row.received_bytes += update.size_bytes;
   }
   HILUM_ASSIGN_OR_RETURN(const std::vector<DropRow> drops,
                          federation->state->Drops(row.job, row.round));
   for (const DropRow& drop : drops) stored.dropped.emplace(drop.site_index, drop.reason);
-  active.sum = std::make_shared<Accumulator>(&federation->store,
-                                             VectorShape{.n_coords = active.config.n_coords(),
-                                                         .chunk_coords = active.config.chunk_coords,
-                                                         .ring_bits = active.config.ring_bits,
-                                                         .max_weight = active.config.max_weight},
-                                             options.compute);
+  active.sum =
+      std::make_shared<Accumulator>(&federation->store, ShapeOf(active.config), options.compute);
   active.deadline_ms = NowMs() + int64_t{job.plan.cohort.deadline_s} * 1000;
   active.row = std::move(row);
   if (active.row.status == "aborted") {
@@ -249,6 +249,7 @@ absl::Status ServerCore::LoadRound(LiveJob& job, RoundRow row) {
                           .close_leaf = {}};
   } else {
     active.round = Resume(std::move(stored));
+    HILUM_RETURN_IF_ERROR(ResumeMasked(active));
   }
   Log(LogLevel::kInfo, "round goes on",
       {{"job", job.row.job.name}, {"round", active.row.round.number}, {"updates", updates.size()}});

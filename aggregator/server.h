@@ -75,6 +75,19 @@ struct Receipt {
   bool repeated = false;
 };
 
+// Which flight of a masked round a message belongs to (privacy/secagg/flight.h).
+struct FlightClaim {
+  JobId job;
+  RoundId round;
+  uint32_t attempt = 0;
+  uint32_t flight = 0;
+};
+struct DownMessages;
+struct FlightDown {
+  std::shared_ptr<const DownMessages> owner;
+  ByteView message;  // in `owner`
+};
+
 // One update on its way in. One thread uses it.
 class UpdateSession {
  public:
@@ -123,9 +136,15 @@ class Server {
     std::string phase;  // waiting, training, sending, refused
     uint32_t percent = 0;
     std::string reason;
+    uint32_t attempt = 0;
   };
   // InvalidArgument: another phase. Reports on other rounds than the open one change nothing.
   absl::Status Report(const SiteId& site, const Progress& progress);
+  // A message of a masked round; durable when it returns. True: it is new. FailedPrecondition: not
+  // the flight that is on, or the site was dropped. Others as MaskedAttempt::Take.
+  absl::StatusOr<bool> TakeFlight(const SiteId& site, const FlightClaim& claim, ByteView message);
+  // What the flight begins with, for this site. NotFound: nothing. FailedPrecondition: as above.
+  absl::StatusOr<FlightDown> FlightFor(const SiteId& site, const FlightClaim& claim);
   // Whether the round takes updates now.
   bool IsCollecting(const JobId& job, RoundId round);
   // As CheckClaim; also ResourceExhausted: the site has two updates on their way already.

@@ -12,8 +12,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
-#include "aggregator/accumulate.h"
 #include "aggregator/anchors.h"
+#include "aggregator/live_job.h"
 #include "aggregator/publish.h"
 #include "aggregator/server.h"
 #include "aggregator/witnesses.h"
@@ -22,42 +22,10 @@
 
 namespace hilum::aggregator {
 
-// A round from Recruiting to its close, with what the pure value does not hold.
-struct ActiveRound {
-  Round round;
-  RoundRow row;                 // filled from Opening on
-  privacy::RoundConfig config;  // from Collecting on
-  std::shared_ptr<Accumulator> sum;
-  std::vector<CountedUpdate> to_restore;  // counted before a restart, not in `sum` yet
-  int64_t deadline_ms = 0;                // to return while Recruiting, of the round afterwards
-};
-
-struct SiteProgress {
-  uint64_t round = 0;
-  std::string phase;
-  uint32_t percent = 0;
-  std::string reason;
-};
-
-struct LiveJob {
-  JobRow row;
-  proto::RoundPlan plan;
-  std::map<SiteId, AnswerRow> answers;
-  std::vector<RoundRow> history;  // closed rounds, without cfg and entries
-  std::map<SiteId, SiteProgress> progress;
-  std::map<SiteId, UpdateStatistics> statistics;
-  std::optional<ActiveRound> active;
-  int64_t recruit_deadline_ms = 0;
-  int64_t retry_at_ms = 0;  // after a fault of the disk
-};
-
-struct Presence {
-  int n_streams = 0;
-  int n_uploads = 0;
-  int64_t away_since_ms = 0;
-  uint64_t version = 1;  // raised when something that concerns the site changes
-  absl::CondVar changed;
-};
+VectorShape ShapeOf(const privacy::RoundConfig& config);  // server_rounds.cc
+// server_masked.cc
+const std::map<uint16_t, std::string>& DroppedOf(const Round& round);
+bool IsOpenForSites(const Round& round);  // Collecting, Confirming, Unmasking
 
 class ServerCore {
  public:
@@ -97,19 +65,66 @@ class ServerCore {
   absl::Status BeginRound(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status OpenRound(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status CloseRound(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  absl::StatusOr<RoundRow> MakeClose(const RoundRow& row, const Round& round,
-                                     std::shared_ptr<Accumulator> sum) ABSL_LOCKS_EXCLUDED(mutex);
+  // What a close is made from, beside the round.
+  struct CloseWork {
+    std::shared_ptr<Accumulator> sum;
+    std::shared_ptr<MaskedRun> masked;  // null: open mode
+    std::shared_ptr<privacy::secagg::OpenedRound> opened;
+  };
+  absl::StatusOr<RoundRow> MakeClose(const RoundRow& row, const Round& round, const CloseWork& work)
+      ABSL_LOCKS_EXCLUDED(mutex);
+  // S of exactly these updates: from the running sum, or added again from the store.
+  absl::StatusOr<privacy::MaskedTotal> TotalOf(const privacy::RoundConfig& config,
+                                               const std::vector<CountedUpdate>& counted,
+                                               Accumulator& sum) const ABSL_LOCKS_EXCLUDED(mutex);
   absl::Status RecordClose(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status Release(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status SetState(LiveJob& job, JobState state, const std::string& message)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void HandleFault(LiveJob& job, const absl::Status& fault) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
+  // server_masked.cc: the flights of masked rounds.
+  absl::Status StepMasked(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // A fresh attempt in memory; nothing in open mode.
+  absl::Status BeginAttempt(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // After a restart: the attempt as it was.
+  absl::Status ResumeMasked(ActiveRound& active) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status DropSilent(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status EndFlight(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status EndVectors(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status OpenSum(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<privacy::secagg::OpenedRound> OpenAttempt(
+      MaskedAttempt& attempt, const std::vector<CountedUpdate>& counted) const;
+  // The next attempt, or the end of the round. `withheld`: who did not reveal.
+  absl::Status FailAttempt(LiveJob& job, const absl::Status& why, const Indices& withheld)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // `view`: of MaskedRun::Look, taken under the attempt's lock where others can reach the attempt.
+  void ShowFlight(ActiveRound& active, FlightView view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status Replay(const std::vector<FlightRow>& rows, const std::vector<CountedUpdate>& updates,
+                      const privacy::RoundConfig& config, MaskedRun& run) const;
+  // The attempt as its stored messages make it; `restored` says whether they could.
+  absl::StatusOr<std::shared_ptr<MaskedRun>> RestoreAttempt(
+      const RoundRow& row, const privacy::RoundConfig& config,
+      const std::vector<CountedUpdate>& updates) const;
+  absl::StatusOr<RoundRow> MakeMaskedClose(const Publisher& publisher, const RoundRow& row,
+                                           const Closing& closing, const CloseWork& work)
+      ABSL_LOCKS_EXCLUDED(mutex);
+  struct FlightPlace {
+    ActiveRound* active = nullptr;  // under the core's lock
+    std::shared_ptr<MaskedRun> run;
+    uint16_t site_index = 0;
+  };
+  // FailedPrecondition: not the flight that is on, or the site was dropped.
+  absl::StatusOr<FlightPlace> FindFlight(const SiteId& site, const FlightClaim& claim)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Null: this attempt is not on.
+  std::shared_ptr<MaskedRun> FindRun(const UpdateTicket& ticket) ABSL_LOCKS_EXCLUDED(mutex);
+
   // server_events.cc: events of sites, made durable before they count.
   absl::Status Apply(LiveJob& job, const Event& event) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status Drop(LiveJob& job, const SiteId& site, const std::string& reason)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  absl::Status Admit(const JobId& job, RoundId round, const StoredUpdate& update)
+  absl::Status Admit(const UpdateTicket& ticket, const StoredUpdate& update)
       ABSL_LOCKS_EXCLUDED(mutex);
   // An update whose header fits the open round; counts as one of the site's uploads from now on.
   struct Intake {
@@ -138,8 +153,8 @@ class ServerCore {
 
   // server_views.cc
   SiteView ViewFor(const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  absl::StatusOr<NoticeView> NoticeOf(const LiveJob& job, const Collecting& collecting,
-                                      const SiteId& site) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::StatusOr<NoticeView> NoticeOf(const LiveJob& job, const SiteId& site)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   bool WaitsForWitnesses(const LiveJob& job) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   JobView ViewOf(const LiveJob& job, bool with_history) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   SiteStatusView StatusOf(const LiveJob& job, const SiteId& site)

@@ -63,24 +63,53 @@ absl::Status ServerCore::Drop(LiveJob& job, const SiteId& site, const std::strin
   return absl::OkStatus();
 }
 
-absl::Status ServerCore::Admit(const JobId& id, RoundId round, const StoredUpdate& stored) {
+std::shared_ptr<MaskedRun> ServerCore::FindRun(const UpdateTicket& ticket) {
+  const absl::MutexLock lock(&mutex);
+  LiveJob* job = FindJob(ticket.round().job);
+  if (job == nullptr || !job->active.has_value()) return nullptr;
+  const RoundRow& row = job->active->row;
+  const bool same = row.round == ticket.round().round && row.attempt == ticket.attempt();
+  return same ? job->active->masked : nullptr;
+}
+
+absl::Status ServerCore::Admit(const UpdateTicket& ticket, const StoredUpdate& stored) {
+  const JobId& id = ticket.round().job;
+  const RoundId round = ticket.round().round;
+  const std::shared_ptr<MaskedRun> run = ticket.masked() ? FindRun(ticket) : nullptr;
+  if (ticket.masked() && run == nullptr) return NoOpenRound(id, round);
+  const absl::MutexLockMaybe attempt_lock(run == nullptr ? nullptr : &run->mutex);
   const absl::MutexLock lock(&mutex);
   LiveJob* job = FindJob(id);
   if (job == nullptr || !job->active.has_value()) return NoOpenRound(id, round);
   const auto* collecting = std::get_if<Collecting>(&job->active->round);
-  if (collecting == nullptr || collecting->facts.round != round) return NoOpenRound(id, round);
+  if (collecting == nullptr || collecting->facts.round != round ||
+      collecting->attempt != ticket.attempt()) {
+    return NoOpenRound(id, round);
+  }
   const SiteId site = collecting->roster[stored.update.site_index].site;
   if (collecting->accepted.contains(stored.update.site_index)) {
     return absl::AlreadyExistsError(absl::StrCat("the update of site ", site.name, " for round ",
                                                  round.number, " was accepted before"));
   }
+  if (run != nullptr &&
+      !privacy::secagg::Holds(job->active->flight.members, stored.update.site_index)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("site ", site.name, " is not of U2 of round ", round.number));
+  }
   // The pure step first, on a copy: what the round refuses is never stored.
   HILUM_ASSIGN_OR_RETURN(Round next,
                          Advance(job->active->round, UpdateAccepted{.update = stored.update}));
   HILUM_RETURN_IF_ERROR(federation->state->PutUpdate(id, round, stored));
+  if (run != nullptr) {
+    // Signature, root and U2 were checked before: a refusal here means that the attempt is broken.
+    const absl::StatusOr<bool> taken = run->attempt->TakeVector(stored.update);
+    if (!taken.ok()) return job->active->flight.over = taken.status();
+    job->active->flight.answered.insert(stored.update.site_index);
+  } else {
+    job->statistics[site] = stored.statistics;
+  }
   job->active->round = std::move(next);
   job->active->row.received_bytes += stored.size_bytes;
-  job->statistics[site] = stored.statistics;
   ++counters.updates_accepted;
   TouchSite(site);
   TouchLead();
@@ -146,7 +175,9 @@ absl::Status Server::Report(const SiteId& site, const Progress& progress) {
                          .percent = std::min(progress.percent, 100U),
                          .reason = reason};
   core.TouchLead();
-  if (progress.phase != "refused") return absl::OkStatus();
+  if (progress.phase != "refused" || job->active->row.attempt != progress.attempt) {
+    return absl::OkStatus();
+  }
   return core.Drop(*job, site, absl::StrCat("the site refused: ", reason));
 }
 
@@ -216,7 +247,7 @@ absl::StatusOr<Receipt> UpdateSession::Finish(const UpdateSeal& seal) {
     const absl::Status counted =
         impl_->sum->Count(update, *impl_->upload, [&](const Digest& object) {
           stored.update.object = object;
-          return impl_->core->Admit(impl_->ticket.round().job, impl_->ticket.round().round, stored);
+          return impl_->core->Admit(impl_->ticket, stored);
         });
     // Another connection of the same site was faster: the same update is as good as a repeat.
     if (absl::IsAlreadyExists(counted)) {
@@ -265,7 +296,8 @@ absl::StatusOr<ServerCore::Intake> ServerCore::CheckUpdate(const SiteId& site,
                  {.round = *collecting,
                   .config = job->active->config,
                   .attempt = job->active->row.attempt,
-                  .profile_digest = job->plan.model.profile_digest});
+                  .profile_digest = job->plan.model.profile_digest,
+                  .u2_hash = job->active->flight.u2_hash});
   if (!ticket.ok()) {
     ++counters.updates_refused;
     return ticket.status();

@@ -18,9 +18,14 @@ absl::Status NoJob(const JobId& job) {
   return absl::NotFoundError(absl::StrCat("there is no job ", job.name));
 }
 
-// The ring must hold a round of all members: found out now, not after they have trained.
+// The ring must hold a round of all members, and a masked round must have enough of them: found out
+// now, not after they have trained.
 absl::Status CheckHeadroomForAll(const proto::RoundPlan& plan, size_t n_members) {
-  const std::vector<RosterSite> roster(n_members);
+  std::vector<RosterSite> roster(n_members);
+  for (size_t i = 0; i < n_members; ++i) {  // a masked round has no key twice
+    roster[i].entry_key.bytes[0] = static_cast<uint8_t>(i);
+    roster[i].entry_key.bytes[1] = static_cast<uint8_t>(i >> 8);
+  }
   return MakeRoundConfig({.plan = plan,
                           .plan_bytes = "",
                           .round = {1},

@@ -20,14 +20,14 @@ bool IsUnlogged(const Round& round) {
   return std::holds_alternative<Recruiting>(round) || std::holds_alternative<Opening>(round);
 }
 
+}  // namespace
+
 VectorShape ShapeOf(const privacy::RoundConfig& config) {
   return {.n_coords = config.n_coords(),
           .chunk_coords = config.chunk_coords,
           .ring_bits = config.ring_bits,
           .max_weight = config.max_weight};
 }
-
-}  // namespace
 
 absl::Status ServerCore::Step() {
   HILUM_RETURN_IF_ERROR(StepMembership());
@@ -102,6 +102,7 @@ absl::Status ServerCore::StepJob(LiveJob& job) {
   if (!job.active.has_value()) return absl::OkStatus();
   if (std::holds_alternative<Opening>(job.active->round)) return OpenRound(job);
   HILUM_RETURN_IF_ERROR(StepRestore(job));
+  HILUM_RETURN_IF_ERROR(StepMasked(job));
   const Round& round = job.active->round;
   if (std::holds_alternative<Closing>(round) || std::holds_alternative<Failed>(round)) {
     return CloseRound(job);
@@ -162,8 +163,8 @@ absl::Status ServerCore::BeginRound(LiveJob& job) {
 absl::Status ServerCore::StepTimers(LiveJob& job) {
   ActiveRound& active = *job.active;
   if (job.row.state == JobState::kCancelled) {
-    const bool running = std::holds_alternative<Collecting>(active.round) ||
-                         std::holds_alternative<Closing>(active.round);
+    const bool running =
+        IsOpenForSites(active.round) || std::holds_alternative<Closing>(active.round);
     if (running && active.row.close_entry.empty()) return Apply(job, RoundCancelled{});
     if (IsUnlogged(active.round)) job.active.reset();
     return absl::OkStatus();
@@ -222,10 +223,12 @@ absl::Status ServerCore::OpenRound(LiveJob& job) {
   job.row.message.clear();
   Log(LogLevel::kInfo, "round open",
       {{"job", job.row.job.name}, {"round", opening.facts.round.number}, {"sites", roster.size()}});
+  const bool masked = active.config.mode != privacy::RoundMode::kOpen;
   HILUM_RETURN_IF_ERROR(Apply(job, RoundOpened{.cfg_hash = privacy::HashConfig(active.config),
-                                               .roster = std::move(roster)}));
+                                               .roster = std::move(roster),
+                                               .masked = masked}));
   TouchAll();
-  return absl::OkStatus();
+  return BeginAttempt(job);
 }
 
 // After a restart: the stored vectors go into the sum again, beside uploads that run already.
@@ -247,28 +250,32 @@ absl::Status ServerCore::StepRestore(LiveJob& job) {
 
 // The costly part, without the lock: nobody else touches a round that is being closed.
 absl::StatusOr<RoundRow> ServerCore::MakeClose(const RoundRow& row, const Round& round,
-                                               std::shared_ptr<Accumulator> sum) {
+                                               const CloseWork& work) {
   HILUM_ASSIGN_OR_RETURN(const Publisher publisher, MakeSealingPublisher());
-  sum->Close();  // uploads in flight end now
+  work.sum->Close();  // uploads in flight end now
   if (const auto* failed = std::get_if<Failed>(&round)) {
     return PrepareAbort(publisher, row, failed->reason, NowS());
   }
   const Closing& closing = std::get<Closing>(round);
-  absl::StatusOr<privacy::MaskedTotal> total = std::move(*sum).Total();
-  if (!total.ok() || total->n_members() != closing.counted.size() || total->sums().empty()) {
-    // An earlier attempt used the sum up, a broken upload could not be taken out of it, or the
-    // GPU that held it failed: the stored vectors are added again, on the CPU.
-    HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config,
-                           privacy::DecodeRoundConfig(row.config));
-    Accumulator again(&federation->store, ShapeOf(config));
-    for (const CountedUpdate& update : closing.counted) {
-      HILUM_RETURN_IF_ERROR(again.AddStored(update.object, update.root));
-    }
-    again.Close();
-    total = std::move(again).Total();
-    HILUM_RETURN_IF_ERROR(total.status());
+  if (work.masked != nullptr) return MakeMaskedClose(publisher, row, closing, work);
+  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config, privacy::DecodeRoundConfig(row.config));
+  HILUM_ASSIGN_OR_RETURN(privacy::MaskedTotal total, TotalOf(config, closing.counted, *work.sum));
+  return PrepareClose(publisher, row, closing, std::move(total), NowS());
+}
+
+absl::StatusOr<privacy::MaskedTotal> ServerCore::TotalOf(const privacy::RoundConfig& config,
+                                                         const std::vector<CountedUpdate>& counted,
+                                                         Accumulator& sum) const {
+  absl::StatusOr<privacy::MaskedTotal> total = std::move(sum).Total();
+  if (total.ok() && total->n_members() == counted.size() && !total->sums().empty()) return total;
+  // An earlier attempt used the sum up, a broken upload could not be taken out of it, or the
+  // GPU that held it failed: the stored vectors are added again, on the CPU.
+  Accumulator again(&federation->store, ShapeOf(config));
+  for (const CountedUpdate& update : counted) {
+    HILUM_RETURN_IF_ERROR(again.AddStored(update.object, update.root));
   }
-  return PrepareClose(publisher, row, closing, *std::move(total), NowS());
+  again.Close();
+  return std::move(again).Total();
 }
 
 absl::Status ServerCore::CloseRound(LiveJob& job) {
@@ -277,8 +284,9 @@ absl::Status ServerCore::CloseRound(LiveJob& job) {
     const Round round = active.round;
     const RoundRow row = active.row;
     const int64_t started_ms = NowMs();
+    const CloseWork work{.sum = active.sum, .masked = active.masked, .opened = active.opened};
     mutex.Unlock();
-    absl::StatusOr<RoundRow> closed = MakeClose(row, round, active.sum);
+    absl::StatusOr<RoundRow> closed = MakeClose(row, round, work);
     mutex.Lock();
     HILUM_RETURN_IF_ERROR(closed.status());
     counters.sum_seconds += static_cast<double>(NowMs() - started_ms) / 1000;
@@ -312,6 +320,9 @@ absl::Status ServerCore::RecordClose(LiveJob& job) {
                      "); `hilum job resume ", row.job.name, "` goes on");
   }
   HILUM_RETURN_IF_ERROR(federation->state->PutRoundAndJob(row, next));
+  if (job.active->config.mode != privacy::RoundMode::kOpen) {
+    HILUM_RETURN_IF_ERROR(federation->state->EraseFlights(row.job, row.round));
+  }
   HILUM_RETURN_IF_ERROR(
       Apply(job, RoundRecorded{.close_leaf = row.close_leaf, .model = row.model}));
   job.row = std::move(next);

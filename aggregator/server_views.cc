@@ -39,14 +39,6 @@ RoundView ClosedView(const RoundRow& row) {
   return view;
 }
 
-const std::map<uint16_t, std::string>& DroppedOf(const Round& round) {
-  static const auto* const none = new std::map<uint16_t, std::string>();
-  if (const auto* collecting = std::get_if<Collecting>(&round)) return collecting->dropped;
-  if (const auto* closing = std::get_if<Closing>(&round)) return closing->dropped;
-  if (const auto* failed = std::get_if<Failed>(&round)) return failed->dropped;
-  return *none;
-}
-
 RoundView OpenView(const ActiveRound& active, int64_t now_s) {
   RoundView view{.round = active.row.round.number,
                  .status = "open",
@@ -64,6 +56,7 @@ RoundView OpenView(const ActiveRound& active, int64_t now_s) {
 // Where a site stands in the open round, when that says more than its own report.
 struct Standing {
   bool in_roster = false;
+  uint16_t site_index = 0;
   bool accepted = false;
   std::string dropped;  // the reason
 };
@@ -76,6 +69,7 @@ Standing StandingOf(const LiveJob& job, const SiteId& site) {
     if (roster[index].site != site) continue;
     standing.in_roster = true;
     const auto site_index = static_cast<uint16_t>(index);
+    standing.site_index = site_index;
     const auto& dropped = DroppedOf(job.active->round);
     if (const auto gone = dropped.find(site_index); gone != dropped.end()) {
       standing.dropped = gone->second;
@@ -91,19 +85,34 @@ Standing StandingOf(const LiveJob& job, const SiteId& site) {
 
 }  // namespace
 
-absl::StatusOr<NoticeView> ServerCore::NoticeOf(const LiveJob& job, const Collecting& collecting,
-                                                const SiteId& site) {
+namespace {
+
+void FillFlight(const ActiveRound& active, uint16_t site_index, NoticeView& notice) {
+  if (active.masked == nullptr) return;
+  const FlightView& view = active.flight;
+  notice.flight = NumberOf(view.flight);
+  notice.flight_answered = view.answered.contains(site_index);
+  if (const Bytes* message = view.down->For(site_index)) {
+    notice.flight_digest = view.down->DigestFor(site_index);
+    notice.flight_bytes = message->size();
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<NoticeView> ServerCore::NoticeOf(const LiveJob& job, const SiteId& site) {
   const RoundRow& row = job.active->row;
   const Standing standing = StandingOf(job, site);
   if (!standing.in_roster || !standing.dropped.empty()) return absl::NotFoundError("not for it");
   NoticeView notice{.job = job.row.job.name,
-                    .round = collecting.facts.round.number,
+                    .round = row.round.number,
                     .attempt = row.attempt,
                     .config = row.config,
                     .plan = job.row.plan,
                     .open_proof = "",
                     .close_proof = "",
                     .update_accepted = standing.accepted};
+  FillFlight(*job.active, standing.site_index, notice);
   if (witnesses != nullptr && !witnesses->IsFresh()) {
     return absl::UnavailableError("the cosignatures are stale");
   }
@@ -141,10 +150,9 @@ SiteView ServerCore::ViewFor(const SiteId& site) {
       offer.plan = job.row.plan;
     }
     view.jobs.push_back(std::move(offer));
-    const auto* collecting =
-        job.active.has_value() ? std::get_if<Collecting>(&job.active->round) : nullptr;
-    if (collecting == nullptr || job.row.state != JobState::kRunning) continue;
-    if (absl::StatusOr<NoticeView> notice = NoticeOf(job, *collecting, site); notice.ok()) {
+    const bool open = job.active.has_value() && IsOpenForSites(job.active->round);
+    if (!open || job.row.state != JobState::kRunning) continue;
+    if (absl::StatusOr<NoticeView> notice = NoticeOf(job, site); notice.ok()) {
       view.rounds.push_back(*std::move(notice));
     } else if (!absl::IsNotFound(notice.status()) && !absl::IsUnavailable(notice.status())) {
       Log(LogLevel::kError, "no proof for a notice", {{"reason", notice.status()}});

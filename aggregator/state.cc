@@ -42,6 +42,13 @@ CREATE TABLE drops (job TEXT NOT NULL, round INTEGER NOT NULL, site_index INTEGE
 CREATE TABLE models (sha256 BLOB PRIMARY KEY) STRICT;
 )";
 
+// Of masked rounds. A folder of an earlier version has none.
+constexpr char kFlightSchema[] = R"(
+CREATE TABLE IF NOT EXISTS flights (job TEXT NOT NULL, round INTEGER NOT NULL,
+  attempt INTEGER NOT NULL, flight INTEGER NOT NULL, sender INTEGER NOT NULL,
+  message BLOB NOT NULL, PRIMARY KEY (job, round, attempt, flight, sender)) STRICT;
+)";
+
 absl::StatusOr<int64_t> FoundVersion(SqlDatabase& database) {
   SqlStatement version(database.get(), "PRAGMA user_version");
   if (!version.Step()) return version.status();
@@ -86,6 +93,7 @@ absl::StatusOr<std::unique_ptr<State>> State::Open(const fs::path& path) {
                      std::string(kVersion), " with state version ", kStateVersion,
                      ": run the program version that wrote it, or start with a new folder"));
   }
+  HILUM_RETURN_IF_ERROR(database.Execute(kFlightSchema));
   return std::unique_ptr<State>(new State(std::make_unique<Impl>(std::move(database))));
 }
 

@@ -104,6 +104,15 @@ struct DropRow {
   std::string reason;
 };
 
+// What a masked round has received in a flight, or that the flight is over.
+struct FlightRow {
+  static constexpr uint16_t kEnd = 0xffff;  // as `sender`: the flight is over
+  uint8_t attempt = 0;
+  uint8_t flight = 0;
+  uint16_t sender = 0;  // index in the roster
+  Bytes message;        // as it came; of the end of R2 the address of S in the store
+};
+
 // Thread-safe. Each function fails with ResourceExhausted (disk full), Unavailable (I/O) or
 // DataLoss (damaged file).
 class State {
@@ -146,6 +155,16 @@ class State {
   absl::StatusOr<std::vector<StoredUpdate>> Updates(const JobId& job, RoundId round);
   absl::Status PutDrop(const JobId& job, RoundId round, const DropRow& drop);
   absl::StatusOr<std::vector<DropRow>> Drops(const JobId& job, RoundId round);
+
+  // Messages of masked rounds. A site's is there before it is acknowledged, and the end of a flight
+  // before what follows from it is shown.
+  absl::Status PutFlight(const JobId& job, RoundId round, const FlightRow& row);
+  // Ascending by flight, then sender; the end of a flight is the last of it.
+  absl::StatusOr<std::vector<FlightRow>> Flights(const JobId& job, RoundId round, uint8_t attempt);
+  // The next attempt of a round: `round` as it is now, with these drops and no update.
+  absl::Status BeginAttempt(const RoundRow& round, const std::vector<DropRow>& drops);
+  // What was sent in a round that is closed: shares are erased.
+  absl::Status EraseFlights(const JobId& job, RoundId round);
 
   // Files that members may fetch: models and what is released with them, never updates.
   absl::Status PutModel(const Digest& sha256);

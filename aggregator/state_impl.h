@@ -17,6 +17,8 @@ struct State::Impl {
   absl::Status PutMember(const MemberRow& member) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status PutJob(const JobRow& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status PutRound(const RoundRow& round) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status PutDrop(const JobId& job, RoundId round, const DropRow& drop)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   absl::Mutex mutex;
   SqlDatabase database ABSL_GUARDED_BY(mutex);

@@ -254,7 +254,11 @@ absl::StatusOr<std::vector<StoredUpdate>> State::Updates(const JobId& job, Round
 
 absl::Status State::PutDrop(const JobId& job, RoundId round, const DropRow& drop) {
   const absl::MutexLock lock(&impl_->mutex);
-  SqlStatement insert(impl_->database.get(), "INSERT OR IGNORE INTO drops VALUES (?,?,?,?)");
+  return impl_->PutDrop(job, round, drop);
+}
+
+absl::Status State::Impl::PutDrop(const JobId& job, RoundId round, const DropRow& drop) {
+  SqlStatement insert(database.get(), "INSERT OR IGNORE INTO drops VALUES (?,?,?,?)");
   return insert.Bind(absl::string_view(job.name))
       .Bind(static_cast<int64_t>(round.number))
       .Bind(int64_t{drop.site_index})

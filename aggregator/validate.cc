@@ -34,9 +34,15 @@ absl::Status CheckPlace(const UpdateClaim& claim, const SiteId& sender,
         start, "the update names site index ", claim.site_index, ", the sender's is ", own_index));
   }
   const auto dropped = round.dropped.find(static_cast<uint16_t>(own_index));
-  if (dropped == round.dropped.end()) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat(start, "the site was dropped from this round: ", dropped->second));
+  if (dropped != round.dropped.end()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(start, "the site was dropped from this round: ", dropped->second));
+  }
+  if (round.masked && context.u2_hash == Digest{}) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(start, "the vectors of a masked round come after its shares"));
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckContent(const UpdateClaim& claim, const SiteId& sender,
@@ -73,13 +79,16 @@ absl::StatusOr<UpdateTicket> CheckClaim(const UpdateClaim& claim, const SiteId& 
   ticket.n_coords_ = claim.n_words;
   ticket.rid_ = privacy::RidOf(context.config, context.attempt);
   ticket.cfg_hash_ = claim.cfg_hash;
+  ticket.u2_hash_ = context.u2_hash;
+  ticket.attempt_ = context.attempt;
+  ticket.masked_ = context.round.masked;
   ticket.repeated_ = context.round.accepted.contains(ticket.site_index_);
   return ticket;
 }
 
 absl::Status AcceptedUpdate::CheckSignature(const UpdateSeal& seal, const UpdateTicket& ticket) {
-  const Bytes message =
-      privacy::UpdateMessage({.u2_hash = {}, .root = seal.root, .n_coords = ticket.n_coords_});
+  const Bytes message = privacy::UpdateMessage(
+      {.u2_hash = ticket.u2_hash_, .root = seal.root, .n_coords = ticket.n_coords_});
   return crypto::VerifyLabelled(ticket.member_.entry_key,
                                 {.label = crypto::kLabelR2Root,
                                  .rid = ticket.rid_,

@@ -31,6 +31,7 @@ struct UpdateContext {
   const privacy::RoundConfig& config;
   uint8_t attempt = 0;
   Digest profile_digest{};
+  Digest u2_hash{};  // of a masked round that collects its vectors; else zero
 };
 
 // A claim that fits an open round. Only CheckClaim makes one.
@@ -42,6 +43,9 @@ class UpdateTicket {
   uint64_t n_coords() const { return n_coords_; }
   // The site's update was accepted before: this one is only compared with it.
   bool repeated() const { return repeated_; }
+  // Under masks nobody can read the statistics at the vector's end.
+  bool masked() const { return masked_; }
+  uint8_t attempt() const { return attempt_; }
 
  private:
   friend absl::StatusOr<UpdateTicket> CheckClaim(const UpdateClaim&, const SiteId&,
@@ -54,17 +58,22 @@ class UpdateTicket {
   uint64_t n_coords_ = 0;
   crypto::Rid rid_{};
   Digest cfg_hash_{};
+  Digest u2_hash_{};
+  uint8_t attempt_ = 0;
   bool repeated_ = false;
+  bool masked_ = false;
 };
 
 // Judges a header before any chunk is read; `sender` is who TLS says it is.
-// FailedPrecondition: another job, round or attempt, or the site was dropped. PermissionDenied: the
+// FailedPrecondition: another job, round or attempt, the site was dropped, or a masked round whose
+// vectors do not come yet. PermissionDenied: the
 // site is not in the roster, or the index is another site's. InvalidArgument: length, H(cfg) or
 // profile are not the round's. The sentence names site, value and what it should be.
 absl::StatusOr<UpdateTicket> CheckClaim(const UpdateClaim& claim, const SiteId& sender,
                                         const UpdateContext& context);
 
-// The statistics at the end of a vector. Only without masks does the server see a single site's.
+// The statistics at the end of a vector. Only without masks does the server see a single site's;
+// under masks they are zero here.
 struct UpdateStatistics {
   uint32_t weight = 0;  // training films
   double loss = 0.0;    // at most 64

@@ -30,6 +30,10 @@ struct NoticeView {
   std::string open_proof;
   std::string close_proof;  // empty before the second round
   bool update_accepted = false;
+  uint32_t flight = 0;  // of a masked round; 0: open
+  Digest flight_digest{};
+  uint64_t flight_bytes = 0;  // of the message that the flight begins with
+  bool flight_answered = false;
 };
 struct SiteView {
   std::vector<OfferView> jobs;

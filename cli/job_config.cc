@@ -111,7 +111,7 @@ void ReadCohort(TomlReader& reader, proto::CohortPlan& cohort) {
 
 void ReadAggregation(TomlReader& reader, proto::AggregationPlan& aggregation) {
   reader.Section("aggregation");
-  reader.OneOf("mode", aggregation.mode, {"open"});
+  reader.OneOf("mode", aggregation.mode, {"open", "masked"});
   reader.Real("clip_l2", aggregation.clip_l2, {.min = 0, .max = 1e6, .above_min = true});
   reader.Real("range", aggregation.range, {.min = 0, .max = aggregation.clip_l2});
   reader.Integer("ring_bits", aggregation.ring_bits, 16, 32);
@@ -121,6 +121,12 @@ void ReadAggregation(TomlReader& reader, proto::AggregationPlan& aggregation) {
                                              aggregation.ring_bits - 1, "."));
   }
   reader.Integer("max_weight", aggregation.max_weight, 1, 1'000'000);
+  if (aggregation.mode != "masked") return;
+  reader.OneOf("suite", aggregation.suite, {"aes256-ctr", "chacha20"});
+  reader.Integer("c_max", aggregation.c_max, 0, 500);
+  reader.Integer("drop_max", aggregation.drop_max, 0, 500);
+  reader.Integer("quorum", aggregation.quorum, 0, 500);
+  reader.Integer("u_min", aggregation.u_min, 0, 500);
 }
 
 absl::Status About(const fs::path& file, const absl::Status& status) {

@@ -1,5 +1,7 @@
 #include "cli/job_plan.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
@@ -31,6 +33,25 @@ privacy::RoundConfig ConfigOf(const proto::RoundPlan& plan, const CostInput& inp
   config.max_weight = aggregation.max_weight;
   config.roster.resize(n_sites);
   return config;
+}
+
+privacy::CohortRule RuleOf(const proto::RoundPlan& plan, int n_sites) {
+  const proto::AggregationPlan& aggregation = plan.aggregation;
+  return privacy::RaiseCohort(
+      static_cast<size_t>(n_sites),
+      {.c_max = static_cast<uint16_t>(aggregation.c_max),
+       .drop_max = static_cast<uint16_t>(aggregation.drop_max),
+       .quorum = static_cast<uint16_t>(aggregation.quorum),
+       .u_min = static_cast<uint16_t>(std::max(aggregation.u_min, plan.cohort.minimum))});
+}
+
+// What the server gets to see, in plain words.
+std::string MasksText(const proto::RoundPlan& plan, int n_sites) {
+  if (plan.aggregation.mode != "masked") return "none: the server sees each update";
+  const privacy::CohortRule rule = RuleOf(plan, n_sites);
+  return absl::StrCat(plan.aggregation.suite, ": the server sees the sum of ",
+                      std::max(rule.quorum, rule.u_min), " sites or more, even with ", rule.c_max,
+                      " of them on its side");
 }
 
 }  // namespace
@@ -87,7 +108,7 @@ std::string CostPage(const proto::RoundPlan& plan, const CostInput& input, const
                     " epochs)\n", "training, all rounds      ",
                     FormatSeconds(*cost.seconds_a_round * static_cast<double>(plan.rounds)), "\n");
   }
-  absl::StrAppend(&page, "masks                     none: the server sees each update\n",
+  absl::StrAppend(&page, "masks                     ", MasksText(plan, input.n_sites), "\n",
                   "differential privacy      off: no epsilon is spent or claimed\n");
   return page;
 }
@@ -109,7 +130,7 @@ nlohmann::ordered_json CostToJson(const proto::RoundPlan& plan, const CostInput&
                                  {"headroom_bits", cost.headroom_bits},
                                  {"rounding_step", cost.rounding_step},
                                  {"seconds_a_round", nullptr},
-                                 {"masks", false},
+                                 {"masks", plan.aggregation.mode == "masked"},
                                  {"epsilon", nullptr}};
   if (cost.seconds_a_round.has_value()) json["seconds_a_round"] = *cost.seconds_a_round;
   return json;

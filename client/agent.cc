@@ -27,6 +27,8 @@
 #include "crypto/certificate.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
+#include "privacy/secagg/flight.h"
+#include "privacy/secagg/journal.h"
 
 namespace hilum::client {
 namespace {
@@ -41,6 +43,10 @@ constexpr int64_t kClockSkewS = 300;
 using RoundKey = std::tuple<std::string, uint64_t, uint32_t>;
 
 RoundKey KeyOf(const RoundNotice& notice) { return {notice.job, notice.round, notice.attempt}; }
+
+MaskedRow AnswerKey(const std::string& job, uint64_t round, uint32_t attempt) {
+  return {.job = job, .round = round, .attempt = attempt, .kind = "answer", .record = {}};
+}
 
 bool IsFinal(const absl::Status& status) {
   return absl::IsFailedPrecondition(status) || absl::IsPermissionDenied(status) ||
@@ -107,6 +113,7 @@ struct Agent::Impl {
   void SendAnswer(const JobOffer& offer, const JobRecord& job);
   absl::Status ReconcileRounds();
   absl::Status StartRound(const RoundNotice& notice);
+  absl::Status ResendAnswer(const RoundNotice& notice);
   absl::Status CloseRounds();
   void AfterWork();
   void ReportProgress();
@@ -244,11 +251,15 @@ absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
   HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> record,
                          state->Round(notice.job, notice.round, notice.attempt));
   if (record.has_value() && record->phase == "accepted") return absl::OkStatus();
+  // A masked attempt is begun once: its keys were in memory only.
+  if (record.has_value() && record->phase == "dropped" && notice.flight != 0) {
+    return absl::OkStatus();
+  }
   if (record.has_value() && record->phase == "refused") {
     // Said again after a restart: the server may not have heard it.
     if (refused.insert(KeyOf(notice)).second) {
-      unsent.push_back(
-          {notice.job, notice.round, "refused", 0, ReasonForServer(record->reason, folder)});
+      unsent.push_back({notice.job, notice.round, "refused", 0,
+                        ReasonForServer(record->reason, folder), notice.attempt});
     }
     return absl::OkStatus();
   }
@@ -259,8 +270,28 @@ absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
   return absl::OkStatus();
 }
 
+// An answer of a masked round that was stored but may not have arrived: sent again as it is.
+absl::Status Agent::Impl::ResendAnswer(const RoundNotice& notice) {
+  constexpr auto kAnswer = NumberOf(privacy::secagg::Flight::kAnswer);
+  if (notice.flight != kAnswer || notice.flight_answered) return absl::OkStatus();
+  const auto retry = retry_ms.find(KeyOf(notice));
+  if (retry != retry_ms.end() && NowMs() < retry->second) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(const std::optional<Bytes> record,
+                         state->Masked(AnswerKey(notice.job, notice.round, notice.attempt)));
+  if (!record.has_value()) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(const privacy::secagg::AnswerRecord answer,
+                         privacy::secagg::DecodeAnswerRecord(*record));
+  retry_ms[KeyOf(notice)] = NowMs() + kRetryRoundMs;
+  const absl::Status sent =
+      connection->SendFlight({notice.job, notice.round, notice.attempt, kAnswer}, answer.message);
+  Log(LogLevel::kInfo, "answer sent again", {{"job", notice.job}, {"outcome", sent}});
+  return absl::OkStatus();
+}
+
 absl::Status Agent::Impl::ReconcileRounds() {
   for (const RoundNotice& notice : current->rounds) {
+    worker->Update(notice);
+    if (!worker->busy()) HILUM_RETURN_IF_ERROR(ResendAnswer(notice));
     if (!notice.update_accepted && !worker->busy()) HILUM_RETURN_IF_ERROR(StartRound(notice));
   }
   const std::optional<WorkerProgress> work = worker->Progress();
@@ -293,6 +324,8 @@ absl::Status Agent::Impl::CloseRounds() {
       HILUM_RETURN_IF_ERROR(state->PutRound(record));
     }
     if (!is_open && record.n_bytes > 0) {
+      HILUM_RETURN_IF_ERROR(
+          state->EraseMasked(AnswerKey(record.job, record.round, record.attempt)));
       DiscardUpdate(folder.outbox(), record.job, record.round, record.attempt);
     }
   }

@@ -18,6 +18,7 @@
 #include "client/state.h"
 #include "client/update.h"
 #include "crypto/sign.h"
+#include "privacy/noise.h"
 #include "proto/round_plan.h"
 
 namespace hilum::client {
@@ -55,8 +56,20 @@ inline constexpr char kNotSent[] = "(not told to the server) ";
 // names a path of the site's folder, only that the site's own films or files stand in the way.
 std::string ReasonForServer(const std::string& reason, const SiteFolder& folder);
 
+struct CheckedRound;  // client/checked_round.h
+
+// What a site has trained, as its vector before masks.
+struct TrainedInput {
+  privacy::NoisedDelta input;
+  RoundRecord record;  // phase "training", with what was trained on
+};
+
+// Trains for a round. Errors as TakePart.
+absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const CheckedRound& round);
+
 // Checks the notice against approval, ledger and policy, trains, and returns the stored update; if
 // an update of this round is stored already, that one, byte for byte. Its record is in the state.
+// For rounds in open mode.
 // PermissionDenied: not approved, below a floor of the site, or a round beyond the plan's or before
 // one that this site took part in. DataLoss: a proof, hash or plan does not verify, a second
 // attempt in open mode, or training gave NaN. FailedPrecondition: no films, or too few.

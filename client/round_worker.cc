@@ -2,17 +2,22 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "client/backoff.h"
+#include "client/checked_round.h"
 #include "client/ledger_gate.h"
+#include "client/masked_round.h"
 #include "client/participate.h"
 #include "crypto/random.h"
+#include "crypto/secret.h"
 
 namespace hilum::client {
 namespace {
@@ -20,6 +25,11 @@ namespace {
 uint32_t RandomWord() {
   const auto bytes = crypto::RandomArray<4>();
   return uint32_t{bytes[0]} | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16;
+}
+
+// Aborted: the masked round went on without this site.
+absl::Status WithoutUs(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) ? absl::AbortedError(status.message()) : status;
 }
 
 }  // namespace
@@ -35,6 +45,8 @@ struct RoundWorker::Impl {
   std::condition_variable wake;
   std::optional<WorkerProgress> progress;
   uint64_t runs = 0;
+  std::shared_ptr<MaskedRound> masked;  // while one is at work
+  RoundNotice newest;                   // of the round at work
 
   void SetPhase(const std::string& phase, uint32_t percent, const std::string& reason = "") {
     const std::lock_guard lock(mutex);
@@ -49,14 +61,30 @@ struct RoundWorker::Impl {
     return !wake.wait_for(lock, std::chrono::milliseconds(ms), [&] { return cancel.load(); });
   }
 
-  absl::StatusOr<SignedUpdate> Train(const RoundNotice& notice);
+  // Runs `work` with the gate and the edges of a round.
+  absl::Status WithContext(const std::function<absl::Status(const RoundContext&)>& work);
+  absl::Status RunOpen(const RoundNotice& notice);
+  absl::Status RunMasked(const RoundNotice& notice);
+  absl::StatusOr<std::unique_ptr<MaskedRound>> MakeMasked(const RoundContext& context,
+                                                          const CheckedRound& round);
+  absl::StatusOr<TrainedInput> TrainPatiently(const RoundContext& context,
+                                              const CheckedRound& round);
   absl::Status Send(const SignedUpdate& update);
   absl::Status Record(const SignedUpdate& update, const std::string& phase);
-  absl::Status RecordEnd(const RoundNotice& notice, const absl::Status& why);
+  absl::Status RecordEnd(const RoundNotice& notice, const std::string& phase,
+                         const absl::Status& why);
+  void SetMasked(std::shared_ptr<MaskedRound> round) {
+    const std::lock_guard lock(mutex);
+    masked = std::move(round);
+    if (masked == nullptr) return;
+    masked->Update(newest);
+    if (cancel) masked->Cancel();
+  }
   void Run(const RoundNotice& notice);
 };
 
-absl::StatusOr<SignedUpdate> RoundWorker::Impl::Train(const RoundNotice& notice) {
+absl::Status RoundWorker::Impl::WithContext(
+    const std::function<absl::Status(const RoundContext&)>& work) {
   HILUM_ASSIGN_OR_RETURN(
       LedgerGate gate,
       LedgerGate::Open(site.folder.ledger(),
@@ -78,7 +106,74 @@ absl::StatusOr<SignedUpdate> RoundWorker::Impl::Train(const RoundNotice& notice)
                          uint64_t limit) { return site.connection.FetchModel(sha256, limit); },
       .on_training = [&](uint32_t percent) { SetPhase("training", percent); },
       .cancel = &cancel};
-  return TakePart(context, notice);
+  return work(context);
+}
+
+absl::Status RoundWorker::Impl::RunOpen(const RoundNotice& notice) {
+  return WithContext([&](const RoundContext& context) -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(const SignedUpdate update, TakePart(context, notice));
+    return Send(update);
+  });
+}
+
+absl::StatusOr<std::unique_ptr<MaskedRound>> RoundWorker::Impl::MakeMasked(
+    const RoundContext& context, const CheckedRound& round) {
+  MaskedRound::Options options{
+      .context = nullptr,
+      .facts = round.facts,
+      .floors = {},
+      .key = &site.key,
+      .site_secret = crypto::DeriveKey(site.secret.bytes, AsBytes("hilum/site/masked-rounds")),
+      .state = &site.state,
+      .outbox = site.folder.outbox(),
+      .send = [this](const FlightPlace& place,
+                     ByteView message) { return site.connection.SendFlight(place, message); },
+      .fetch = [this](const FlightPlace& place,
+                      uint64_t limit) { return site.connection.FetchFlight(place, limit); }};
+  HILUM_ASSIGN_OR_RETURN(options.floors, FloorsOf(context, round));
+  HILUM_ASSIGN_OR_RETURN(options.context, privacy::secagg::Context::Create(
+                                              {.config = round.config,
+                                               .attempt = static_cast<uint8_t>(round.facts.attempt),
+                                               .server_key = context.gate.pins().entry_key}));
+  return std::make_unique<MaskedRound>(std::move(options));
+}
+
+// A masked attempt cannot be begun again, so a server that is away for a moment is waited for.
+absl::StatusOr<TrainedInput> RoundWorker::Impl::TrainPatiently(const RoundContext& context,
+                                                               const CheckedRound& round) {
+  Backoff backoff;
+  while (true) {
+    absl::StatusOr<TrainedInput> trained = TrainInput(context, round);
+    if (trained.ok() || !MayMend(trained.status())) return trained;
+    Log(LogLevel::kWarning, "training waits", {{"reason", trained.status()}});
+    if (!Sleep(backoff.NextMs(RandomWord()))) return absl::CancelledError("the round is over");
+  }
+}
+
+// Keys and shares go back and forth while the films are trained on; then vector, vote and answer.
+absl::Status RoundWorker::Impl::RunMasked(const RoundNotice& notice) {
+  return WithContext([&](const RoundContext& context) -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(const CheckedRound round, CheckNotice(context, notice));
+    HILUM_ASSIGN_OR_RETURN(std::shared_ptr<MaskedRound> flights, MakeMasked(context, round));
+    SetMasked(flights);
+    absl::Status prepared;
+    std::thread keys([&] {
+      prepared = flights->Prepare();
+      if (!prepared.ok()) cancel = true;  // no need to train any further
+    });
+    absl::StatusOr<TrainedInput> trained = TrainPatiently(context, round);
+    if (!trained.ok()) flights->Cancel();
+    keys.join();
+    if (!prepared.ok() && !absl::IsCancelled(prepared)) return WithoutUs(prepared);
+    HILUM_RETURN_IF_ERROR(trained.status());
+    HILUM_RETURN_IF_ERROR(prepared);
+    HILUM_ASSIGN_OR_RETURN(const SignedUpdate update,
+                           flights->Mask(std::move(trained->input), trained->record));
+    const absl::Status sent = Send(update);
+    // The receipt may be lost while the round goes on.
+    if (!sent.ok() && !flights->IsAccepted()) return WithoutUs(sent);
+    return WithoutUs(flights->Finish());
+  });
 }
 
 absl::Status RoundWorker::Impl::Record(const SignedUpdate& update, const std::string& phase) {
@@ -114,7 +209,8 @@ absl::Status RoundWorker::Impl::Send(const SignedUpdate& update) {
   }
 }
 
-absl::Status RoundWorker::Impl::RecordEnd(const RoundNotice& notice, const absl::Status& why) {
+absl::Status RoundWorker::Impl::RecordEnd(const RoundNotice& notice, const std::string& phase,
+                                          const absl::Status& why) {
   HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> known,
                          site.state.Round(notice.job, notice.round, notice.attempt));
   RoundRecord record = known.value_or(RoundRecord{});
@@ -122,21 +218,21 @@ absl::Status RoundWorker::Impl::RecordEnd(const RoundNotice& notice, const absl:
   record.round = notice.round;
   record.attempt = notice.attempt;
   if (record.started_at_s == 0) record.started_at_s = SystemClock().NowSeconds();
-  record.phase = "refused";
+  record.phase = phase;
   record.reason = std::string(why.message());
   return site.state.PutRound(record);
 }
 
 void RoundWorker::Impl::Run(const RoundNotice& notice) {
-  absl::Status ended;
-  {
-    absl::StatusOr<SignedUpdate> update = Train(notice);
-    ended = update.status();
-    if (update.ok()) ended = Send(*update);
-  }
+  const bool is_masked = notice.flight != 0;
+  absl::Status ended = is_masked ? RunMasked(notice) : RunOpen(notice);
+  SetMasked(nullptr);
+  // A masked round that went on without this site is no refusal of it; the next attempt is new.
+  const bool dropped = absl::IsAborted(ended);
+  const std::string phase = dropped ? "dropped" : "refused";
   // A refusal counts once it is on record: without that, the round would be begun again at once.
   if (!ended.ok() && !absl::IsCancelled(ended) && !MayMend(ended)) {
-    const absl::Status recorded = RecordEnd(notice, ended);
+    const absl::Status recorded = RecordEnd(notice, phase, ended);
     if (!recorded.ok()) ended = recorded;
   }
   if (ended.ok()) {
@@ -147,9 +243,9 @@ void RoundWorker::Impl::Run(const RoundNotice& notice) {
     Log(LogLevel::kWarning, "round not done yet", {{"job", notice.job}, {"reason", ended}});
     SetPhase("failed", 0, std::string(ended.message()));
   } else {
-    Log(LogLevel::kError, "round refused",
+    Log(LogLevel::kError, absl::StrCat("round ", phase),
         {{"job", notice.job}, {"round", notice.round}, {"reason", ended}});
-    SetPhase("refused", 0, std::string(ended.message()));
+    SetPhase(phase, 0, std::string(ended.message()));
   }
   busy = false;
 }
@@ -168,6 +264,7 @@ bool RoundWorker::Start(const RoundNotice& notice) {
   impl_->busy = true;
   {
     const std::lock_guard lock(impl_->mutex);
+    impl_->newest = notice;
     impl_->progress = WorkerProgress{.job = notice.job,
                                      .round = notice.round,
                                      .attempt = notice.attempt,
@@ -178,10 +275,23 @@ bool RoundWorker::Start(const RoundNotice& notice) {
   return true;
 }
 
+void RoundWorker::Update(const RoundNotice& notice) {
+  const std::lock_guard lock(impl_->mutex);
+  const RoundNotice& own = impl_->newest;
+  if (own.job != notice.job || own.round != notice.round || own.attempt != notice.attempt) return;
+  if (own.flight == notice.flight && own.flight_digest == notice.flight_digest &&
+      own.update_accepted == notice.update_accepted) {
+    return;  // nothing that a round goes by
+  }
+  impl_->newest = notice;
+  if (impl_->masked != nullptr) impl_->masked->Update(notice);
+}
+
 void RoundWorker::Cancel() {
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->cancel = true;
+    if (impl_->masked != nullptr) impl_->masked->Cancel();
   }
   impl_->wake.notify_all();
 }

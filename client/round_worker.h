@@ -22,10 +22,12 @@ struct WorkerProgress {
   std::string job;
   uint64_t round = 0;
   uint32_t attempt = 0;
-  uint64_t run = 0;   // counts the calls of Start
-  std::string phase;  // training, sending, accepted, refused, failed, cancelled
+  uint64_t run = 0;  // counts the calls of Start
+  // training, sending, accepted, refused, failed, cancelled; dropped: a masked round went on
+  // without this site
+  std::string phase;
   uint32_t percent = 0;
-  std::string reason;  // with refused and failed
+  std::string reason;  // with refused, dropped and failed
 };
 
 // One round at a time. Start, Cancel and Progress may be called from one other thread.
@@ -44,6 +46,8 @@ class RoundWorker {
 
   // False: still busy with another round.
   bool Start(const RoundNotice& notice);
+  // What the server says of the round now, if it is the one at work: a masked round goes by it.
+  void Update(const RoundNotice& notice);
   // Stops training before its next step, and sending before its next try.
   void Cancel();
   bool busy() const;

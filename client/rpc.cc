@@ -59,14 +59,23 @@ absl::StatusOr<Snapshot> ToSnapshot(const v1::SiteSnapshot& message) {
   }
   for (const v1::RoundNotice& round : message.rounds()) {
     const ByteView config = AsBytes(round.config());
-    snapshot.rounds.push_back({.job = round.job(),
-                               .round = round.round(),
-                               .attempt = round.attempt(),
-                               .config = Bytes(config.begin(), config.end()),
-                               .plan = round.plan(),
-                               .open_proof = round.open_proof(),
-                               .close_proof = round.close_proof(),
-                               .update_accepted = round.update_accepted()});
+    RoundNotice notice{.job = round.job(),
+                       .round = round.round(),
+                       .attempt = round.attempt(),
+                       .config = Bytes(config.begin(), config.end()),
+                       .plan = round.plan(),
+                       .open_proof = round.open_proof(),
+                       .close_proof = round.close_proof(),
+                       .update_accepted = round.update_accepted(),
+                       .flight = round.flight(),
+                       .flight_digest = {},
+                       .flight_bytes = round.flight_bytes(),
+                       .flight_answered = round.flight_answered()};
+    if (notice.flight_bytes > 0) {
+      HILUM_ASSIGN_OR_RETURN(notice.flight_digest,
+                             DigestOf("message of a masked round", round.flight_sha256()));
+    }
+    snapshot.rounds.push_back(std::move(notice));
   }
   return snapshot;
 }
@@ -262,6 +271,7 @@ absl::Status Connection::Report(const ProgressReport& report) {
   request.set_phase(report.phase);
   request.set_percent(report.percent);
   request.set_reason(report.reason);
+  request.set_attempt(report.attempt);
   grpc::ClientContext context;
   SetDeadline(context, kShortCallSeconds);
   v1::ProgressReply reply;
@@ -309,6 +319,47 @@ absl::StatusOr<Receipt> Connection::SubmitUpdate(const SignedUpdate& update) {
     return absl::DataLossError("the server's receipt names another update than the one sent");
   }
   return Receipt{root, reply.repeated_send()};
+}
+
+absl::Status Connection::SendFlight(const FlightPlace& place, ByteView message) {
+  v1::FlightMessage request;
+  request.set_job(place.job);
+  request.set_round(place.round);
+  request.set_attempt(place.attempt);
+  request.set_flight(place.flight);
+  request.set_message(ToText(message));
+  impl_->WaitUntilConnected(kConnectMs);
+  grpc::ClientContext context;
+  SetDeadline(context, kCallSeconds);
+  v1::FlightReceipt reply;
+  return proto::FromGrpcStatus(impl_->stub->SendFlight(&context, request, &reply), impl_->peer);
+}
+
+absl::StatusOr<Bytes> Connection::FetchFlight(const FlightPlace& place, uint64_t limit_bytes) {
+  v1::FlightRequest request;
+  request.set_job(place.job);
+  request.set_round(place.round);
+  request.set_attempt(place.attempt);
+  request.set_flight(place.flight);
+  impl_->WaitUntilConnected(kConnectMs);
+  grpc::ClientContext context;
+  SetDeadline(context, kCallSeconds + limit_bytes / kSlowestBytesPerSecond);
+  const auto stream = impl_->stub->FetchFlight(&context, request);
+  Bytes message;
+  bool too_long = false;
+  v1::FlightPart part;
+  while (!too_long && stream->Read(&part)) {
+    too_long = message.size() + part.data().size() > limit_bytes;
+    if (!too_long) AppendText(message, part.data());
+  }
+  if (too_long) context.TryCancel();
+  const grpc::Status ended = stream->Finish();
+  if (too_long) {
+    return absl::DataLossError(absl::StrCat("the server sent more than ", limit_bytes,
+                                            " bytes for flight ", place.flight));
+  }
+  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(ended, impl_->peer));
+  return message;
 }
 
 absl::StatusOr<std::string> Connection::FetchJoinProof(const std::string& member) {

@@ -48,6 +48,11 @@ struct RoundNotice {
   std::string open_proof;
   std::string close_proof;
   bool update_accepted = false;
+  // Of a masked round (privacy/secagg/flight.h); `flight` 0: open mode.
+  uint32_t flight = 0;
+  Digest flight_digest{};     // of the server's message that the flight begins with
+  uint64_t flight_bytes = 0;  // 0: it begins with none
+  bool flight_answered = false;
 };
 
 // All that concerns the site, now.
@@ -81,6 +86,15 @@ struct ProgressReport {
   std::string phase;  // waiting, training, sending, refused
   uint32_t percent = 0;
   std::string reason;
+  uint32_t attempt = 0;
+};
+
+// Which flight of a masked round a message belongs to.
+struct FlightPlace {
+  std::string job;
+  uint64_t round = 0;
+  uint32_t attempt = 0;
+  uint32_t flight = 0;
 };
 
 struct Receipt {
@@ -116,6 +130,10 @@ class Connection {
   // The whole file. DataLoss: longer than `limit_bytes`, or another SHA-256.
   absl::StatusOr<Bytes> FetchModel(const Digest& sha256, uint64_t limit_bytes);
   absl::StatusOr<Receipt> SubmitUpdate(const SignedUpdate& update);
+  // A message of a masked round; durable at the server when this returns OK.
+  absl::Status SendFlight(const FlightPlace& place, ByteView message);
+  // What the flight begins with. DataLoss: longer than `limit_bytes`.
+  absl::StatusOr<Bytes> FetchFlight(const FlightPlace& place, uint64_t limit_bytes);
   // The tlog-proof of the member's `join` entry. NotFound: it has none.
   absl::StatusOr<std::string> FetchJoinProof(const std::string& member);
   // [32] each.

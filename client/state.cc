@@ -1,5 +1,6 @@
 #include "client/state.h"
 
+#include <algorithm>
 #include <mutex>
 
 #include "absl/strings/str_cat.h"
@@ -29,6 +30,11 @@ CREATE TABLE IF NOT EXISTS rounds(
   masking TEXT, n_films INTEGER, n_patients INTEGER, n_left_out INTEGER, loss REAL,
   update_norm REAL, manifest_root BLOB, started_at INTEGER, sent_at INTEGER,
   PRIMARY KEY(job, round, attempt)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS masked(
+  job TEXT, round INTEGER, attempt INTEGER, kind TEXT, record BLOB,
+  PRIMARY KEY(job, round, attempt, kind)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sums(model_hash BLOB, cohort BLOB, PRIMARY KEY(model_hash, cohort))
+  WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vals(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 )sql";
 
@@ -138,6 +144,8 @@ State::~State() = default;
 absl::StatusOr<std::unique_ptr<State>> State::Open(const fs::path& file) {
   HILUM_ASSIGN_OR_RETURN(Database database, Database::Open(file));
   HILUM_RETURN_IF_ERROR(database.Script(kSchema));
+  // What is erased, an answer of a masked round above all, is overwritten.
+  HILUM_RETURN_IF_ERROR(database.Script("PRAGMA secure_delete=ON;"));
   auto state = std::unique_ptr<State>(new State(std::make_unique<Impl>(std::move(database))));
   HILUM_ASSIGN_OR_RETURN(const std::string version, state->Value("state_version"));
   if (version.empty()) {
@@ -325,6 +333,67 @@ absl::StatusOr<std::optional<RoundRecord>> State::Round(absl::string_view job, u
       absl::StrCat("SELECT ", kRoundColumns, " FROM rounds WHERE job=? AND round=? AND attempt=?"));
   find.Bind(job).Bind(static_cast<int64_t>(round)).Bind(static_cast<int64_t>(attempt));
   return First<RoundRecord>(std::move(find), ReadRound);
+}
+
+absl::Status State::PutMasked(const MaskedRow& row) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->database
+      .Prepare("INSERT OR REPLACE INTO masked(job, round, attempt, kind, record) VALUES(?,?,?,?,?)")
+      .Bind(row.job)
+      .Bind(static_cast<int64_t>(row.round))
+      .Bind(static_cast<int64_t>(row.attempt))
+      .Bind(row.kind)
+      .Bind(row.record)
+      .Run();
+}
+
+absl::StatusOr<std::optional<Bytes>> State::Masked(const MaskedRow& key) {
+  const std::lock_guard lock(impl_->mutex);
+  Statement find = impl_->database.Prepare(
+      "SELECT record FROM masked WHERE job=? AND round=? AND attempt=? AND kind=?");
+  find.Bind(key.job).Bind(static_cast<int64_t>(key.round));
+  find.Bind(static_cast<int64_t>(key.attempt)).Bind(key.kind);
+  return First<Bytes>(std::move(find), [](Statement& row) { return row.Blob(); });
+}
+
+absl::Status State::EraseMasked(const MaskedRow& key) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->database
+      .Prepare("DELETE FROM masked WHERE job=? AND round=? AND attempt=? AND kind=?")
+      .Bind(key.job)
+      .Bind(static_cast<int64_t>(key.round))
+      .Bind(static_cast<int64_t>(key.attempt))
+      .Bind(key.kind)
+      .Run();
+}
+
+absl::Status State::PutSum(const privacy::secagg::SumRow& sum) {
+  Bytes cohort;
+  for (const crypto::PublicKey& key : sum.cohort) AppendBytes(cohort, key.bytes);
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->database.Prepare("INSERT OR REPLACE INTO sums(model_hash, cohort) VALUES(?,?)")
+      .Bind(sum.model_hash)
+      .Bind(cohort)
+      .Run();
+}
+
+absl::StatusOr<std::vector<privacy::secagg::SumRow>> State::Sums(const Digest& model_hash) {
+  const std::lock_guard lock(impl_->mutex);
+  Statement select = impl_->database.Prepare("SELECT cohort FROM sums WHERE model_hash=?");
+  select.Bind(model_hash);
+  HILUM_ASSIGN_OR_RETURN(const std::vector<Bytes> cohorts,
+                         All<Bytes>(std::move(select), [](Statement& row) { return row.Blob(); }));
+  std::vector<privacy::secagg::SumRow> sums;
+  for (const Bytes& cohort : cohorts) {
+    privacy::secagg::SumRow& sum = sums.emplace_back();
+    sum.model_hash = model_hash;
+    if (cohort.size() % 32 != 0) return absl::DataLossError("a stored cohort is damaged");
+    for (size_t at = 0; at < cohort.size(); at += 32) {
+      std::copy_n(cohort.begin() + static_cast<ptrdiff_t>(at), 32,
+                  sum.cohort.emplace_back().bytes.begin());
+    }
+  }
+  return sums;
 }
 
 absl::Status State::PutValue(absl::string_view name, absl::string_view value) {

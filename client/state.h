@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "client/consent.h"
+#include "privacy/secagg/cohort_guard.h"
 
 namespace hilum::client {
 
@@ -99,6 +100,15 @@ struct RoundRecord {
   int64_t sent_at_s = 0;  // 0: nothing has left
 };
 
+// What a masked round must have on disk before something leaves (privacy/secagg/journal.h).
+struct MaskedRow {
+  std::string job;
+  uint64_t round = 0;
+  uint32_t attempt = 0;
+  std::string kind;  // input, vote, answer
+  Bytes record;
+};
+
 // Thread-safe; several processes may open one file. Every change is durable when it returns.
 // Errors: DataLoss when the file is damaged, ResourceExhausted when the disk is full, Internal
 // when SQLite fails; FailedPrecondition from Open when a newer program wrote the file.
@@ -128,6 +138,13 @@ class State {
   absl::StatusOr<std::vector<RoundRecord>> Rounds();  // ascending by start
   absl::StatusOr<std::optional<RoundRecord>> Round(absl::string_view job, uint64_t round,
                                                    uint32_t attempt);
+
+  absl::Status PutMasked(const MaskedRow& row);
+  absl::StatusOr<std::optional<Bytes>> Masked(const MaskedRow& key);  // `record` is not read
+  absl::Status EraseMasked(const MaskedRow& key);
+  // The cohort guard's rows: sums on one model that this site has signed. One row a cohort.
+  absl::Status PutSum(const privacy::secagg::SumRow& sum);
+  absl::StatusOr<std::vector<privacy::secagg::SumRow>> Sums(const Digest& model_hash);
 
   // Small values by name. Empty: not there.
   absl::Status PutValue(absl::string_view name, absl::string_view value);

@@ -7,6 +7,8 @@
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "crypto/labels.h"
+#include "privacy/secagg/journal.h"
+#include "privacy/secagg/r2_messages.h"
 #include "privacy/transcript.h"
 
 namespace hilum::client {
@@ -49,7 +51,25 @@ crypto::LabelledFields FieldsOf(const privacy::RoundConfig& config, const Update
 
 }  // namespace
 
-Digest SignedUpdate::Sha256() const { return crypto::Sha256(BytesOf(words_)); }
+Digest SignedUpdate::Sha256() const { return crypto::Sha256(BytesOf(words())); }
+
+absl::StatusOr<SignedUpdate> SignedUpdate::Of(privacy::secagg::Upload upload,
+                                              const privacy::secagg::Context& context,
+                                              const UpdateFacts& facts) {
+  HILUM_ASSIGN_OR_RETURN(const privacy::secagg::Opened opened,
+                         privacy::secagg::OpenFrame(context, upload.Close()));
+  HILUM_ASSIGN_OR_RETURN(const privacy::secagg::MaskedInputClose close,
+                         privacy::secagg::DecodeMaskedInputClose(opened.body));
+  SignedUpdate update;
+  update.facts_ = facts;
+  update.cfg_hash_ = context.cfg_hash();
+  update.chunk_coords_ = context.config().chunk_coords;
+  update.masking_ = MaskingText(context.config().suite);
+  update.root_ = close.fields.root;
+  update.signature_ = close.signature;
+  update.masked_ = std::move(upload);
+  return update;
+}
 
 absl::StatusOr<SignedUpdate> SignUpdate(privacy::MaskedUpdate masked,
                                         const privacy::RoundConfig& config,
@@ -88,6 +108,24 @@ absl::Status StoreUpdate(const fs::path& outbox, const SignedUpdate& update, Rou
   record.site_index = facts.site_index;
   record.n_bytes = update.n_bytes();
   record.masking = update.masking();
+  record.phase = "stored";
+  return absl::OkStatus();
+}
+
+absl::Status StoreMasked(const fs::path& outbox, const privacy::secagg::PendingUpload& upload,
+                         const privacy::RoundConfig& config, const UpdateFacts& facts,
+                         RoundRecord& record) {
+  HILUM_ASSIGN_OR_RETURN(const privacy::secagg::InputRecord input,
+                         privacy::secagg::DecodeInputRecord(upload.record()));
+  HILUM_RETURN_IF_ERROR(MakeFolder(outbox));
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(PathOf(outbox, facts.job, facts.round, facts.attempt),
+                                         BytesOf(upload.words()), FileMode::kPrivate));
+  record.cfg_hash = privacy::HashConfig(config);
+  record.root = input.root;
+  record.sha256 = crypto::Sha256(BytesOf(upload.words()));
+  record.site_index = facts.site_index;
+  record.n_bytes = upload.words().size_bytes();
+  record.masking = MaskingText(config.suite);
   record.phase = "stored";
   return absl::OkStatus();
 }

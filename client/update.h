@@ -3,6 +3,7 @@
 #define HILUM_CLIENT_UPDATE_H_
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "crypto/sign.h"
 #include "privacy/mask.h"
 #include "privacy/round_config.h"
+#include "privacy/secagg/site_r2.h"
 
 namespace hilum::client {
 
@@ -37,12 +39,19 @@ class SignedUpdate {
   const Digest& cfg_hash() const { return cfg_hash_; }
   const Digest& root() const { return root_; }  // R_i = Tree(r2-chunk, words)
   const crypto::Signature& signature() const { return signature_; }
-  std::span<const uint32_t> words() const { return words_; }  // D of them
+  std::span<const uint32_t> words() const {  // D of them
+    return masked_.has_value() ? masked_->words() : words_;
+  }
   uint32_t chunk_coords() const { return chunk_coords_; }
   const std::string& masking() const { return masking_; }  // "none (open mode)"
-  uint64_t n_bytes() const { return uint64_t{4} * words_.size(); }
+  uint64_t n_bytes() const { return words().size_bytes(); }
   // SHA-256 of the words as they go over the wire, uint32 little-endian.
   Digest Sha256() const;
+
+  // A masked vector, which is signed already.
+  static absl::StatusOr<SignedUpdate> Of(privacy::secagg::Upload upload,
+                                         const privacy::secagg::Context& context,
+                                         const UpdateFacts& facts);
 
  private:
   friend absl::StatusOr<SignedUpdate> SignUpdate(privacy::MaskedUpdate update,
@@ -59,6 +68,7 @@ class SignedUpdate {
   Digest root_{};
   crypto::Signature signature_;
   std::vector<uint32_t> words_;
+  std::optional<privacy::secagg::Upload> masked_;  // then words_ is empty
   uint32_t chunk_coords_ = 0;
   std::string masking_;
 };
@@ -79,6 +89,12 @@ absl::Status StoreUpdate(const fs::path& outbox, const SignedUpdate& update, Rou
 absl::StatusOr<SignedUpdate> ReadUpdate(const fs::path& outbox, const RoundRecord& record,
                                         const privacy::RoundConfig& config,
                                         const UpdateFacts& facts, const crypto::PublicKey& key);
+
+// The same for a masked vector that has not been released. Nobody reads it back: its attempt ends
+// with the process. It is the site's proof of what it sent.
+absl::Status StoreMasked(const fs::path& outbox, const privacy::secagg::PendingUpload& upload,
+                         const privacy::RoundConfig& config, const UpdateFacts& facts,
+                         RoundRecord& record);
 
 // Removes the stored words of a round that is over; its record stays.
 void DiscardUpdate(const fs::path& outbox, const std::string& job, uint64_t round,

@@ -203,6 +203,21 @@ double ScaleOf(double range, int value_bits) {
   return static_cast<double>((int64_t{1} << (value_bits - 1)) - 1) / range;
 }
 
+CohortRule DefaultCohort(size_t n_sites) { return RaiseCohort(n_sites, {}); }
+
+CohortRule RaiseCohort(size_t n_sites, const CohortRule& asked) {
+  const int n = static_cast<int>(n_sites);
+  const int c_max = std::max<int>(n / 5, asked.c_max);
+  const int quorum = std::max({2 * n / 3 + 1, (n + c_max) / 2 + 1, int{asked.quorum}});
+  const int u_min = std::max({5, (2 * n + 2) / 3, c_max + 2, int{asked.u_min}});
+  const int left = std::clamp(n - std::max(quorum, u_min), 0, n / 5);
+  const int drop_max = asked.drop_max != 0 ? asked.drop_max : left;
+  return {.c_max = static_cast<uint16_t>(c_max),
+          .drop_max = static_cast<uint16_t>(drop_max),
+          .quorum = static_cast<uint16_t>(quorum),
+          .u_min = static_cast<uint16_t>(u_min)};
+}
+
 int MaxValueBits(int ring_bits, size_t n_sites) {
   HILUM_CHECK(n_sites >= 1);
   return ring_bits - static_cast<int>(std::bit_width(n_sites - 1));

@@ -109,6 +109,19 @@ Digest ModelHash(const ModelIdentity& model);  // H(model)
 // s for a range and a width; every side computes it in this one way. 2 <= value_bits <= 32.
 double ScaleOf(double range, int value_bits);
 
+// The members that a masked round counts on.
+struct CohortRule {
+  uint16_t c_max = 0, drop_max = 0, quorum = 0, u_min = 0;
+  friend bool operator==(const CohortRule&, const CohortRule&) = default;
+};
+// The defaults of section 3 for n sites (at most kMaxRoster): c_max = floor(n / 5),
+// Q = floor(2n / 3) + 1, u_min = max(5, ceil(2n / 3), c_max + 2), and as many drop-outs as those
+// leave, at most n / 5. With fewer than 5 sites u_min is above n: no masked round can run.
+CohortRule DefaultCohort(size_t n_sites);
+// The defaults where `asked` has no more: a plan may raise them, never lower them, but drop_max,
+// which is `asked`'s when that is not 0. More colluders need a larger Q and u_min.
+CohortRule RaiseCohort(size_t n_sites, const CohortRule& asked);
+
 // The largest b_x that n sites cannot wrap: ring_bits - ceil(log2 n_sites); n_sites >= 1.
 int MaxValueBits(int ring_bits, size_t n_sites);
 

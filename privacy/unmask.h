@@ -31,6 +31,7 @@ class MaskedTotal {
 
   std::span<const uint64_t> sums() const { return sums_; }
   uint32_t n_members() const { return n_members_; }  // |U3|: how many vectors were added
+  std::vector<uint64_t> Release() && { return std::move(sums_); }
 
  private:
   friend class aggregator::Accumulator;

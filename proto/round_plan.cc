@@ -101,7 +101,7 @@ void CheckCohort(const CohortPlan& cohort, Ranges& ranges) {
 }
 
 void CheckAggregation(const AggregationPlan& aggregation, Ranges& ranges) {
-  ranges.OneOf("aggregation.mode", aggregation.mode, {"open"});
+  ranges.OneOf("aggregation.mode", aggregation.mode, {"open", "masked"});
   ranges.Positive("aggregation.clip_l2", aggregation.clip_l2, 1e6);
   ranges.NotNegative("aggregation.range", aggregation.range, aggregation.clip_l2);
   ranges.Count("aggregation.ring_bits", aggregation.ring_bits, 16, 32);
@@ -110,6 +110,18 @@ void CheckAggregation(const AggregationPlan& aggregation, Ranges& ranges) {
                  static_cast<uint64_t>(aggregation.ring_bits) - 1);
   }
   ranges.Integer("aggregation.max_weight", aggregation.max_weight, 1, 1'000'000);
+}
+
+// A masked round has five sites or more: with fewer, two colluders would learn the others' updates.
+void CheckMasked(const RoundPlan& plan, Ranges& ranges) {
+  const AggregationPlan& aggregation = plan.aggregation;
+  if (aggregation.mode != "masked") return;
+  ranges.OneOf("aggregation.suite", aggregation.suite, {"aes256-ctr", "chacha20"});
+  ranges.Count("aggregation.c_max", aggregation.c_max, 0, 500);
+  ranges.Count("aggregation.drop_max", aggregation.drop_max, 0, 500);
+  ranges.Count("aggregation.quorum", aggregation.quorum, 0, 500);
+  ranges.Count("aggregation.u_min", aggregation.u_min, 0, 500);
+  ranges.Count("cohort.minimum of a masked job", plan.cohort.minimum, 5, 500);
 }
 
 // A real number of the plan. Every such number passed CheckRoundPlan, so it is finite.
@@ -150,12 +162,19 @@ Json CohortToJson(const CohortPlan& cohort) {
 }
 
 Json AggregationToJson(const AggregationPlan& aggregation) {
-  return {{"mode", aggregation.mode},
-          {"clip_l2", Decimal(aggregation.clip_l2)},
-          {"range", Decimal(aggregation.range)},
-          {"ring_bits", static_cast<uint64_t>(aggregation.ring_bits)},
-          {"value_bits", static_cast<uint64_t>(aggregation.value_bits)},
-          {"max_weight", static_cast<uint64_t>(aggregation.max_weight)}};
+  Json json{{"mode", aggregation.mode},
+            {"clip_l2", Decimal(aggregation.clip_l2)},
+            {"range", Decimal(aggregation.range)},
+            {"ring_bits", static_cast<uint64_t>(aggregation.ring_bits)},
+            {"value_bits", static_cast<uint64_t>(aggregation.value_bits)},
+            {"max_weight", static_cast<uint64_t>(aggregation.max_weight)}};
+  if (aggregation.mode != "masked") return json;
+  json["suite"] = aggregation.suite;
+  json["c_max"] = static_cast<uint64_t>(aggregation.c_max);
+  json["drop_max"] = static_cast<uint64_t>(aggregation.drop_max);
+  json["quorum"] = static_cast<uint64_t>(aggregation.quorum);
+  json["u_min"] = static_cast<uint64_t>(aggregation.u_min);
+  return json;
 }
 
 // Numbers are read as they stand; CheckRoundPlan knows the ranges.
@@ -223,6 +242,13 @@ absl::StatusOr<AggregationPlan> AggregationFromJson(const Json& json) {
       .ring_bits = Number(fields, "ring_bits"),
       .value_bits = Number(fields, "value_bits"),
       .max_weight = static_cast<uint32_t>(fields.Integer("max_weight", 0, 0xffffffff))};
+  if (aggregation.mode == "masked") {
+    aggregation.suite = fields.Text("suite");
+    aggregation.c_max = Number(fields, "c_max");
+    aggregation.drop_max = Number(fields, "drop_max");
+    aggregation.quorum = Number(fields, "quorum");
+    aggregation.u_min = Number(fields, "u_min");
+  }
   HILUM_RETURN_IF_ERROR(fields.Finish());
   return aggregation;
 }
@@ -265,6 +291,7 @@ absl::Status CheckRoundPlan(const RoundPlan& plan) {
   CheckTraining(plan, ranges);
   CheckCohort(plan.cohort, ranges);
   CheckAggregation(plan.aggregation, ranges);
+  CheckMasked(plan, ranges);
   HILUM_RETURN_IF_ERROR(ranges.status());
   HILUM_RETURN_IF_ERROR(CheckModelSpec(plan.spec));
   if (plan.spec.architecture != plan.model.architecture) {

@@ -60,12 +60,21 @@ struct CohortPlan {
 
 // JOB.toml [aggregation]: ring and clip (secure_aggregation.md, section 6).
 struct AggregationPlan {
-  std::string mode = "open";     // open: no masks, the server sees each update
+  // open: no masks, the server sees each update. masked: the server learns their sum only.
+  std::string mode = "open";
   double clip_l2 = 10.0;         // C > 0
   double range = 0.0;            // R; 0: R = C
   int ring_bits = 32;            // b, 16..32
   int value_bits = 0;            // b_x; 0: the largest that cannot wrap
   uint32_t max_weight = 100000;  // W: a site's weight is its number of films, at most W
+
+  // With masked only; what is left at 0 follows from the number of sites
+  // (docs/secure_aggregation.md, section 3), and a value may raise it, never lower it.
+  std::string suite = "aes256-ctr";  // or chacha20
+  int c_max = 0;                     // sites that may collude with the server
+  int drop_max = 0;                  // further sites that may drop out
+  int quorum = 0;                    // sites that must vote for one transcript
+  int u_min = 0;                     // sites that a sum must have
 };
 
 // A snapshot for a site holds two plans, and every message is at most 2 MiB.

@@ -31,10 +31,7 @@ Digest LeafOf(uint32_t index, ByteView bytes) {
 
 ServerCollecting::ServerCollecting(ServerSelf self, Facts facts,
                                    std::map<uint16_t, ShareCommitments> commitments)
-    : self_(self),
-      facts_(std::move(facts)),
-      commitments_(std::move(commitments)),
-      sums_(static_cast<size_t>(facts_.context->config().n_coords())) {}
+    : self_(self), facts_(std::move(facts)), commitments_(std::move(commitments)) {}
 
 absl::StatusOr<Opened> ServerCollecting::OpenOfU2(ByteView message) const {
   HILUM_ASSIGN_OR_RETURN(const Opened opened, OpenFrame(*facts_.context, message));
@@ -53,6 +50,7 @@ absl::StatusOr<Receipt> ServerCollecting::TakeChunk(uint16_t peer, ByteView mess
     return absl::PermissionDeniedError(
         absl::StrCat("a chunk from member ", peer, " names member ", opened.sender));
   }
+  if (sums_.empty() && !closes_.empty()) return Wrong("the sum of this attempt is the caller's");
   const RoundConfig& config = facts_.context->config();
   HILUM_ASSIGN_OR_RETURN(const ChunkView chunk, DecodeChunk(opened.body, config));
   Vector& vector = vectors_[opened.sender];
@@ -66,6 +64,7 @@ absl::StatusOr<Receipt> ServerCollecting::TakeChunk(uint16_t peer, ByteView mess
                  vector.leaves.size());
   }
   const size_t first = size_t{chunk.index} * config.chunk_coords;
+  sums_.resize(static_cast<size_t>(config.n_coords()));
   HILUM_RETURN_IF_ERROR(kernels::AddWords(WordsOf(chunk.bytes),
                                           std::span(sums_).subspan(first, chunk.bytes.size() / 4),
                                           kernels::Device::kCpu));
@@ -75,9 +74,6 @@ absl::StatusOr<Receipt> ServerCollecting::TakeChunk(uint16_t peer, ByteView mess
 
 absl::StatusOr<Receipt> ServerCollecting::TakeClose(ByteView message) {
   HILUM_ASSIGN_OR_RETURN(const Opened opened, OpenOfU2(message));
-  HILUM_ASSIGN_OR_RETURN(const Receipt receipt, inbox_.Look(opened.sender, message));
-  if (!receipt.is_new) return receipt;
-  HILUM_ASSIGN_OR_RETURN(const MaskedInputClose close, DecodeMaskedInputClose(opened.body));
   const RoundConfig& config = facts_.context->config();
   const std::vector<Digest>& leaves = vectors_[opened.sender].leaves;
   if (leaves.size() != CountChunks(config)) {
@@ -85,8 +81,23 @@ absl::StatusOr<Receipt> ServerCollecting::TakeClose(ByteView message) {
                                                    leaves.size(), " chunks, a vector has ",
                                                    CountChunks(config)));
   }
-  if (close.fields.u2_hash != facts_.u2_hash || close.fields.n_coords != config.n_coords() ||
-      close.fields.root != crypto::TreeRoot(leaves)) {
+  return Enter(message, opened, crypto::TreeRoot(leaves));
+}
+
+absl::StatusOr<Receipt> ServerCollecting::TakeSummed(ByteView message, const Digest& root) {
+  if (!sums_.empty()) return Wrong("this attempt adds its vectors chunk by chunk");
+  HILUM_ASSIGN_OR_RETURN(const Opened opened, OpenOfU2(message));
+  return Enter(message, opened, root);
+}
+
+// The close of a whole vector with that root.
+absl::StatusOr<Receipt> ServerCollecting::Enter(ByteView message, const Opened& opened,
+                                                const Digest& root) {
+  HILUM_ASSIGN_OR_RETURN(const Receipt receipt, inbox_.Look(opened.sender, message));
+  if (!receipt.is_new) return receipt;
+  HILUM_ASSIGN_OR_RETURN(const MaskedInputClose close, DecodeMaskedInputClose(opened.body));
+  if (close.fields.u2_hash != facts_.u2_hash ||
+      close.fields.n_coords != facts_.context->config().n_coords() || close.fields.root != root) {
     return absl::DataLossError(
         absl::StrCat("member ", opened.sender, " closes another vector than it sent"));
   }
@@ -135,11 +146,35 @@ Indices ServerCollecting::Unfinished() const {
   return members;
 }
 
+Indices ServerCollecting::Finished() const {
+  Indices members;
+  for (const auto& [member, close] : closes_) members.push_back(member);
+  return members;
+}
+
+absl::StatusOr<DurableStep<ServerConfirming>> ServerCollecting::CloseWith(
+    std::vector<uint64_t> sums) && {
+  if (!sums_.empty()) return Wrong("this attempt adds its vectors chunk by chunk");
+  if (sums.size() != facts_.context->config().n_coords()) {
+    return absl::InvalidArgumentError(absl::StrCat("a sum of ", sums.size(), " coordinates, a ",
+                                                   "vector has ",
+                                                   facts_.context->config().n_coords()));
+  }
+  sums_ = std::move(sums);
+  return std::move(*this).Confirm();
+}
+
 absl::StatusOr<DurableStep<ServerConfirming>> ServerCollecting::Close() && {
-  const Context& context = *facts_.context;
   if (const Indices unfinished = Unfinished(); !unfinished.empty()) {
     return Wrong("the sum holds a part of the vector of member ", unfinished.front());
   }
+  if (sums_.empty() && !closes_.empty()) return Wrong("the sum of this attempt is the caller's");
+  sums_.resize(static_cast<size_t>(facts_.context->config().n_coords()));
+  return std::move(*this).Confirm();
+}
+
+absl::StatusOr<DurableStep<ServerConfirming>> ServerCollecting::Confirm() && {
+  const Context& context = *facts_.context;
   SignedTranscript shown;
   Transcript& transcript = shown.transcript;
   transcript.u1_hash = facts_.u1_hash;

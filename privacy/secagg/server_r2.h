@@ -20,8 +20,9 @@
 
 namespace hilum::privacy::secagg {
 
-// U2 is out: collects vectors. Holds S (8 bytes a coordinate) and a digest a chunk; the chunks lie
-// in the caller's store.
+// U2 is out: collects vectors. Two ways, of which an attempt takes one: TakeChunk and TakeClose add
+// chunk by chunk here, and S (8 bytes a coordinate) and a digest a chunk are held; or the caller
+// adds whole vectors by itself, in parallel or on a GPU, and TakeSummed holds their closes only.
 class ServerCollecting {
  public:
   // peer: the member on whose authenticated channel the message came. A chunk has no signature of
@@ -35,6 +36,12 @@ class ServerCollecting {
   // Besides the errors of every Take. InvalidArgument: chunks are missing. DataLoss: H(U2), D or
   // the root is not that of what was sent.
   absl::StatusOr<Receipt> TakeClose(ByteView message);
+
+  // The close of a vector that the caller holds whole, and will have added once Close is called.
+  //   root  of the bytes that the caller holds
+  // Besides the errors of every Take. DataLoss: H(U2), D or the root is not that of `root`'s
+  // vector. FailedPrecondition: chunks were taken here.
+  absl::StatusOr<Receipt> TakeSummed(ByteView message, const Digest& root);
 
   // Takes a member's unfinished vector out of S again, exactly, and bars it from this round.
   //   stored(c)  the bytes of its chunk c as they were taken (words only); read twice
@@ -51,6 +58,13 @@ class ServerCollecting {
   // is never asked for. FailedPrecondition: an unfinished vector is in S; Withdraw it. Unavailable:
   // fewer than max(Q, u_min) members, or a member of U2 has fewer than t holders left.
   absl::StatusOr<DurableStep<ServerConfirming>> Close() &&;
+  // The same for vectors of TakeSummed: `sums` is S, the sum of exactly those, [D].
+  // InvalidArgument: another length. FailedPrecondition: chunks were taken here.
+  absl::StatusOr<DurableStep<ServerConfirming>> CloseWith(std::vector<uint64_t> sums) &&;
+
+  const Indices& members() const { return facts_.u2; }  // U2
+  const Digest& u2_hash() const { return facts_.u2_hash; }
+  Indices Finished() const;  // who has closed
 
  private:
   friend class ServerAcknowledging;
@@ -59,13 +73,15 @@ class ServerCollecting {
   };
   ServerCollecting(ServerSelf self, Facts facts, std::map<uint16_t, ShareCommitments> commitments);
   absl::StatusOr<Opened> OpenOfU2(ByteView message) const;
+  absl::StatusOr<Receipt> Enter(ByteView message, const Opened& opened, const Digest& root);
+  absl::StatusOr<DurableStep<ServerConfirming>> Confirm() &&;
   absl::Status CheckWithdrawal(const Vector& vector,
                                const std::function<absl::StatusOr<Bytes>(uint32_t)>& stored) const;
 
   ServerSelf self_;
   Facts facts_;
   std::map<uint16_t, ShareCommitments> commitments_;
-  std::vector<uint64_t> sums_;
+  std::vector<uint64_t> sums_;  // [D] from the first chunk on; before it empty
   std::map<uint16_t, Vector> vectors_;
   std::set<uint16_t> withdrawn_;
   Inbox inbox_;

@@ -35,8 +35,9 @@ struct SiteKeep {
 class Upload {
  public:
   uint32_t n_chunks() const;
-  Bytes Chunk(uint32_t index) const;             // index < n_chunks()
-  const Bytes& Close() const { return close_; }  // after the last chunk
+  Bytes Chunk(uint32_t index) const;                                    // index < n_chunks()
+  const Bytes& Close() const { return close_; }                         // after the last chunk
+  std::span<const uint32_t> words() const { return vector_->words(); }  // y_i
 
  private:
   friend class PendingUpload;

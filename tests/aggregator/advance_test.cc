@@ -177,5 +177,68 @@ TEST(Cohort, TheRosterHasTheLedgersKeysAndOnlyMembers) {
               StatusIs(StatusCode::kPermissionDenied, "site site-a is not a member"));
 }
 
+Round CollectMasked(int n, uint8_t attempt = 0) {
+  return Collecting{.facts = Facts3(), .roster = Roster(n), .masked = true, .attempt = attempt};
+}
+
+TEST(Advance, AMaskedRoundConfirmsAndUnmasksBeforeItCloses) {
+  Round round = CollectMasked(3);
+  round = Must(Advance(round, Update(0)));
+  round = Must(Advance(round, SiteDropped{{"site-b"}, "away"}));
+  EXPECT_EQ(StateName(round), "collecting");
+  round = Must(Advance(round, Update(2)));
+  ASSERT_EQ(StateName(round), "confirming");
+  EXPECT_EQ(std::get<Confirming>(round).counted.size(), 2u);
+  EXPECT_EQ(StateName(Must(Advance(round, Update(2)))), "confirming");  // said again
+  EXPECT_THAT(Advance(round, Update(1)), StatusIs(StatusCode::kFailedPrecondition, ""));
+  EXPECT_THAT(Advance(round, SumOpened{}), StatusIs(StatusCode::kFailedPrecondition, "opened"));
+  round = Must(Advance(round, TranscriptConfirmed{}));
+  ASSERT_EQ(StateName(round), "unmasking");
+  EXPECT_THAT(Advance(round, TranscriptConfirmed{}),
+              StatusIs(StatusCode::kFailedPrecondition, "votes"));
+  round = Must(Advance(round, SumOpened{}));
+  ASSERT_EQ(StateName(round), "closing");
+  EXPECT_EQ(std::get<Closing>(round).counted.size(), 2u);
+}
+
+TEST(Advance, AMaskedAttemptWithTooFewWaitsForItsEnd) {
+  Round round = CollectMasked(2);
+  round = Must(Advance(round, Update(0)));
+  round = Must(Advance(round, SiteDropped{{"site-b"}, "away"}));
+  EXPECT_EQ(StateName(round), "collecting");
+  round = Must(Advance(round, AttemptFailed{.reason = "too few"}));
+  ASSERT_EQ(StateName(round), "collecting");
+  const auto& next = std::get<Collecting>(round);
+  EXPECT_EQ(next.attempt, 1);
+  EXPECT_TRUE(next.accepted.empty());
+  EXPECT_TRUE(next.dropped.empty()) << "who was away may come back";
+}
+
+TEST(Advance, WhoIsBarredStaysOutOfTheNextAttempt) {
+  Round round = Must(Advance(CollectMasked(3), AttemptFailed{"no reveal", {{1, "kept it back"}}}));
+  EXPECT_EQ(std::get<Collecting>(round).dropped.size(), 1u);
+  round = Must(Advance(round, AttemptFailed{"no reveal", {{1, "x"}, {2, "y"}}}));
+  ASSERT_EQ(StateName(round), "failed");  // one is left, the minimum is two
+  EXPECT_EQ(std::get<Failed>(round).reason, "no reveal");
+}
+
+TEST(Advance, AMaskedRoundHasEightAttempts) {
+  EXPECT_EQ(StateName(Must(Advance(CollectMasked(3, 6), AttemptFailed{"again"}))), "collecting");
+  EXPECT_EQ(StateName(Must(Advance(CollectMasked(3, 7), AttemptFailed{"again"}))), "failed");
+}
+
+TEST(Advance, NothingIsTriedAgainOnceVotesWereShown) {
+  Round round = CollectMasked(2);
+  for (const uint16_t site : {0, 1}) round = Must(Advance(round, Update(site)));
+  EXPECT_EQ(StateName(Must(Advance(round, AttemptFailed{"no quorum"}))), "collecting");
+  round = Must(Advance(round, TranscriptConfirmed{}));
+  EXPECT_EQ(StateName(Must(Advance(round, AttemptFailed{"too few shares"}))), "failed");
+}
+
+TEST(Advance, AnOpenRoundHasNoAttempts) {
+  EXPECT_THAT(Advance(Collect(2), AttemptFailed{"x"}),
+              StatusIs(StatusCode::kFailedPrecondition, "attempt"));
+}
+
 }  // namespace
 }  // namespace hilum::aggregator

@@ -38,7 +38,9 @@ class TwoHospitals {
     for (const char* name : {"hospital-a", "hospital-b"}) AddSite(name);
   }
 
-  void AddSite(const std::string& name) {
+  void AddSite(const std::string& name) { AddSite(name, name); }
+  // A site with the films of a hospital of the demo.
+  void AddSite(const std::string& name, const std::string& films) {
     Site& site = sites_[name];
     site.folder.root = NewFolder(name);
     HILUM_ASSERT_OK(
@@ -51,7 +53,7 @@ class TwoHospitals {
     HILUM_ASSERT_OK_AND_ASSIGN(const SiteSecret secret,
                                LoadSiteSecret(site.folder.pseudonym_secret()));
     ImportOptions options;
-    options.source = MakeSource(name, 6);
+    options.source = MakeSource(films, 6);
     options.profile = "cxr96";
     options.now_s = SystemClock().NowSeconds();
     HILUM_ASSERT_OK(Import(*site.state, FilmCache(site.folder.cache()), secret, options));

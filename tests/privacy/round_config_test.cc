@@ -98,5 +98,26 @@ TEST(ScaleOf, FillsTheRange) {
   EXPECT_EQ(ScaleOf(2.0, 32), 2147483647.0 / 2.0);
 }
 
+TEST(DefaultCohort, IsThatOfTheDesign) {
+  EXPECT_EQ(DefaultCohort(6), (CohortRule{.c_max = 1, .drop_max = 1, .quorum = 5, .u_min = 5}));
+  EXPECT_EQ(DefaultCohort(5), (CohortRule{.c_max = 1, .drop_max = 0, .quorum = 4, .u_min = 5}));
+  EXPECT_EQ(DefaultCohort(50),
+            (CohortRule{.c_max = 10, .drop_max = 10, .quorum = 34, .u_min = 34}));
+  EXPECT_GT(DefaultCohort(4).u_min, 4);
+}
+
+TEST(RaiseCohort, LowersNothing) {
+  const CohortRule low{.c_max = 1, .drop_max = 2, .quorum = 2, .u_min = 3};
+  CohortRule rule = RaiseCohort(50, low);
+  EXPECT_EQ(rule.c_max, 10);
+  EXPECT_EQ(rule.quorum, 34);
+  EXPECT_EQ(rule.u_min, 34);
+  EXPECT_EQ(rule.drop_max, 2);
+  rule = RaiseCohort(50, {.c_max = 30, .drop_max = 0, .quorum = 0, .u_min = 40});
+  EXPECT_EQ(rule.c_max, 30);
+  EXPECT_GT(2 * rule.quorum - 50, 30) << "two sets of voters must share an honest site";
+  EXPECT_EQ(rule.u_min, 40);
+}
+
 }  // namespace
 }  // namespace hilum::privacy

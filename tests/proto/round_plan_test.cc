@@ -158,5 +158,36 @@ TEST(ModelSpecCodec, OffsetsFollowFromTheShapes) {
   EXPECT_THAT(ModelSpecFromJson(huge), StatusIs(StatusCode::kInvalidArgument, "extent of"));
 }
 
+TEST(RoundPlan, AMaskedPlanComesBack) {
+  RoundPlan plan = Plan();
+  plan.cohort.minimum = 6;
+  plan.aggregation.mode = "masked";
+  plan.aggregation.suite = "chacha20";
+  plan.aggregation.c_max = 2;
+  plan.aggregation.drop_max = 1;
+  plan.aggregation.quorum = 7;
+  plan.aggregation.u_min = 8;
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EncodeRoundPlan(plan));
+  HILUM_ASSERT_OK_AND_ASSIGN(const RoundPlan read, ParseRoundPlan(text));
+  EXPECT_EQ(*EncodeRoundPlan(read), text);
+  EXPECT_EQ(read.aggregation.suite, "chacha20");
+  EXPECT_EQ(read.aggregation.u_min, 8);
+}
+
+TEST(RoundPlan, AnOpenPlanSaysNothingOfMasks) {
+  EXPECT_EQ(EncodeRoundPlan(Plan())->find("suite"), std::string::npos);
+}
+
+TEST(RoundPlan, AMaskedPlanHasFiveSitesAndAKnownSuite) {
+  RoundPlan plan = Plan();
+  plan.aggregation.mode = "masked";
+  plan.cohort.minimum = 4;
+  EXPECT_THAT(EncodeRoundPlan(plan), StatusIs(StatusCode::kInvalidArgument, "5 to 500"));
+  plan.cohort.minimum = 5;
+  HILUM_EXPECT_OK(EncodeRoundPlan(plan).status());
+  plan.aggregation.suite = "none";
+  EXPECT_THAT(EncodeRoundPlan(plan), StatusIs(StatusCode::kInvalidArgument, "suite"));
+}
+
 }  // namespace
 }  // namespace hilum::proto

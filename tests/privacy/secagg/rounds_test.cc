@@ -182,5 +182,47 @@ TEST(Rounds, TheRecordsSayWhatWasSent) {
   EXPECT_EQ(answer.transcript_hash, vote.transcript_hash);
 }
 
+TEST(Rounds, ACallerThatAddsByItselfGetsTheSameTranscript) {
+  Federation federation(MaskedRound(6, 100)), other(MaskedRound(6, 100));
+  other.RunTo(Federation::kTranscript);
+  federation.RunTo(Federation::kU2);
+  federation.SitesMask();
+  ServerCollecting& server = *federation.collecting;
+  std::vector<uint64_t> sums(federation.config.n_coords());
+  for (const auto& [i, upload] : federation.uploads) {
+    const Digest root = UpdateRoot(upload.words(), federation.config.chunk_coords);
+    HILUM_ASSERT_OK_AND_ASSIGN(const Receipt first, server.TakeSummed(upload.Close(), root));
+    HILUM_ASSERT_OK_AND_ASSIGN(const Receipt again, server.TakeSummed(upload.Close(), root));
+    EXPECT_TRUE(first.is_new && !again.is_new);
+    for (size_t j = 0; j < sums.size(); ++j) sums[j] += upload.words()[j];
+  }
+  EXPECT_TRUE(server.complete());
+  HILUM_ASSERT_OK_AND_ASSIGN(auto step, std::move(server).CloseWith(sums));
+  EXPECT_EQ(std::move(step.out).ReleaseAfter(absl::OkStatus()).value(), other.transcript);
+}
+
+TEST(Rounds, ACloseOfAnotherVectorThanTheCallerHoldsIsRefused) {
+  Federation federation(MaskedRound(6, 10));
+  federation.RunTo(Federation::kU2);
+  federation.SitesMask();
+  const Digest other = UpdateRoot(federation.uploads.at(1).words(), kChunkCoords);
+  EXPECT_THAT(federation.collecting->TakeSummed(federation.uploads.at(0).Close(), other),
+              StatusIs(absl::StatusCode::kDataLoss, "another vector"));
+}
+
+TEST(Rounds, ASumHasOneOwner) {
+  Federation federation(MaskedRound(6, 10));
+  federation.RunTo(Federation::kU2);
+  federation.SitesMask();
+  ServerCollecting& server = *federation.collecting;
+  const Upload& first = federation.uploads.at(0);
+  const Upload& second = federation.uploads.at(1);
+  HILUM_ASSERT_OK(server.TakeSummed(first.Close(), UpdateRoot(first.words(), kChunkCoords)));
+  EXPECT_THAT(server.TakeChunk(1, second.Chunk(0)),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "the caller's"));
+  EXPECT_THAT(std::move(server).Close(),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "the caller's"));
+}
+
 }  // namespace
 }  // namespace hilum::privacy::secagg
