@@ -82,6 +82,8 @@ class FederationService final : public wire::Federation::Service {
                                 wire::ConsistencyReply*) override;
   grpc::Status FetchProof(grpc::ServerContext*, const wire::ProofRequest*,
                           wire::ProofReply*) override;
+  grpc::Status SubmitEntry(grpc::ServerContext*, const wire::EntrySubmission*,
+                           wire::EntryReceipt*) override;
   grpc::Status Witness(
       grpc::ServerContext*,
       grpc::ServerReaderWriter<wire::WitnessQuestion, wire::WitnessAnswer>*) override;
@@ -97,6 +99,8 @@ class FederationService final : public wire::Federation::Service {
   // The agent reports twice a second and repeats an answer after 2 s.
   RateLimit reports_{{.per_second = 5, .burst = 20}, &SystemClock()};
   RateLimit answers_{{.per_second = 1, .burst = 10}, &SystemClock()};
+  // A round needs one or two of a site.
+  RateLimit entries_{{.per_second = 1, .burst = 20}, &SystemClock()};
 };
 
 class JobsService final : public wire::Jobs::Service {

@@ -88,6 +88,14 @@ struct Receipt {
   bool repeated_send = false;
 };
 
+// What the sequencer says of an entry that this site signed.
+struct EntryReceipt {
+  uint64_t index = 0;
+  Digest leaf_hash{};
+  std::string proof;  // tlog-proof, not verified yet; empty: not cosigned yet
+  bool repeated_send = false;
+};
+
 // One server. Thread-safe. Errors of every call: Unavailable when the server cannot be reached;
 // else the server's own code and sentence; DataLoss when its answer breaks the protocol.
 class Connection {
@@ -116,6 +124,10 @@ class Connection {
   // The whole file. DataLoss: longer than `limit_bytes`, or another SHA-256.
   absl::StatusOr<Bytes> FetchModel(const Digest& sha256, uint64_t limit_bytes);
   absl::StatusOr<Receipt> SubmitUpdate(const SignedUpdate& update);
+  // DataLoss: the receipt is of another entry.
+  absl::StatusOr<EntryReceipt> SubmitEntry(const std::string& entry);
+  // The tlog-proof of the `nth` key-rotate of a member, from 1. NotFound: it has fewer.
+  absl::StatusOr<std::string> FetchRotationProof(const std::string& member, uint64_t nth);
   // The tlog-proof of the member's `join` entry. NotFound: it has none.
   absl::StatusOr<std::string> FetchJoinProof(const std::string& member);
   // [32] each.

@@ -160,7 +160,7 @@ void Members::MoveRotations(uint64_t index, const Entry& entry) {
     if (!next.since_s) next.since_s = entry.t;
     if (close == nullptr || close->status != "ok") continue;
     if (entry.t < *next.since_s || entry.t - *next.since_s < kRotationDelayS) continue;
-    member.past_keys.push_back({member.entry_key, index + 1});
+    member.past_keys.push_back({member.entry_key, index + 1, next.index});
     member.entry_key = next.key;
     member.next_key.reset();
   }

@@ -23,7 +23,8 @@ inline constexpr uint64_t kRotationDelayS = 86'400;
 
 struct PastKey {
   crypto::PublicKey key;
-  uint64_t until_index = 0;  // of the first entry that it may not sign
+  uint64_t until_index = 0;   // of the first entry that it may not sign
+  uint64_t rotate_index = 0;  // of the key-rotate that replaced it
 };
 struct NextKey {
   crypto::PublicKey key;
