@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
+#include "client/consent_book.h"
 #include "client/film_cache.h"
 #include "client/ledger_gate.h"
 #include "client/pseudonym.h"
@@ -33,6 +34,10 @@ struct RoundContext {
   const crypto::SigningKey& key;
   int64_t now_s = 0;
   ProveConsistency prove;
+  // What the ledger holds about this site's consents, and how an entry gets there. Null: nothing
+  // about consents is logged; only tests of the arithmetic do that.
+  ConsentStore* consents = nullptr;
+  LogEntry log_entry{};
   std::function<absl::StatusOr<Bytes>(const Digest& sha256, uint64_t limit_bytes)> fetch_model;
   std::function<void(uint32_t percent)> on_training;  // may be empty
   const std::atomic<bool>* cancel = nullptr;

@@ -12,6 +12,7 @@
 #include "client/backoff.h"
 #include "client/ledger_gate.h"
 #include "client/participate.h"
+#include "client/submit_entry.h"
 #include "crypto/random.h"
 
 namespace hilum::client {
@@ -73,6 +74,12 @@ absl::StatusOr<SignedUpdate> RoundWorker::Impl::Train(const RoundNotice& notice)
       .prove =
           [&](uint64_t old_size, uint64_t new_size) {
             return site.connection.ProveConsistency(old_size, new_size);
+          },
+      .consents = site.consents,
+      .log_entry =
+          [&](const std::string& entry) {
+            return SubmitProven(site.connection, gate, site.key.public_key(), entry,
+                                SystemClock().NowSeconds());
           },
       .fetch_model = [&](const Digest& sha256,
                          uint64_t limit) { return site.connection.FetchModel(sha256, limit); },

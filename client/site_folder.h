@@ -57,6 +57,8 @@ struct SiteFolder {
   fs::path ledger() const { return root / "ledger"; }
   fs::path witness() const { return root / "witness"; }
   fs::path database() const { return root / "state.sqlite"; }
+  // Nonces that open what the ledger holds about consents; never leaves the site.
+  fs::path consents() const { return root / "consent.sqlite"; }
   fs::path cache() const { return root / "cache"; }
   fs::path models() const { return root / "models"; }
   fs::path optimizer() const { return root / "optimizer"; }  // memories of jobs (keep_optimizer)
