@@ -22,6 +22,7 @@
 #include "client/ledger_gate.h"
 #include "client/participate.h"
 #include "client/pseudonym.h"
+#include "client/rotation.h"
 #include "client/round_worker.h"
 #include "client/rpc.h"
 #include "client/state.h"
@@ -30,6 +31,7 @@
 #include "crypto/certificate.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
+#include "privacy/round_config.h"
 
 namespace hilum::client {
 namespace {
@@ -113,6 +115,7 @@ struct Agent::Impl {
   void SendAnswer(const JobOffer& offer, const JobRecord& job);
   absl::Status LogConsents(const std::string& job);
   void FollowConsents();
+  absl::Status UseKeyOfRoster(const RoundNotice& notice);
   absl::Status ReconcileRounds();
   absl::Status StartRound(const RoundNotice& notice);
   absl::Status CloseRounds();
@@ -293,6 +296,22 @@ absl::Status Agent::Impl::ReconcileJobs() {
   return absl::OkStatus();
 }
 
+// A key-rotate of this site counts from the round whose roster holds the next key. The worker is
+// idle now, so the key can change under it.
+absl::Status Agent::Impl::UseKeyOfRoster(const RoundNotice& notice) {
+  std::error_code error;
+  if (worker->busy() || !fs::exists(folder.next_entry_key(), error)) return absl::OkStatus();
+  const absl::StatusOr<privacy::RoundConfig> config = privacy::DecodeRoundConfig(notice.config);
+  if (!config.ok()) return absl::OkStatus();  // TakePart says what is wrong with it
+  std::vector<crypto::PublicKey> roster;
+  for (const privacy::RosterEntry& entry : config->roster) roster.push_back(entry.key);
+  HILUM_ASSIGN_OR_RETURN(std::optional<crypto::SigningKey> changed, ChangeOver(folder, roster));
+  if (!changed.has_value()) return absl::OkStatus();
+  *key = *std::move(changed);
+  Log(LogLevel::kInfo, "entry key changed", {{"key", crypto::ToBase64(key->public_key())}});
+  return absl::OkStatus();
+}
+
 absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
   const auto retry = retry_ms.find(KeyOf(notice));
   if (retry != retry_ms.end() && NowMs() < retry->second) return absl::OkStatus();
@@ -309,6 +328,7 @@ absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
     }
     return absl::OkStatus();
   }
+  HILUM_RETURN_IF_ERROR(UseKeyOfRoster(notice));
   if (!worker->Start(notice)) return absl::OkStatus();
   if (started.insert(KeyOf(notice)).second) {
     Emit("round_started", {{"job", notice.job}, {"round", absl::StrCat(notice.round)}});

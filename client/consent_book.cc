@@ -101,9 +101,20 @@ absl::StatusOr<ledger_anchor::HashList> PathOf(ConsentStore& store, const Logged
   return ledger_anchor::ProveInclusion(logged.slot, tree.size(), tree.reader());
 }
 
-absl::Status LogBatch(ConsentStore& store, const BatchRecord& batch, const LogEntry& log) {
-  HILUM_ASSIGN_OR_RETURN(const uint64_t index, log(batch.entry));
-  return store.MarkBatch(batch.root, index);
+// A batch that was stored under a key that has been rotated out since, and never came to the
+// ledger, is signed again.
+absl::Status LogBatch(ConsentStore& store, const Committer& committer, const BatchRecord& batch,
+                      const LogEntry& log) {
+  absl::StatusOr<uint64_t> index = log(batch.entry);
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Entry entry, ledger_anchor::ParseEntry(batch.entry));
+  const bool is_old = entry.key != crypto::KeyDigest(committer.key.public_key());
+  if (absl::IsFailedPrecondition(index.status()) && is_old) {
+    HILUM_ASSIGN_OR_RETURN(const std::string again, Sign(committer, entry.body));
+    HILUM_RETURN_IF_ERROR(store.ReplaceEntry(batch.root, again));
+    index = log(again);
+  }
+  HILUM_RETURN_IF_ERROR(index.status());
+  return store.MarkBatch(batch.root, *index);
 }
 
 absl::Status CheckActive(const ManifestClaim& claim, const std::set<std::string>& active) {
@@ -166,7 +177,7 @@ absl::StatusOr<int> CommitConsents(ConsentStore& store, const Committer& committ
   HILUM_ASSIGN_OR_RETURN(const std::vector<BatchRecord> batches, store.Batches(committer.study));
   for (const BatchRecord& batch : batches) {
     if (batch.index) continue;
-    HILUM_RETURN_IF_ERROR(LogBatch(store, batch, log));
+    HILUM_RETURN_IF_ERROR(LogBatch(store, committer, batch, log));
     ++n_logged;
   }
   HILUM_ASSIGN_OR_RETURN(std::vector<ConsentEvent> events,
@@ -184,7 +195,7 @@ absl::StatusOr<int> CommitConsents(ConsentStore& store, const Committer& committ
     HILUM_ASSIGN_OR_RETURN(batch.entry,
                            Sign(committer, ConsentBatch{committer.site, batch.root, batch.count}));
     HILUM_RETURN_IF_ERROR(store.PutBatch(batch, leaves));
-    HILUM_RETURN_IF_ERROR(LogBatch(store, batch, log));
+    HILUM_RETURN_IF_ERROR(LogBatch(store, committer, batch, log));
     ++n_logged;
   }
   return n_logged;
@@ -225,28 +236,68 @@ absl::Status CommitManifest(ConsentStore& store, const Committer& committer,
 }
 
 absl::StatusOr<ledger_anchor::ConsentReceipt> MakeReceipt(ConsentStore& store,
-                                                          const Committer& committer,
-                                                          absl::string_view pid,
+                                                          const ReceiptRequest& request,
                                                           const FetchProof& fetch_proof) {
-  HILUM_ASSIGN_OR_RETURN(const auto newest,
-                         Newest(store, committer.study,
-                                [](const BatchRecord& batch) { return batch.index.has_value(); }));
-  const auto found = newest.find(std::string(pid));
+  const auto is_logged = [](const BatchRecord& batch) { return batch.index.has_value(); };
+  HILUM_ASSIGN_OR_RETURN(const auto newest, Newest(store, request.study, is_logged));
+  const auto found = newest.find(std::string(request.pid));
   if (found == newest.end()) {
     return absl::NotFoundError(
-        absl::StrCat("the ledger holds no consent event of this patient in ", committer.study));
+        absl::StrCat("the ledger holds no consent event of this patient in ", request.study));
   }
   const LoggedEvent& logged = found->second;
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Entry entry,
+                         ledger_anchor::ParseEntry(logged.batch.entry));
+  const auto key = std::find_if(
+      request.keys.begin(), request.keys.end(),
+      [&](const crypto::PublicKey& one) { return crypto::KeyDigest(one) == entry.key; });
+  if (key == request.keys.end()) {
+    return absl::DataLossError("the key that signed the patient's batch is no key of this site");
+  }
   ledger_anchor::ConsentReceipt receipt{.event = logged.leaf.event,
                                         .nonce = logged.leaf.nonce,
                                         .slot = logged.slot,
                                         .path = {},
                                         .proof = "",
-                                        .entry_key = committer.key.public_key()};
+                                        .entry_key = *key};
   HILUM_ASSIGN_OR_RETURN(receipt.path, PathOf(store, logged));
   HILUM_ASSIGN_OR_RETURN(receipt.proof, fetch_proof(logged.batch.entry));
   return receipt;
 }
+
+namespace {
+
+// A patient whose newest event that counts is no grant, with the gaps in both trees.
+absl::StatusOr<ledger_anchor::RevokedPatient> ShowRevoked(ConsentStore& store,
+                                                          const LoggedEvent& logged,
+                                                          const ActiveTree& active,
+                                                          const ManifestTree& manifest) {
+  ledger_anchor::RevokedPatient patient;
+  patient.event = logged.leaf.event;
+  patient.nonce = logged.leaf.nonce;
+  patient.batch_index = logged.batch.index.value_or(0);
+  patient.slot = logged.slot;
+  HILUM_ASSIGN_OR_RETURN(patient.path, PathOf(store, logged));
+  HILUM_ASSIGN_OR_RETURN(patient.not_active, active.ProveAbsence(logged.event.pid));
+  HILUM_ASSIGN_OR_RETURN(patient.not_in_manifest, manifest.ProveAbsence(logged.event.pid));
+  return patient;
+}
+
+absl::StatusOr<std::vector<ledger_anchor::SampledLeaf>> OpenLeaves(
+    const std::vector<uint64_t>& indexes, const ActiveTree& active, const ManifestTree& manifest) {
+  std::vector<ledger_anchor::SampledLeaf> leaves;
+  for (const uint64_t index : indexes) {
+    ledger_anchor::SampledLeaf leaf;
+    HILUM_ASSIGN_OR_RETURN(leaf.manifest, manifest.Open(index));
+    if (!leaf.manifest.leaf.is_dummy()) {
+      HILUM_ASSIGN_OR_RETURN(leaf.active, active.Prove(leaf.manifest.leaf.pid));
+    }
+    leaves.push_back(std::move(leaf));
+  }
+  return leaves;
+}
+
+}  // namespace
 
 absl::StatusOr<ledger_anchor::Disclosure> MakeDisclosure(ConsentStore& store,
                                                          const DisclosureRequest& request) {
@@ -256,43 +307,29 @@ absl::StatusOr<ledger_anchor::Disclosure> MakeDisclosure(ConsentStore& store,
     return absl::NotFoundError(absl::StrCat("this site has logged no manifest of round ",
                                             request.round, " of ", request.study));
   }
-  HILUM_ASSIGN_OR_RETURN(const std::set<std::string> active,
-                         ActivePids(store, request.study, record->consent_size));
-  HILUM_ASSIGN_OR_RETURN(const ActiveTree tree, ActiveTree::Create({active.begin(), active.end()}));
+  const uint64_t size = record->consent_size;
+  const auto counts = [size](const BatchRecord& batch) { return CountsBelow(batch, size); };
+  HILUM_ASSIGN_OR_RETURN(const auto newest, Newest(store, request.study, counts));
+  HILUM_ASSIGN_OR_RETURN(const std::set<std::string> pids, ActivePids(store, request.study, size));
+  HILUM_ASSIGN_OR_RETURN(const ActiveTree active, ActiveTree::Create({pids.begin(), pids.end()}));
   HILUM_ASSIGN_OR_RETURN(const ManifestTree manifest, ManifestTree::Create(record->leaves));
+  const std::vector<uint64_t> asked =
+      ledger_anchor::SampleLeaves({.seed = request.seed,
+                                   .manifest_leaf = crypto::LeafHash(AsBytes(record->entry)),
+                                   .count = manifest.claim().size,
+                                   .n = request.n_samples});
   ledger_anchor::Disclosure disclosure{.study = request.study,
                                        .site = request.site,
                                        .round = request.round,
                                        .seed = request.seed,
-                                       .active_size = tree.claim().size,
+                                       .active_size = active.claim().size,
                                        .leaves = {},
                                        .revoked = {}};
-  for (const uint64_t index : ledger_anchor::SampleLeaves({.seed = request.seed,
-                              .manifest_leaf = crypto::LeafHash(AsBytes(record->entry)),
-                              .count = manifest.claim().size,
-                              .n = request.n_samples})) {
-    ledger_anchor::SampledLeaf leaf;
-    HILUM_ASSIGN_OR_RETURN(leaf.manifest, manifest.Open(index));
-    if (!leaf.manifest.leaf.is_dummy()) {
-      HILUM_ASSIGN_OR_RETURN(leaf.active, tree.Prove(leaf.manifest.leaf.pid));
-    }
-    disclosure.leaves.push_back(std::move(leaf));
-  }
-  const uint64_t size = record->consent_size;
-  HILUM_ASSIGN_OR_RETURN(const auto newest,
-                         Newest(store, request.study, [size](const BatchRecord& batch) {
-                           return CountsBelow(batch, size);
-                         }));
+  HILUM_ASSIGN_OR_RETURN(disclosure.leaves, OpenLeaves(asked, active, manifest));
   for (const auto& [pid, logged] : newest) {
     if (logged.event.action == "grant") continue;
-    ledger_anchor::RevokedPatient patient;
-    patient.event = logged.leaf.event;
-    patient.nonce = logged.leaf.nonce;
-    patient.batch_index = *logged.batch.index;
-    patient.slot = logged.slot;
-    HILUM_ASSIGN_OR_RETURN(patient.path, PathOf(store, logged));
-    HILUM_ASSIGN_OR_RETURN(patient.not_active, tree.ProveAbsence(pid));
-    HILUM_ASSIGN_OR_RETURN(patient.not_in_manifest, manifest.ProveAbsence(pid));
+    HILUM_ASSIGN_OR_RETURN(ledger_anchor::RevokedPatient patient,
+                           ShowRevoked(store, logged, active, manifest));
     disclosure.revoked.push_back(std::move(patient));
   }
   return disclosure;

@@ -71,11 +71,16 @@ absl::Status CommitManifest(ConsentStore& store, const Committer& committer,
                             const ManifestClaim& claim, const LogEntry& log);
 
 // The newest logged event of a patient with its path. `fetch_proof` gives the tlog-proof of the
-// batch's entry. NotFound: the ledger holds no event of this patient.
+// batch's entry; one of `keys`, all that this site had, has signed it.
+// NotFound: the ledger holds no event of this patient. DataLoss: the key is not among them.
 using FetchProof = std::function<absl::StatusOr<std::string>(const std::string& entry)>;
+struct ReceiptRequest {
+  absl::string_view study;
+  absl::string_view pid;  // StudyPid
+  const std::vector<crypto::PublicKey>& keys;
+};
 absl::StatusOr<ledger_anchor::ConsentReceipt> MakeReceipt(ConsentStore& store,
-                                                          const Committer& committer,
-                                                          absl::string_view pid,
+                                                          const ReceiptRequest& request,
                                                           const FetchProof& fetch_proof);
 
 // What an auditor asked of one round: `seed` and how many leaves. NotFound: no manifest of the

@@ -117,6 +117,14 @@ absl::Status ConsentStore::MarkBatch(const Digest& root, uint64_t index) {
       .Run();
 }
 
+absl::Status ConsentStore::ReplaceEntry(const Digest& root, absl::string_view entry) {
+  const std::lock_guard lock(impl_->mutex);
+  return impl_->database.Prepare("UPDATE batches SET entry=? WHERE root=?")
+      .Bind(entry)
+      .Bind(root)
+      .Run();
+}
+
 absl::StatusOr<std::vector<BatchRecord>> ConsentStore::Batches(absl::string_view study) {
   const std::lock_guard lock(impl_->mutex);
   Statement find = impl_->database.Prepare(

@@ -58,6 +58,7 @@ class ConsentStore {
 
   absl::Status PutBatch(const BatchRecord& batch, const std::vector<BatchLeaf>& leaves);
   absl::Status MarkBatch(const Digest& root, uint64_t index);
+  absl::Status ReplaceEntry(const Digest& root, absl::string_view entry);
   // In the order in which they were made.
   absl::StatusOr<std::vector<BatchRecord>> Batches(absl::string_view study);
   // Ascending by commitment: their order in the batch's tree.

@@ -14,6 +14,7 @@
 #include "client/film_cache.h"
 #include "client/ledger_gate.h"
 #include "client/pseudonym.h"
+#include "client/rotation.h"
 #include "client/rpc.h"
 #include "client/site_folder.h"
 #include "client/state.h"
@@ -38,6 +39,7 @@ struct RoundContext {
   // about consents is logged; only tests of the arithmetic do that.
   ConsentStore* consents = nullptr;
   LogEntry log_entry{};
+  FetchRotation fetch_rotation{};  // empty: no member's key may have changed
   std::function<absl::StatusOr<Bytes>(const Digest& sha256, uint64_t limit_bytes)> fetch_model;
   std::function<void(uint32_t percent)> on_training;  // may be empty
   const std::atomic<bool>* cancel = nullptr;

@@ -81,6 +81,10 @@ absl::StatusOr<SignedUpdate> RoundWorker::Impl::Train(const RoundNotice& notice)
             return SubmitProven(site.connection, gate, site.key.public_key(), entry,
                                 SystemClock().NowSeconds());
           },
+      .fetch_rotation =
+          [&](const std::string& member, uint64_t nth) {
+            return site.connection.FetchRotationProof(member, nth);
+          },
       .fetch_model = [&](const Digest& sha256,
                          uint64_t limit) { return site.connection.FetchModel(sha256, limit); },
       .on_training = [&](uint32_t percent) { SetPhase("training", percent); },

@@ -51,6 +51,7 @@ struct SiteFolder {
   fs::path tls_key() const { return root / "keys" / "tls.key"; }
   fs::path tls_certificate() const { return root / "keys" / "tls.pem"; }
   fs::path entry_key() const { return root / "keys" / "entry.key"; }
+  fs::path next_entry_key() const { return root / "keys" / "entry.next.key"; }  // rotation.h
   // Opens the sealed copies of models; docs/site.md says what its loss means.
   fs::path age_identity() const { return root / "keys" / "age.key"; }
   fs::path pseudonym_secret() const { return root / "keys" / "pseudonym.key"; }
