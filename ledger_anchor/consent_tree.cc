@@ -17,9 +17,13 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr size_t kEventLimitBytes = 1024;
-constexpr size_t kPidDigits = 64;
 
-std::string Sentinel(char digit) { return std::string(kPidDigits, digit); }
+// The pid of 64 equal digits that closes an end of every active set.
+std::string Sentinel(uint8_t byte) {
+  Digest digest;
+  digest.fill(byte);
+  return ToHex(digest);
+}
 
 absl::Status CheckPid(absl::string_view pid) {
   if (DigestFromHex(pid).ok()) return absl::OkStatus();
@@ -98,8 +102,8 @@ TreeHashes BatchTree(const std::vector<Digest>& commitments) {
 
 absl::StatusOr<ActiveTree> ActiveTree::Create(std::vector<std::string> pids) {
   for (const std::string& pid : pids) HILUM_RETURN_IF_ERROR(CheckPid(pid));
-  pids.push_back(Sentinel('0'));
-  pids.push_back(Sentinel('f'));
+  pids.push_back(Sentinel(0x00));
+  pids.push_back(Sentinel(0xff));
   std::sort(pids.begin(), pids.end());
   const auto twice = std::adjacent_find(pids.begin(), pids.end());
   if (twice != pids.end()) {
