@@ -337,7 +337,9 @@ absl::StatusOr<SignedUpdate> TrainAndStore(const RoundContext& context, const Ch
        {"round", record.round},
        {"films", record.n_films},
        {"patients_left_out_without_consent", record.n_left_out}});
-  HILUM_RETURN_IF_ERROR(LogManifest(context, round, dataset));
+  if (const absl::Status logged = LogManifest(context, round, dataset); !logged.ok()) {
+    return absl::Status(logged.code(), absl::StrCat(kNotSent, logged.message()));
+  }
   HILUM_ASSIGN_OR_RETURN(const VerifiedModel model, BaseModel(context, round));
   HILUM_ASSIGN_OR_RETURN(const LocalWeights local, Train(context, round, dataset, model));
   record.loss = local.mean_loss();

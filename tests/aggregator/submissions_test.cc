@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "crypto/hash.h"
 #include "crypto/tree.h"

@@ -145,11 +145,12 @@ TEST(ConsentR5, ADenialWithAnExceptionThatPermitsOnlyInPartDenies) {
 }
 
 TEST(ConsentR5, ElementsOfBothVersionsDeny) {
-  for (const auto& [key, value] :
-       {std::pair<const char*, Json>{"scope", {{"coding", Json::array({{{"code", "research"}}})}}},
-        {"dateTime", "2025-02-03"},
-        {"patient", {{"reference", "Patient/4711"}, {"identifier", {{"value", "P-1"}}}}},
-        {"policyRule", Json::object()}}) {
+  const Json r4 = Json::parse(R"json({
+    "scope": {"coding": [{"code": "research"}]},
+    "dateTime": "2025-02-03",
+    "patient": {"reference": "Patient/4711", "identifier": {"value": "P-1"}},
+    "policyRule": {}})json");
+  for (const auto& [key, value] : r4.items()) {
     Json json = Permitting();
     json[key] = value;
     EXPECT_EQ(Read(json).reason, "elements of FHIR R4 and R5 are mixed") << key;

@@ -2,8 +2,10 @@
 // lie changes one thing of a history that passes.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
+#include "absl/strings/str_cat.h"
 #include "crypto/tree.h"
 #include "ledger_anchor/consent_audit.h"
 #include "ledger_anchor/proof.h"
@@ -276,9 +278,8 @@ class ConsentHistory : public ::testing::Test {
     proof.extra = view.entries[index].text;
     proof.index = index;
     proof.hashes = ProveInclusion(index, view.hashes.size(), view.hashes.reader()).value();
-    proof.checkpoint =
-        SignCheckpoint({Federation::kOrigin, view.hashes.size(), view.hashes.Root(), {}},
-                       federation_.LogKey());
+    proof.checkpoint = SignCheckpoint(
+        {Federation::kOrigin, view.hashes.size(), view.hashes.Root(), {}}, federation_.LogKey());
     return FormatTlogProof(proof);
   }
   ConsentReceipt Receipt(const Opening& one) const {
