@@ -23,15 +23,15 @@ absl::StatusOr<std::string> WriteReceipt(const SiteFolder& folder, const SiteOpt
   HILUM_ASSIGN_OR_RETURN(const std::vector<crypto::PublicKey> keys, OwnKeys(folder));
   Connection connection(options.server, credentials);
   const std::string pid = StudyPid(secret, name.study, Pseudonym(secret, kSiteStudy, name.patient));
+  const auto fetch_proof = [&connection](const std::string& entry) -> absl::StatusOr<std::string> {
+    HILUM_ASSIGN_OR_RETURN(const EntryReceipt answer, connection.SubmitEntry(entry));
+    if (!answer.proof.empty()) return answer.proof;
+    return absl::UnavailableError(
+        "the witnesses have not cosigned the patient's batch yet; try again");
+  };
   HILUM_ASSIGN_OR_RETURN(
       const ledger_anchor::ConsentReceipt receipt,
-      MakeReceipt(*store, {.study = name.study, .pid = pid, .keys = keys},
-                  [&connection](const std::string& entry) -> absl::StatusOr<std::string> {
-                    HILUM_ASSIGN_OR_RETURN(EntryReceipt answer, connection.SubmitEntry(entry));
-                    if (!answer.proof.empty()) return std::move(answer.proof);
-                    return absl::UnavailableError(
-                        "the witnesses have not cosigned the patient's batch yet; try again");
-                  }));
+      MakeReceipt(*store, {.study = name.study, .pid = pid, .keys = keys}, fetch_proof));
   return ledger_anchor::FormatReceipt(receipt);
 }
 
