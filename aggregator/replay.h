@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct ReplayInputs {
   ledger_anchor::Entry open;  // a round-open
   Digest open_leaf{};
   ledger_anchor::Entry close;  // its round-close
+  // Where the round-open stands: a member's key of then counts. Absent: no key was rotated since.
+  std::optional<uint64_t> open_index{};
   // Members as of the log: the roster's keys come from here, not from the server's files.
   const ledger_anchor::Members* members = nullptr;
   std::string origin;

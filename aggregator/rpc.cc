@@ -132,10 +132,11 @@ absl::Status SendModel(Server& server, const wire::ModelRequest& request,
 absl::Status AnswerProof(Server& server, const wire::ProofRequest& request,
                          wire::ProofReply* reply) {
   if (request.type() != "round-open" && request.type() != "round-close" &&
-      request.type() != "model-release" && request.type() != "join") {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the entry type is \"", request.type().substr(0, 32),
-                     "\", allowed are round-open, round-close, model-release and join"));
+      request.type() != "model-release" && request.type() != "join" &&
+      request.type() != "key-rotate") {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the entry type is \"", request.type().substr(0, 32),
+        "\", allowed are round-open, round-close, model-release, join and key-rotate"));
   }
   HILUM_ASSIGN_OR_RETURN(const ProofView view,
                          server.Proof({request.job()}, {request.round()}, request.type()));

@@ -238,6 +238,27 @@ grpc::Status FederationService::SubmitUpdate(grpc::ServerContext* context,
   return proto::ToGrpcStatus(submit());
 }
 
+grpc::Status FederationService::SubmitEntry(grpc::ServerContext* context,
+                                            const wire::EntrySubmission* request,
+                                            wire::EntryReceipt* reply) {
+  const auto submit = [&]() -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(const Caller caller, RequireRole(server_, *context, "site"));
+    HILUM_RETURN_IF_ERROR(entries_.Take("ledger entries", caller.name));
+    const absl::StatusOr<SubmittedEntry> entry =
+        server_.SubmitEntry({caller.name}, request->entry());
+    if (!entry.ok()) {
+      Log(LogLevel::kWarning, "entry refused", {{"site", caller.name}, {"reason", entry.status()}});
+      return entry.status();
+    }
+    reply->set_index(entry->index);
+    reply->set_leaf_hash(entry->leaf_hash.data(), entry->leaf_hash.size());
+    reply->set_proof(entry->proof);
+    reply->set_repeated_send(entry->repeated);
+    return absl::OkStatus();
+  };
+  return proto::ToGrpcStatus(submit());
+}
+
 grpc::Status FederationService::ProveConsistency(grpc::ServerContext* context,
                                                  const wire::ConsistencyRequest* request,
                                                  wire::ConsistencyReply* reply) {

@@ -86,6 +86,8 @@ class FederationService final : public wire::Federation::Service {
                                 wire::ConsistencyReply*) override;
   grpc::Status FetchProof(grpc::ServerContext*, const wire::ProofRequest*,
                           wire::ProofReply*) override;
+  grpc::Status SubmitEntry(grpc::ServerContext*, const wire::EntrySubmission*,
+                           wire::EntryReceipt*) override;
   grpc::Status Witness(
       grpc::ServerContext*,
       grpc::ServerReaderWriter<wire::WitnessQuestion, wire::WitnessAnswer>*) override;
@@ -103,6 +105,8 @@ class FederationService final : public wire::Federation::Service {
   // A masked round has six messages of a site, each sent again until it is acknowledged.
   RateLimit flights_{{.per_second = 5, .burst = 20}, &SystemClock()};
   RateLimit answers_{{.per_second = 1, .burst = 10}, &SystemClock()};
+  // A round needs one or two of a site.
+  RateLimit entries_{{.per_second = 1, .burst = 20}, &SystemClock()};
 };
 
 class JobsService final : public wire::Jobs::Service {

@@ -19,6 +19,7 @@
 #include "aggregator/compute.h"
 #include "aggregator/federation.h"
 #include "aggregator/membership.h"
+#include "aggregator/submissions.h"
 #include "aggregator/validate.h"
 #include "aggregator/views.h"
 #include "base/clock.h"
@@ -151,6 +152,9 @@ class Server {
   absl::StatusOr<std::unique_ptr<UpdateSession>> BeginUpdate(const SiteId& site,
                                                              const UpdateClaim& claim);
 
+  // As aggregator::SubmitEntry.
+  absl::StatusOr<SubmittedEntry> SubmitEntry(const SiteId& site, const std::string& entry);
+
   // The site's witness can be asked through `way` until DetachWitness. NotFound: the site has no
   // witness, or the server's policy does not name it.
   absl::Status AttachWitness(const SiteId& site,
@@ -160,7 +164,8 @@ class Server {
   // Members.
   // NotFound: not a model of this federation.
   absl::StatusOr<ledger_anchor::StoreReader> OpenModel(const Digest& sha256);
-  // `type`: round-open, round-close or model-release; or join, of the member that `job` names.
+  // `type`: round-open, round-close or model-release; or join, of the member that `job` names; or
+  // key-rotate: its `round`th rotation.
   // NotFound: there is no such entry. Unavailable: the witnesses have not cosigned it yet.
   absl::StatusOr<ProofView> Proof(const JobId& job, RoundId round, absl::string_view type);
   absl::StatusOr<ledger_anchor::HashList> ProveConsistency(uint64_t old_size, uint64_t new_size);

@@ -191,6 +191,11 @@ absl::StatusOr<ledger_anchor::StoreReader> Server::OpenModel(const Digest& sha25
 absl::StatusOr<ProofView> Server::Proof(const JobId& id, RoundId round, absl::string_view type) {
   ServerCore& core = *core_;
   if (type == "join") return core.ProveJoin(id.name);
+  if (type == "key-rotate") {
+    ProofView rotation;
+    HILUM_ASSIGN_OR_RETURN(rotation.proof, ProveRotation(*core.federation, id.name, round.number));
+    return rotation;
+  }
   std::optional<uint64_t> index;
   ProofView view;
   {
@@ -216,6 +221,10 @@ absl::StatusOr<ProofView> Server::Proof(const JobId& id, RoundId round, absl::st
   }
   HILUM_ASSIGN_OR_RETURN(view.proof, core.federation->Prove(*index));
   return view;
+}
+
+absl::StatusOr<SubmittedEntry> Server::SubmitEntry(const SiteId& site, const std::string& entry) {
+  return aggregator::SubmitEntry(*core_->federation, site, entry, core_->NowS());
 }
 
 absl::StatusOr<ledger_anchor::HashList> Server::ProveConsistency(uint64_t old_size,

@@ -131,6 +131,7 @@ absl::Status RunAudit(const LedgerFlags& flags, uint64_t round, const std::strin
                           .open = entries.open->entry,
                           .open_leaf = entries.open->leaf_hash,
                           .close = entries.close->entry,
+                          .open_index = entries.open->index,
                           .members = &members,
                           .origin = source.view.state.origin(),
                           .log_vkey = source.view.state.log_vkey(),

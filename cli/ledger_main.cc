@@ -2,6 +2,7 @@
 #include "cli/cli11_status.h"
 #include "cli/ledger_anchors.h"
 #include "cli/ledger_audit.h"
+#include "cli/ledger_consent.h"
 #include "cli/ledger_monitor.h"
 #include "cli/ledger_objects.h"
 #include "cli/ledger_show.h"
@@ -87,8 +88,23 @@ CLI::App* AddOpen(CLI::App& app, LedgerFlags& flags, hilum::cli::OpenFlags& open
   return verb;
 }
 
+CLI::App* AddAuditConsent(CLI::App& app, LedgerFlags& flags, hilum::cli::AuditConsentFlags& audit) {
+  CLI::App* verb = AddVerb(app, flags, "audit-consent",
+                           "Checks what a site discloses of a round's patients against the ledger");
+  verb->add_option("DISCLOSURE", audit.disclosure, "The file that `hilum site disclose` wrote")
+      ->required();
+  verb->add_option("--seed", audit.seed, "What you named to the site")->required();
+  verb->add_option("--samples", audit.n_samples, "How many leaves you asked for")
+      ->check(hilum::cli::WholeNumber())
+      ->capture_default_str();
+  verb->add_option("--receipt", audit.receipts,
+                   "A patient's receipt of a revocation that must be honoured; may be repeated");
+  return verb;
+}
+
 struct Verbs {
   CLI::App* anchors;
+  CLI::App* audit_consent;
   CLI::App* monitor;
   CLI::App* verify;
   CLI::App* show;
@@ -107,6 +123,7 @@ struct Flags {
   hilum::cli::MonitorFlags monitor;
   hilum::cli::WitnessFlags witness;
   hilum::cli::OpenFlags open;
+  hilum::cli::AuditConsentFlags audit_consent;
   bool hashes_only = false;
   uint64_t round = 0;
   std::string out;
@@ -116,10 +133,12 @@ struct Flags {
 absl::Status Run(const Verbs& verbs, Flags& all) {
   const LedgerFlags& flags = all.ledger;
   all.show.ledger = all.prove.ledger = all.anchors.ledger = all.open.ledger = flags;
+  all.audit_consent.ledger = flags;
   if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, all.hashes_only);
   if (verbs.show->parsed()) return hilum::cli::RunShow(all.show);
   if (verbs.prove->parsed()) return hilum::cli::RunProve(all.prove);
   if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, all.round, all.device);
+  if (verbs.audit_consent->parsed()) return hilum::cli::RunAuditConsent(all.audit_consent);
   if (verbs.export_verb->parsed()) return hilum::cli::RunExport(flags, all.round, all.out);
   if (verbs.open->parsed()) return hilum::cli::RunOpen(all.open);
   if (verbs.witness->parsed()) return hilum::cli::RunWitness(all.witness);
@@ -169,6 +188,7 @@ int main(int argc, char** argv) {
       ->check(hilum::cli::WholeNumber())
       ->required();
   verbs.export_verb->add_option("--out", all.out, "New folder")->required();
+  verbs.audit_consent = AddAuditConsent(app, flags, all.audit_consent);
   verbs.open = AddOpen(app, flags, all.open);
   AddVerb(app, flags, "fsck", "Compares every served file and stored object; lists all damage");
   verbs.anchors =

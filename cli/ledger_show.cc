@@ -17,20 +17,25 @@
 #include "base/status_macros.h"
 #include "cli/ledger_objects.h"
 #include "cli/output.h"
+#include "ledger_anchor/consent_tree.h"
 
 namespace hilum::cli {
 namespace {
 
+using ledger_anchor::ConsentBatch;
 using ledger_anchor::Entry;
 using ledger_anchor::EntryType;
+using ledger_anchor::Evaluation;
 using ledger_anchor::Genesis;
 using ledger_anchor::Incident;
 using ledger_anchor::Join;
+using ledger_anchor::KeyRotate;
 using ledger_anchor::Leave;
 using ledger_anchor::ModelRelease;
 using ledger_anchor::NameList;
 using ledger_anchor::RoundClose;
 using ledger_anchor::RoundOpen;
+using ledger_anchor::TrainManifest;
 using ledger_anchor::ViewEntry;
 using nlohmann::ordered_json;
 
@@ -48,7 +53,8 @@ struct Details {
     return absl::StrCat(body.member, ", ", body.reason, ", last round ", body.round);
   }
   std::string operator()(const RoundOpen& body) const {
-    return absl::StrCat(body.cohort.n, " sites, base model ", Short(body.base_model));
+    return absl::StrCat(body.cohort.n, " sites, base model ", Short(body.base_model),
+                        body.consent ? absl::StrCat(", consents up to ", body.consent->size) : "");
   }
   std::string operator()(const RoundClose& body) const {
     std::string text = absl::StrCat(body.status, ", ", body.cohort.n, " counted, ", body.dropped.n,
@@ -64,12 +70,33 @@ struct Details {
   std::string operator()(const Incident& body) const {
     return absl::StrCat(body.kind, ": ", body.about);
   }
+  std::string operator()(const KeyRotate& body) const {
+    return absl::StrCat(body.member, ", ", body.use, " key ", Short(body.old), " -> ",
+                        Short(crypto::KeyDigest(body.new_key)), ", after a completed round");
+  }
+  std::string operator()(const ConsentBatch& body) const {
+    return absl::StrCat(body.site, ", ", body.count, " commitments with dummies, root ",
+                        Short(body.root));
+  }
+  std::string operator()(const TrainManifest& body) const {
+    return absl::StrCat(body.site, ", ", body.manifest_count, " leaves with dummies, active set ",
+                        Short(body.active_root));
+  }
+  std::string operator()(const Evaluation& body) const {
+    std::string text = absl::StrCat(body.site, ", model ", Short(body.model));
+    for (const ledger_anchor::Metric& metric : body.metrics.items) {
+      absl::StrAppend(&text, ", ", metric.name, " ", metric.value.substr(0, 6));
+    }
+    return text;
+  }
 };
 
 std::optional<uint64_t> RoundOf(const Entry& entry) {
   if (const auto* open = std::get_if<RoundOpen>(&entry.body)) return open->round;
   if (const auto* close = std::get_if<RoundClose>(&entry.body)) return close->round;
   if (const auto* incident = std::get_if<Incident>(&entry.body)) return incident->round;
+  if (const auto* manifest = std::get_if<TrainManifest>(&entry.body)) return manifest->round;
+  if (const auto* evaluation = std::get_if<Evaluation>(&entry.body)) return evaluation->round;
   return std::nullopt;
 }
 
@@ -104,11 +131,10 @@ absl::Status CheckStudy(const std::string& study, const ledger_anchor::LogView& 
 
 absl::StatusOr<std::vector<const ViewEntry*>> Select(const ShowFlags& flags,
                                                      const ledger_anchor::LogView& view) {
-  constexpr absl::string_view kTypes[] = {"genesis",     "join",          "leave",   "round-open",
-                                          "round-close", "model-release", "incident"};
-  if (!flags.type.empty() && !absl::c_linear_search(kTypes, flags.type)) {
+  const auto types = ledger_anchor::EntryTypes();
+  if (!flags.type.empty() && !absl::c_linear_search(types, flags.type)) {
     return absl::InvalidArgumentError(absl::StrCat("no entry has the type \"", flags.type,
-                                                   "\"; there are ", absl::StrJoin(kTypes, ", ")));
+                                                   "\"; there are ", absl::StrJoin(types, ", ")));
   }
   HILUM_RETURN_IF_ERROR(CheckStudy(flags.ledger.study, view));
   uint64_t since = 0;
@@ -125,6 +151,14 @@ absl::StatusOr<std::vector<const ViewEntry*>> Select(const ShowFlags& flags,
     if (entry.t >= since) selected.push_back(&one);
   }
   return selected;
+}
+
+// Whether something is shown that a site says about consents.
+bool NamesConsent(const std::vector<const ViewEntry*>& entries) {
+  return std::any_of(entries.begin(), entries.end(), [](const ViewEntry* one) {
+    return std::holds_alternative<ConsentBatch>(one->entry.body) ||
+           std::holds_alternative<TrainManifest>(one->entry.body);
+  });
 }
 
 void PrintAliases(const std::map<uint64_t, std::vector<ObjectAlias>>& aliases) {
@@ -204,6 +238,7 @@ absl::Status RunShow(const ShowFlags& flags) {
     return absl::OkStatus();
   }
   Print(EntryTable(selected));
+  if (NamesConsent(selected)) Print(absl::StrCat("\n", ledger_anchor::kConsentLimit, "\n"));
   PrintAliases(aliases);
   Print(absl::StrCat("\n", selected.size(), " of ", source.view.entries.size(), " entries of ",
                      source.view.checkpoint.origin, "; ", TrustOf(source.view),

@@ -5,11 +5,41 @@
 
 #include "cli/cli11_status.h"
 #include "cli/site_commands.h"
+#include "cli/site_consent.h"
 
 namespace hilum::cli {
 namespace {
 
 using Run = std::function<absl::Status(const SiteFlags&)>;
+
+// Verbs about what the ledger holds of this site: consents, manifests, its key.
+void AddConsentVerbs(App& app, SiteConsentFlags& flags, std::map<CLI::App*, Run>& verbs) {
+  const auto add = [&](const char* name, const char* description,
+                       absl::Status (*run)(const SiteConsentFlags&)) {
+    CLI::App* verb = app.add_subcommand(name, description);
+    verb->add_option("--dir", flags.dir, "The site's folder")->required();
+    verb->add_flag("--json", flags.json, "One JSON document on standard output");
+    verbs[verb] = [run, &flags](const SiteFlags&) { return run(flags); };
+    return verb;
+  };
+  CLI::App* receipt =
+      add("receipt", "Writes a patient's receipt of a logged consent, or verifies one", RunReceipt);
+  receipt->add_option("PATIENT", flags.patient, "The patient's id; it stays in this house");
+  receipt->add_option("--study", flags.study, "The job");
+  receipt->add_option("--out", flags.out, "File to write");
+  receipt->add_option("--verify", flags.verify, "Verifies this receipt instead, offline");
+  CLI::App* disclose =
+      add("disclose", "Answers an auditor's question about the patients of a round", RunDisclose);
+  disclose->add_option("ROUND", flags.round, "The round")->check(WholeNumber())->required();
+  disclose->add_option("--study", flags.study, "The job")->required();
+  disclose->add_option("--seed", flags.seed, "What the auditor named")->required();
+  disclose->add_option("--samples", flags.n_samples, "How many leaves the auditor asked for")
+      ->check(WholeNumber())
+      ->capture_default_str();
+  disclose->add_option("--out", flags.out, "File to write")->required();
+  add("rotate-key", "Gives this site another entry key, in the middle of a federation",
+      RunRotateKey);
+}
 
 std::map<CLI::App*, Run> AddVerbs(App& app, SiteFlags& flags) {
   std::map<CLI::App*, Run> verbs;
@@ -56,7 +86,9 @@ int Main(int argc, char** argv) {
   App app("hilum-site", "A hospital's side of a federation: films never leave it");
   app.require_subcommand(1);
   SiteFlags flags;
-  const std::map<CLI::App*, Run> verbs = AddVerbs(app, flags);
+  SiteConsentFlags consent;
+  std::map<CLI::App*, Run> verbs = AddVerbs(app, flags);
+  AddConsentVerbs(app, consent, verbs);
   return RunApp(app, argc, argv, [&] { return verbs.at(app.get_subcommands().front())(flags); });
 }
 

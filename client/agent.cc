@@ -16,17 +16,22 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "client/backoff.h"
+#include "client/consent_book.h"
+#include "client/consent_store.h"
 #include "client/jobs.h"
 #include "client/ledger_gate.h"
 #include "client/participate.h"
 #include "client/pseudonym.h"
+#include "client/rotation.h"
 #include "client/round_worker.h"
 #include "client/rpc.h"
 #include "client/state.h"
+#include "client/submit_entry.h"
 #include "client/witness_stream.h"
 #include "crypto/certificate.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
+#include "privacy/round_config.h"
 #include "privacy/secagg/flight.h"
 #include "privacy/secagg/journal.h"
 
@@ -37,6 +42,7 @@ constexpr int64_t kTickMs = 100;    // answers of `hilum site approve` are notic
 constexpr int64_t kReportMs = 500;  // between two progress reports
 constexpr int64_t kAnswerAgainMs = 2000;  // an answer that the server does not show yet
 constexpr int64_t kRetryRoundMs = 2000;   // a round that failed for a reason that may mend
+constexpr int64_t kConsentsMs = 2000;     // between two looks at the consents
 constexpr int64_t kHoldMs = 2000;         // a tick that failed for a reason that may mend
 constexpr int64_t kClockSkewS = 300;
 
@@ -67,6 +73,7 @@ struct Agent::Impl {
   std::function<void(const AgentEvent&)> on_event;
   std::optional<FileLock> lock;
   std::unique_ptr<State> state;
+  std::unique_ptr<ConsentStore> consents;
   SiteSecret secret;
   std::optional<crypto::SigningKey> key;
   std::unique_ptr<Connection> connection;
@@ -97,6 +104,7 @@ struct Agent::Impl {
   std::string last_report;
   int64_t last_report_ms = 0;
   bool clock_warned = false;
+  int64_t consents_ms = 0;  // when the ledger was last compared with the consents
 
   void Emit(const std::string& event,
             std::vector<std::pair<std::string, std::string>> fields = {}) {
@@ -111,6 +119,9 @@ struct Agent::Impl {
   absl::Status TickOrHold();
   absl::Status ReconcileJobs();
   void SendAnswer(const JobOffer& offer, const JobRecord& job);
+  absl::Status LogConsents(const std::string& job);
+  void FollowConsents();
+  absl::Status UseKeyOfRoster(const RoundNotice& notice);
   absl::Status ReconcileRounds();
   absl::Status StartRound(const RoundNotice& notice);
   absl::Status ResendAnswer(const RoundNotice& notice);
@@ -134,6 +145,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Open(
   HILUM_RETURN_IF_ERROR(lock);
   impl->lock = *std::move(lock);
   HILUM_ASSIGN_OR_RETURN(impl->state, State::Open(files.database()));
+  HILUM_ASSIGN_OR_RETURN(impl->consents, ConsentStore::Open(files.consents()));
   HILUM_ASSIGN_OR_RETURN(impl->secret, LoadSiteSecret(files.pseudonym_secret()));
   HILUM_ASSIGN_OR_RETURN(impl->key, crypto::SigningKey::Load(files.entry_key()));
   HILUM_ASSIGN_OR_RETURN(const Credentials credentials, ReadCredentials(files));
@@ -141,8 +153,9 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Open(
   HILUM_ASSIGN_OR_RETURN(const LedgerGate gate, LedgerGate::Open(files.ledger(), {}));
   impl->log_vkey = gate.log_vkey();
   impl->connection = std::make_unique<Connection>(impl->options.server, credentials);
-  impl->worker = std::make_unique<RoundWorker>(RoundWorker::Site{
-      files, impl->options, *impl->state, impl->secret, *impl->key, *impl->connection});
+  impl->worker = std::make_unique<RoundWorker>(
+      RoundWorker::Site{files, impl->options, *impl->state, impl->secret, *impl->key,
+                        *impl->connection, impl->consents.get()});
   return std::unique_ptr<Agent>(new Agent(std::move(impl)));
 }
 
@@ -204,6 +217,46 @@ void Agent::Impl::TakeSnapshot(Snapshot snapshot) {
   wake.notify_all();
 }
 
+// Brings the ledger in step with the Consents of this site, for one job. The worker's gate and this
+// one are never open at once: a checkpoint that one accepted must not be forgotten by the other.
+absl::Status Agent::Impl::LogConsents(const std::string& job) {
+  if (worker->busy()) return absl::UnavailableError("a round is being worked on");
+  HILUM_ASSIGN_OR_RETURN(
+      LedgerGate gate,
+      LedgerGate::Open(folder.ledger(), {.faults = options.faults,
+                                         .max_cosignature_age_s = options.max_cosignature_age_s}));
+  HILUM_ASSIGN_OR_RETURN(const std::vector<ConsentRecord> records, state->Consents());
+  const int64_t now_s = SystemClock().NowSeconds();
+  const std::string origin = gate.origin();
+  HILUM_ASSIGN_OR_RETURN(
+      const int n_logged,
+      CommitConsents(*consents,
+                     {.site = options.site,
+                      .study = job,
+                      .origin = origin,
+                      .secret = secret,
+                      .key = *key,
+                      .now_s = now_s},
+                     ActiveSet::Build(records, now_s), [&](const std::string& entry) {
+                       return SubmitProven(*connection, gate, key->public_key(), entry, now_s);
+                     }));
+  if (n_logged == 0) return absl::OkStatus();
+  Log(LogLevel::kInfo, "consents logged", {{"job", job}, {"batches", n_logged}});
+  return absl::OkStatus();
+}
+
+// A Consent may have come, gone or run out: `hilum site import` is another process.
+void Agent::Impl::FollowConsents() {
+  if (worker->busy() || NowMs() - consents_ms < kConsentsMs) return;
+  consents_ms = NowMs();
+  for (const JobOffer& offer : current->jobs) {
+    if (!offer.approved || IsOver(offer.state)) continue;
+    const absl::Status logged = LogConsents(offer.job);
+    if (logged.ok()) continue;
+    Log(LogLevel::kWarning, "consents not logged yet", {{"job", offer.job}, {"reason", logged}});
+  }
+}
+
 // Sends the answer unless the server already shows it.
 void Agent::Impl::SendAnswer(const JobOffer& offer, const JobRecord& job) {
   const bool shown = (job.answer == Answer::kApproved && offer.approved) ||
@@ -213,6 +266,13 @@ void Agent::Impl::SendAnswer(const JobOffer& offer, const JobRecord& job) {
   const auto sent = answered_ms.find(what);
   if (sent != answered_ms.end() && NowMs() - sent->second < kAnswerAgainMs) return;
   answered_ms[what] = NowMs();
+  // Who takes part has its consents in the ledger before the first round can open.
+  if (job.answer == Answer::kApproved) {
+    if (const absl::Status logged = LogConsents(job.job); !logged.ok()) {
+      Log(LogLevel::kWarning, "consents not logged yet", {{"job", job.job}, {"reason", logged}});
+      return;
+    }
+  }
   const absl::Status answered =
       connection->Answer(job.job, job.answer == Answer::kApproved, job.reason);
   if (answered.ok()) {
@@ -243,6 +303,22 @@ absl::Status Agent::Impl::ReconcileJobs() {
   return absl::OkStatus();
 }
 
+// A key-rotate of this site counts from the round whose roster holds the next key. The worker is
+// idle now, so the key can change under it.
+absl::Status Agent::Impl::UseKeyOfRoster(const RoundNotice& notice) {
+  std::error_code error;
+  if (worker->busy() || !fs::exists(folder.next_entry_key(), error)) return absl::OkStatus();
+  const absl::StatusOr<privacy::RoundConfig> config = privacy::DecodeRoundConfig(notice.config);
+  if (!config.ok()) return absl::OkStatus();  // TakePart says what is wrong with it
+  std::vector<crypto::PublicKey> roster;
+  for (const privacy::RosterEntry& entry : config->roster) roster.push_back(entry.key);
+  HILUM_ASSIGN_OR_RETURN(std::optional<crypto::SigningKey> changed, ChangeOver(folder, roster));
+  if (!changed.has_value()) return absl::OkStatus();
+  *key = *std::move(changed);
+  Log(LogLevel::kInfo, "entry key changed", {{"key", crypto::ToBase64(key->public_key())}});
+  return absl::OkStatus();
+}
+
 absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
   const auto retry = retry_ms.find(KeyOf(notice));
   if (retry != retry_ms.end() && NowMs() < retry->second) return absl::OkStatus();
@@ -263,6 +339,7 @@ absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
     }
     return absl::OkStatus();
   }
+  HILUM_RETURN_IF_ERROR(UseKeyOfRoster(notice));
   if (!worker->Start(notice)) return absl::OkStatus();
   if (started.insert(KeyOf(notice)).second) {
     Emit("round_started", {{"job", notice.job}, {"round", absl::StrCat(notice.round)}});
@@ -387,6 +464,7 @@ absl::Status Agent::Impl::Tick() {
       Log(LogLevel::kWarning, "clocks differ", {{"seconds", skew}});
     }
     HILUM_RETURN_IF_ERROR(ReconcileJobs());
+    FollowConsents();
     HILUM_RETURN_IF_ERROR(ReconcileRounds());
     fresh = false;
   }

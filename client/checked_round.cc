@@ -117,20 +117,33 @@ absl::Status CheckOnceEach(State& state, const proto::RoundPlan& plan, const Rou
   return absl::OkStatus();
 }
 
-// The pinned keys of the other members: the first one seen under a name stays (a member's key
-// changes only by leaving and joining under a new name).
-absl::Status PinRoster(State& state, const CheckedRound& round) {
+// Whether the ledger proves that `name` changed its key from `pinned` to the roster's.
+absl::Status CheckChangedKey(const RoundContext& context, const std::string& name,
+                             const std::string& pinned, const crypto::PublicKey& shown) {
+  if (!context.fetch_rotation) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the key of member ", name, " is not the one that this site has pinned."));
+  }
+  HILUM_ASSIGN_OR_RETURN(const crypto::PublicKey key, crypto::PublicKeyFromBase64(pinned));
+  return CheckRotated(context.gate,
+                      {.member = name, .pinned = key, .shown = shown, .now_s = context.now_s},
+                      context.prove, context.fetch_rotation);
+}
+
+// The pinned keys of the other members: the first one seen under a name stays, unless the ledger
+// proves that the member rotated it.
+absl::Status PinRoster(const RoundContext& context, const CheckedRound& round) {
+  State& state = context.state;
   const std::vector<std::string>& names = round.proven.open().cohort.items;
   if (names.size() != round.config.roster.size()) return absl::OkStatus();  // the list is an annex
   for (size_t i = 0; i < names.size(); ++i) {
     const std::string key = crypto::ToBase64(round.config.roster[i].key);
     HILUM_ASSIGN_OR_RETURN(const std::string pinned, state.Value("member/" + names[i]));
-    if (pinned.empty()) {
-      HILUM_RETURN_IF_ERROR(state.PutValue("member/" + names[i], key));
-    } else if (pinned != key) {
-      return absl::PermissionDeniedError(absl::StrCat(
-          "the key of member ", names[i], " is not the one that this site has pinned."));
+    if (pinned == key) continue;
+    if (!pinned.empty()) {
+      HILUM_RETURN_IF_ERROR(CheckChangedKey(context, names[i], pinned, round.config.roster[i].key));
     }
+    HILUM_RETURN_IF_ERROR(state.PutValue("member/" + names[i], key));
   }
   return absl::OkStatus();
 }
@@ -192,7 +205,7 @@ absl::StatusOr<CheckedRound> CheckNotice(const RoundContext& context, const Roun
   round.facts.profile_digest = round.plan.model.profile_digest;
   HILUM_ASSIGN_OR_RETURN(const privacy::SiteFloors floors, FloorsOf(context, round));
   HILUM_RETURN_IF_ERROR(privacy::CheckPolicy(round.config, floors));
-  HILUM_RETURN_IF_ERROR(PinRoster(context.state, round));
+  HILUM_RETURN_IF_ERROR(PinRoster(context, round));
   return round;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <initializer_list>
 #include <set>
 #include <vector>
 
@@ -154,20 +155,20 @@ bool LeavesResearchOpen(const Json& denial) {
   return !purposes.empty() && std::all_of(purposes.begin(), purposes.end(), IsNoResearch);
 }
 
-// Reads provision.period into `consent`. False: not understood.
-bool ReadPeriod(const Json& provision, Consent& consent) {
-  if (!provision.contains("period")) return true;
-  const Json& period = provision["period"];
+// Narrows `consent` to holder.period. False: not understood.
+bool ReadPeriod(const Json& holder, Consent& consent) {
+  if (!holder.contains("period")) return true;
+  const Json& period = holder["period"];
   if (!period.is_object()) return false;
   if (period.contains("start")) {
     const absl::StatusOr<FhirTime> start = ParseFhirTime(Text(period, "start"));
     if (!start.ok()) return false;
-    consent.starts_s = start->first_s;
+    consent.starts_s = std::max(consent.starts_s, start->first_s);
   }
   if (period.contains("end")) {
     const absl::StatusOr<FhirTime> end = ParseFhirTime(Text(period, "end"));
     if (!end.ok()) return false;
-    consent.ends_s = end->end_s;
+    consent.ends_s = std::min(consent.ends_s, end->end_s);
   }
   return true;
 }
@@ -204,6 +205,82 @@ std::string ProvisionDenial(const Json& provision, Consent& consent) {
   return NestedDenial(provision);
 }
 
+// ---- R5: Consent.decision is the rule, each provision an exception to what stands above it.
+
+// Why a list of exceptions to a permission closes research use; empty: it does not.
+std::string ExceptionDenial(const Json& holder) {
+  if (!holder.contains("provision")) return "";
+  const Json& exceptions = holder["provision"];
+  if (!exceptions.is_array()) return "provision is not a list";
+  for (const Json& exception : exceptions) {
+    // Its own exceptions could only permit again: a denial is judged without them.
+    if (!LeavesResearchOpen(exception)) return "an exception to the permission may touch research";
+  }
+  return "";
+}
+
+// Why one exception to a denial does not permit research use by itself; empty: it does.
+std::string PermissionDenial(const Json& exception, Consent& consent) {
+  if (!exception.is_object()) return "provision is not a list of objects";
+  if (const std::string key = UnknownKey(exception); !key.empty()) {
+    return absl::StrCat("provision.", key.substr(0, 40), " is not understood");
+  }
+  if (exception.contains("type")) return "provision.type is not of R5";
+  if (!Names(CodesOf(Member(exception, "purpose")), "HRESCH")) {
+    return "no provision permits research (HRESCH)";
+  }
+  if (!Names(CodesOf(Member(exception, "action")), "use")) return "no provision permits use";
+  if (!ReadPeriod(exception, consent)) return "provision.period is not understood";
+  return ExceptionDenial(exception);
+}
+
+std::string DecisionDenial(const Json& json, Consent& consent) {
+  const std::string decision = Text(json, "decision");
+  if (decision == "permit") return ExceptionDenial(json);
+  if (decision != "deny") return "no decision";
+  const Json& exceptions = Member(json, "provision");
+  if (!exceptions.is_array() || exceptions.empty()) return "decision denies";
+  std::string first;
+  for (const Json& exception : exceptions) {
+    Consent narrowed = consent;
+    const std::string reason = PermissionDenial(exception, narrowed);
+    if (reason.empty()) {
+      consent = narrowed;
+      return "";
+    }
+    if (first.empty()) first = reason;
+  }
+  return first;
+}
+
+std::string DenialR5(const Json& json, Consent& consent) {
+  if (!Names(CodesOf(Member(json, "category")), "research")) return "category is not research";
+  if (json.contains("grantee")) return "grantee is not understood";
+  if (!ReadPeriod(json, consent)) return "period is not understood";
+  return DecisionDenial(json, consent);
+}
+
+std::string DenialR4(const Json& json, Consent& consent) {
+  const std::vector<std::string> scope = CodesOf(Member(Member(json, "scope"), "coding"));
+  if (!Names(scope, "research")) return "scope is not research";
+  return ProvisionDenial(Member(json, "provision"), consent);
+}
+
+bool HasOneOf(const Json& json, std::initializer_list<const char*> keys) {
+  return std::any_of(keys.begin(), keys.end(), [&](const char* key) { return json.contains(key); });
+}
+
+bool IsR5(const Json& json) {
+  return HasOneOf(json, {"decision", "subject", "date", "period", "grantor", "grantee"}) ||
+         Member(json, "provision").is_array();
+}
+
+bool IsR4(const Json& json) {
+  return HasOneOf(json,
+                  {"scope", "patient", "dateTime", "performer", "organization", "policyRule"}) ||
+         Member(json, "provision").is_object();
+}
+
 // Why the document does not permit; empty: it does.
 std::string Denial(const Json& json, Consent& consent) {
   for (const char* key : {"modifierExtension", "implicitRules"}) {
@@ -213,13 +290,13 @@ std::string Denial(const Json& json, Consent& consent) {
   if (status != "active") {
     return status.empty() ? "no status" : absl::StrCat("status ", status.substr(0, 40));
   }
-  const std::vector<std::string> scope = CodesOf(Member(Member(json, "scope"), "coding"));
-  if (!Names(scope, "research")) return "scope is not research";
-  return ProvisionDenial(Member(json, "provision"), consent);
+  if (IsR4(json) && IsR5(json)) return "elements of FHIR R4 and R5 are mixed";
+  return IsR5(json) ? DenialR5(json, consent) : DenialR4(json, consent);
 }
 
-std::string PatientOf(const Json& json) {
-  const Json& patient = Member(json, "patient");
+// The patient that `key` refers to; empty: none.
+std::string PatientAt(const Json& json, const char* key) {
+  const Json& patient = Member(json, key);
   std::string id = Text(Member(patient, "identifier"), "value");
   if (id.empty()) {
     const std::string reference = Text(patient, "reference");
@@ -259,11 +336,17 @@ absl::StatusOr<Consent> ParseConsent(absl::string_view text) {
     return absl::InvalidArgumentError("the file is not a FHIR Consent");
   }
   Consent consent;
-  consent.patient = PatientOf(json);
+  const std::string r4 = PatientAt(json, "patient");
+  const std::string r5 = PatientAt(json, "subject");
+  if (!r4.empty() && !r5.empty() && r4 != r5) {
+    return absl::InvalidArgumentError("the Consent names two patients, as patient and as subject");
+  }
+  consent.patient = r4.empty() ? r5 : r4;
   if (consent.patient.empty() || consent.patient.size() > 256) {
     return absl::InvalidArgumentError("the Consent names no patient of 1 to 256 bytes");
   }
-  if (const absl::StatusOr<FhirTime> given = ParseFhirTime(Text(json, "dateTime")); given.ok()) {
+  const char* given_key = IsR5(json) && !IsR4(json) ? "date" : "dateTime";
+  if (const absl::StatusOr<FhirTime> given = ParseFhirTime(Text(json, given_key)); given.ok()) {
     consent.given_at_s = given->first_s;
   }
   consent.reason = Denial(json, consent);

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "client/consent_book.h"
 #include "client/manifest.h"
 
 namespace hilum::client {
@@ -49,8 +50,10 @@ absl::StatusOr<LocalDataset> BuildDataset(State& state, const FilmCache& cache,
   LocalDataset dataset;
   for (const FilmRecord& film : films) {
     if (!IsCandidate(film)) continue;
+    const std::string pid = StudyPid(options.secret, plan.job, film.pid);
+    const bool is_pinned = options.pinned == nullptr || options.pinned->count(pid) > 0;
     // A film that an import held back is used only after another import has read it again.
-    if (!film.code.empty() || !active.Check(film.pid).ok()) {
+    if (!film.code.empty() || !active.Check(film.pid).ok() || !is_pinned) {
       left_out.insert(film.pid);
       continue;
     }
@@ -75,12 +78,15 @@ absl::StatusOr<LocalDataset> BuildDataset(State& state, const FilmCache& cache,
     dataset.width = prepared.width();
     HILUM_ASSIGN_OR_RETURN(ConsentedVolume consented, ConsentGate(std::move(prepared), active));
     dataset.samples.push_back(ToSample(std::move(consented), label));
-    manifest.Add(film.pid, film.sop, film.cache_digest);
+    manifest.Add(pid, film.sop, film.cache_digest);
     lasting.Add(film.pid, film.sop, film.cache_digest);
   }
   dataset.n_patients = manifest.n_patients();
   dataset.n_left_out = left_out.size();
-  dataset.manifest_root = manifest.Root();
+  HILUM_ASSIGN_OR_RETURN(dataset.manifest, manifest.Leaves());
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::ManifestTree tree,
+                         ledger_anchor::ManifestTree::Create(dataset.manifest));
+  dataset.manifest_root = tree.claim().root;
   dataset.films = lasting.Root();
   if (dataset.samples.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(

@@ -3,6 +3,7 @@
 #define HILUM_CLIENT_DATASET_H_
 
 #include <cstdint>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "client/film_cache.h"
 #include "client/pseudonym.h"
 #include "client/state.h"
+#include "ledger_anchor/consent_tree.h"
 #include "proto/round_plan.h"
 
 namespace hilum::client {
@@ -40,9 +42,11 @@ struct LocalDataset {
   int height = 0;               // pixels
   int width = 0;
   uint64_t n_patients = 0;
-  uint64_t n_left_out = 0;      // patients with films here whose consent is absent or revoked
+  uint64_t n_left_out = 0;      // patients with films here whose consent is absent, revoked, or
+                                // not in the ledger's active set
   uint64_t n_other_labels = 0;  // films whose label is none of the job's classes
   uint64_t n_outside_age = 0;   // films of patients below the job's age range
+  std::vector<ledger_anchor::ManifestLeaf> manifest;  // padded; pids of the study
   Digest manifest_root{};
   Digest films{};  // the same commitment without the round: equal while the films are the same
 };
@@ -52,6 +56,9 @@ struct DatasetOptions {
   const SiteSecret& secret;
   std::string round_context;  // names job, round and attempt
   int64_t now_s = 0;          // consents are judged at this moment
+  // Pids of the study that the ledger's active set of this round holds; a patient must be in it as
+  // well. Null: nothing is pinned, as when the site only counts its films.
+  const std::set<std::string>* pinned = nullptr;
 };
 
 // Reads what is cached, passes each film through the consent gate and counts the rest. Takes

@@ -154,6 +154,7 @@ absl::StatusOr<ProvenRound> LedgerGate::CheckRound(const RoundProofs& proofs,
   }
   round.job_ = proofs.job;
   round.origin_ = origin();
+  round.open_leaf_ = entry.place().leaf_hash;
   round.entry_index_ = entry.place().index;
   round.quorum_none_ = entry.quorum_none();
   return round;

@@ -73,6 +73,9 @@ class ProvenRound {
   const ledger_anchor::RoundOpen& open() const { return open_; }
   const std::string& job() const { return job_; }
   const std::string& origin() const { return origin_; }
+  const Digest& open_leaf() const { return open_leaf_; }  // leaf hash of the round-open
+  // Consents with a smaller index in the ledger count in this round.
+  uint64_t consent_size() const { return open_.consent ? open_.consent->size : entry_index_; }
 
  private:
   friend class LedgerGate;
@@ -80,6 +83,7 @@ class ProvenRound {
   ledger_anchor::RoundOpen open_;
   std::string job_;
   std::string origin_;
+  Digest open_leaf_{};
   uint64_t entry_index_ = 0;
   bool quorum_none_ = false;
 };

@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
 #include "client/pseudonym.h"
+#include "ledger_anchor/consent_tree.h"
 
 namespace hilum::client {
 
@@ -29,7 +31,14 @@ class Manifest {
   // without the secret can try out pids, and the site can open the commitment again later.
   Digest Root() const;
 
+  // The same leaves, padded with dummies behind the last patient, as `train-manifest` commits to
+  // them (ledger.md, section 9). InvalidArgument: more patients than a manifest takes.
+  absl::StatusOr<std::vector<ledger_anchor::ManifestLeaf>> Leaves() const;
+
  private:
+  Digest Content(const std::vector<std::string>& films) const;
+  Digest Nonce(absl::string_view of, absl::string_view what) const;
+
   SiteSecret secret_;
   std::string context_;
   std::map<std::string, std::vector<std::string>> films_;  // by pid

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -84,15 +85,39 @@ absl::StatusOr<privacy::NoisedDelta> MakeInput(const CheckedRound& round, const 
   return privacy::AddNoise(std::move(quantized), round.config);
 }
 
+// Commits the round's films to the ledger, before any of them is trained on.
+absl::Status LogManifest(const RoundContext& context, const CheckedRound& round,
+                         const LocalDataset& dataset) {
+  if (context.consents == nullptr) return absl::OkStatus();
+  const std::string origin = round.proven.origin();
+  return CommitManifest(*context.consents,
+                        {.site = context.options.site,
+                         .study = round.facts.job,
+                         .origin = origin,
+                         .secret = context.secret,
+                         .key = context.key,
+                         .now_s = context.now_s},
+                        {.name = {.study = round.facts.job, .round = round.facts.round},
+                         .open_leaf = round.proven.open_leaf(),
+                         .consent_size = round.proven.consent_size(),
+                         .leaves = dataset.manifest},
+                        context.log_entry);
+}
+
 absl::StatusOr<LocalDataset> Films(const RoundContext& context, const CheckedRound& round) {
+  std::set<std::string> pinned;
+  if (context.consents != nullptr) {
+    HILUM_ASSIGN_OR_RETURN(
+        pinned, ActivePids(*context.consents, round.facts.job, round.proven.consent_size()));
+  }
   HILUM_ASSIGN_OR_RETURN(
       LocalDataset dataset,
       BuildDataset(context.state, FilmCache(context.folder.cache()),
                    {.plan = round.plan,
                     .secret = context.secret,
-                    .round_context = absl::StrCat(round.facts.job, "/", round.facts.round, "/",
-                                                  round.facts.attempt),
-                    .now_s = context.now_s}));
+                    .round_context = absl::StrCat(round.facts.job, "/", round.facts.round),
+                    .now_s = context.now_s,
+                    .pinned = context.consents != nullptr ? &pinned : nullptr}));
   if (dataset.samples.size() < context.options.min_films) {
     return absl::FailedPreconditionError(
         absl::StrCat("this site has ", dataset.samples.size(), " films for job ", round.facts.job,
@@ -145,6 +170,9 @@ absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const Check
        {"round", record.round},
        {"films", record.n_films},
        {"patients_left_out_without_consent", record.n_left_out}});
+  if (const absl::Status logged = LogManifest(context, round, dataset); !logged.ok()) {
+    return absl::Status(logged.code(), absl::StrCat(kNotSent, logged.message()));
+  }
   HILUM_ASSIGN_OR_RETURN(const VerifiedModel model, BaseModel(context, round));
   HILUM_ASSIGN_OR_RETURN(const LocalWeights local, Train(context, round, dataset, model));
   record.loss = local.mean_loss();

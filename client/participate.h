@@ -10,9 +10,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
+#include "client/consent_book.h"
 #include "client/film_cache.h"
 #include "client/ledger_gate.h"
 #include "client/pseudonym.h"
+#include "client/rotation.h"
 #include "client/rpc.h"
 #include "client/site_folder.h"
 #include "client/state.h"
@@ -34,6 +36,11 @@ struct RoundContext {
   const crypto::SigningKey& key;
   int64_t now_s = 0;
   ProveConsistency prove;
+  // What the ledger holds about this site's consents, and how an entry gets there. Null: nothing
+  // about consents is logged; only tests of the arithmetic do that.
+  ConsentStore* consents = nullptr;
+  LogEntry log_entry{};
+  FetchRotation fetch_rotation{};  // empty: no member's key may have changed
   std::function<absl::StatusOr<Bytes>(const Digest& sha256, uint64_t limit_bytes)> fetch_model;
   std::function<void(uint32_t percent)> on_training;  // may be empty
   const std::atomic<bool>* cancel = nullptr;

@@ -16,6 +16,7 @@
 #include "client/ledger_gate.h"
 #include "client/masked_round.h"
 #include "client/participate.h"
+#include "client/submit_entry.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
 
@@ -101,6 +102,16 @@ absl::Status RoundWorker::Impl::WithContext(
       .prove =
           [&](uint64_t old_size, uint64_t new_size) {
             return site.connection.ProveConsistency(old_size, new_size);
+          },
+      .consents = site.consents,
+      .log_entry =
+          [&](const std::string& entry) {
+            return SubmitProven(site.connection, gate, site.key.public_key(), entry,
+                                SystemClock().NowSeconds());
+          },
+      .fetch_rotation =
+          [&](const std::string& member, uint64_t nth) {
+            return site.connection.FetchRotationProof(member, nth);
           },
       .fetch_model = [&](const Digest& sha256,
                          uint64_t limit) { return site.connection.FetchModel(sha256, limit); },

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "client/consent_store.h"
 #include "client/pseudonym.h"
 #include "client/rpc.h"
 #include "client/site_folder.h"
@@ -40,6 +41,7 @@ class RoundWorker {
     const SiteSecret& secret;
     const crypto::SigningKey& key;
     Connection& connection;
+    ConsentStore* consents = nullptr;  // as RoundContext::consents
   };
   explicit RoundWorker(Site site);
   ~RoundWorker();  // cancels and waits

@@ -10,6 +10,7 @@
 #include "base/version.h"
 #include "crypto/certificate.h"
 #include "crypto/hash.h"
+#include "crypto/tree.h"
 #include "proto/channel.h"
 #include "proto/hilum/v1/services.grpc.pb.h"
 #include "proto/hilum/v1/update.pb.h"
@@ -154,6 +155,9 @@ struct Connection::Impl {
     if (stopped) return absl::CancelledError("the connection was stopped");
     return broken.ok() ? ended : broken;
   }
+
+  absl::StatusOr<std::string> FetchProof(const std::string& type, const std::string& member,
+                                         uint64_t nth);
 
   std::string peer;
   std::shared_ptr<grpc::Channel> channel;
@@ -362,17 +366,45 @@ absl::StatusOr<Bytes> Connection::FetchFlight(const FlightPlace& place, uint64_t
   return message;
 }
 
-absl::StatusOr<std::string> Connection::FetchJoinProof(const std::string& member) {
-  v1::ProofRequest request;
-  request.set_job(member);
-  request.set_type("join");
+absl::StatusOr<EntryReceipt> Connection::SubmitEntry(const std::string& entry) {
+  v1::EntrySubmission request;
+  request.set_entry(entry);
   impl_->WaitUntilConnected(kConnectMs);
   grpc::ClientContext context;
   SetDeadline(context, kCallSeconds);
-  v1::ProofReply reply;
+  v1::EntryReceipt reply;
   HILUM_RETURN_IF_ERROR(
-      proto::FromGrpcStatus(impl_->stub->FetchProof(&context, request, &reply), impl_->peer));
+      proto::FromGrpcStatus(impl_->stub->SubmitEntry(&context, request, &reply), impl_->peer));
+  EntryReceipt receipt{reply.index(), {}, reply.proof(), reply.repeated_send()};
+  HILUM_ASSIGN_OR_RETURN(receipt.leaf_hash, DigestOf("entry receipt", reply.leaf_hash()));
+  if (receipt.leaf_hash != crypto::LeafHash(AsBytes(entry))) {
+    return absl::DataLossError("the server's receipt names another entry than the one sent");
+  }
+  return receipt;
+}
+
+// The proof of an entry about a member.
+absl::StatusOr<std::string> Connection::Impl::FetchProof(const std::string& type,
+                                                         const std::string& member, uint64_t nth) {
+  v1::ProofRequest request;
+  request.set_job(member);
+  request.set_round(nth);
+  request.set_type(type);
+  WaitUntilConnected(kConnectMs);
+  grpc::ClientContext context;
+  SetDeadline(context, kCallSeconds);
+  v1::ProofReply reply;
+  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(stub->FetchProof(&context, request, &reply), peer));
   return reply.proof();
+}
+
+absl::StatusOr<std::string> Connection::FetchJoinProof(const std::string& member) {
+  return impl_->FetchProof("join", member, 0);
+}
+
+absl::StatusOr<std::string> Connection::FetchRotationProof(const std::string& member,
+                                                           uint64_t nth) {
+  return impl_->FetchProof("key-rotate", member, nth);
 }
 
 absl::StatusOr<std::vector<Digest>> Connection::ProveConsistency(uint64_t old_size,

@@ -102,6 +102,14 @@ struct Receipt {
   bool repeated_send = false;
 };
 
+// What the sequencer says of an entry that this site signed.
+struct EntryReceipt {
+  uint64_t index = 0;
+  Digest leaf_hash{};
+  std::string proof;  // tlog-proof, not verified yet; empty: not cosigned yet
+  bool repeated_send = false;
+};
+
 // One server. Thread-safe. Errors of every call: Unavailable when the server cannot be reached;
 // else the server's own code and sentence; DataLoss when its answer breaks the protocol.
 class Connection {
@@ -134,6 +142,10 @@ class Connection {
   absl::Status SendFlight(const FlightPlace& place, ByteView message);
   // What the flight begins with. DataLoss: longer than `limit_bytes`.
   absl::StatusOr<Bytes> FetchFlight(const FlightPlace& place, uint64_t limit_bytes);
+  // DataLoss: the receipt is of another entry.
+  absl::StatusOr<EntryReceipt> SubmitEntry(const std::string& entry);
+  // The tlog-proof of the `nth` key-rotate of a member, from 1. NotFound: it has fewer.
+  absl::StatusOr<std::string> FetchRotationProof(const std::string& member, uint64_t nth);
   // The tlog-proof of the member's `join` entry. NotFound: it has none.
   absl::StatusOr<std::string> FetchJoinProof(const std::string& member);
   // [32] each.

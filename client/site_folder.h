@@ -51,12 +51,15 @@ struct SiteFolder {
   fs::path tls_key() const { return root / "keys" / "tls.key"; }
   fs::path tls_certificate() const { return root / "keys" / "tls.pem"; }
   fs::path entry_key() const { return root / "keys" / "entry.key"; }
+  fs::path next_entry_key() const { return root / "keys" / "entry.next.key"; }  // rotation.h
   // Opens the sealed copies of models; docs/site.md says what its loss means.
   fs::path age_identity() const { return root / "keys" / "age.key"; }
   fs::path pseudonym_secret() const { return root / "keys" / "pseudonym.key"; }
   fs::path ledger() const { return root / "ledger"; }
   fs::path witness() const { return root / "witness"; }
   fs::path database() const { return root / "state.sqlite"; }
+  // Nonces that open what the ledger holds about consents; never leaves the site.
+  fs::path consents() const { return root / "consent.sqlite"; }
   fs::path cache() const { return root / "cache"; }
   fs::path models() const { return root / "models"; }
   fs::path optimizer() const { return root / "optimizer"; }  // memories of jobs (keep_optimizer)

@@ -43,11 +43,40 @@ absl::Status Admission::CheckGenesis(const Entry& entry) const {
 absl::Status Admission::CheckSignatures(const Entry& entry) const {
   HILUM_ASSIGN_OR_RETURN(const crypto::PublicKey key, members_.SignerKey(entry));
   HILUM_RETURN_IF_ERROR(VerifyEntrySignature(entry, origin_, key));
-  if (!std::holds_alternative<Join>(entry.body)) return absl::OkStatus();
-  return VerifyJoinSignature(entry, origin_);
+  if (std::holds_alternative<Join>(entry.body)) return VerifyJoinSignature(entry, origin_);
+  if (std::holds_alternative<KeyRotate>(entry.body)) return VerifyRotateSignature(entry, origin_);
+  return absl::OkStatus();
 }
 
-absl::StatusOr<Entry> Admission::Admit(absl::string_view text, Trust trust) {
+// The pinned checkpoint is one of this log, and each site signed what is said of its active set.
+absl::Status Admission::CheckPin(const Entry& entry, const ConsentPin& pin, Trust trust,
+                                 const RootReader& root_at) const {
+  if (pin.size > size_) {
+    return absl::DataLossError(absl::StrCat("the round-open pins a checkpoint of ", pin.size,
+                                            " entries, before it stand ", size_));
+  }
+  if (trust == Trust::kReplay) return absl::OkStatus();
+  if (root_at != nullptr) {
+    HILUM_ASSIGN_OR_RETURN(const Digest root, root_at(pin.size));
+    if (root != pin.root) {
+      return absl::DataLossError(absl::StrCat("the round-open pins the root ", ToHex(pin.root),
+                                              " at size ", pin.size, ", the log's is ",
+                                              ToHex(root)));
+    }
+  }
+  for (const PinnedRoot& one : pin.sites.items) {
+    const absl::Status status = VerifyActiveRoot(
+        {.origin = origin_, .study = entry.study, .size = pin.size, .active_root = one.active_root},
+        one.sig, members_.Find(one.site)->entry_key);
+    if (!status.ok()) {
+      return absl::DataLossError(absl::StrCat(one.site, ": ", status.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Entry> Admission::Admit(absl::string_view text, Trust trust,
+                                       const RootReader& root_at) {
   HILUM_ASSIGN_OR_RETURN(Entry entry, ParseEntry(text));
   if (size_ == 0) {
     HILUM_RETURN_IF_ERROR(CheckGenesis(entry));
@@ -57,6 +86,10 @@ absl::StatusOr<Entry> Admission::Admit(absl::string_view text, Trust trust) {
     }
     HILUM_RETURN_IF_ERROR(members_.Check(entry));
     if (trust == Trust::kVerify) HILUM_RETURN_IF_ERROR(CheckSignatures(entry));
+    const auto* open = std::get_if<RoundOpen>(&entry.body);
+    if (open != nullptr && open->consent) {
+      HILUM_RETURN_IF_ERROR(CheckPin(entry, *open->consent, trust, root_at));
+    }
     HILUM_RETURN_IF_ERROR(chain_.Check(entry));
   }
   if (const auto* genesis = std::get_if<Genesis>(&entry.body)) {

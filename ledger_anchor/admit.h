@@ -4,6 +4,7 @@
 #define HILUM_LEDGER_ANCHOR_ADMIT_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -28,6 +29,9 @@ enum class Trust {
   kReplay,  // bytes that a signed root of ours already covers: fields and chain, no signatures
 };
 
+// The root over the first `size` entries of the log that the entry is for.
+using RootReader = std::function<absl::StatusOr<Digest>(uint64_t size)>;
+
 // The state of a log after n entries. A value; not thread-safe.
 class Admission {
  public:
@@ -35,7 +39,10 @@ class Admission {
 
   // Checks `text` as the entry at index size() and takes it. On an error nothing changed.
   // DataLoss: form, signature, member, origin or chain; the sentence says which.
-  absl::StatusOr<Entry> Admit(absl::string_view text, Trust trust = Trust::kVerify);
+  // `root_at` knows the sizes 1 to size(): a round-open's pin is compared with it; without it the
+  // pin's root is believed.
+  absl::StatusOr<Entry> Admit(absl::string_view text, Trust trust = Trust::kVerify,
+                              const RootReader& root_at = nullptr);
 
   uint64_t size() const { return size_; }
   const Members& members() const { return members_; }
@@ -46,6 +53,8 @@ class Admission {
  private:
   absl::Status CheckGenesis(const Entry& entry) const;
   absl::Status CheckSignatures(const Entry& entry) const;
+  absl::Status CheckPin(const Entry& entry, const ConsentPin& pin, Trust trust,
+                        const RootReader& root_at) const;
   LedgerPins pins_;
   std::string origin_;
   std::string log_vkey_;

@@ -76,6 +76,11 @@ absl::Status Chain::CheckOpen(const Entry& entry, const RoundOpen& open) const {
     return Broken(entry, absl::StrCat("opens round ", open.round, " while round ",
                                       study.open->open.round, " is open"));
   }
+  if (open.consent && open.consent->size < study.pinned_size) {
+    return Broken(entry, absl::StrCat("pins a checkpoint of ", open.consent->size,
+                                      " entries, an earlier round pinned ", study.pinned_size,
+                                      ": revocations would be undone"));
+  }
   const absl::Status status = CheckOpenAfterState(open, study);
   return status.ok() ? status : Broken(entry, status.message());
 }
@@ -102,25 +107,86 @@ absl::Status Chain::CheckRelease(const Entry& entry, const ModelRelease& release
       entry, absl::StrCat("releases the model of an aborted round at entry ", release.close_index));
 }
 
+absl::Status Chain::CheckManifest(const Entry& entry, const TrainManifest& manifest) const {
+  const std::optional<OpenRound>& round = Find(entry.study).open;
+  if (!round || round->open.round != manifest.round) {
+    return Broken(entry, absl::StrCat("is of round ", manifest.round, ", which is not open"));
+  }
+  const absl::Status link = CheckLink("open", manifest.open, round->place.leaf_hash);
+  if (!link.ok()) return Broken(entry, link.message());
+  const std::vector<std::string>& cohort = round->open.cohort.items;
+  if (!round->open.cohort.annex &&
+      std::find(cohort.begin(), cohort.end(), manifest.site) == cohort.end()) {
+    return Broken(entry, absl::StrCat("is of ", manifest.site, ", which is not of the cohort"));
+  }
+  if (round->manifests.count(manifest.site) > 0) {
+    return Broken(entry,
+                  absl::StrCat("is a second one of ", manifest.site, " in round ", manifest.round));
+  }
+  if (!round->open.consent) return absl::OkStatus();
+  for (const PinnedRoot& pinned : round->open.consent->sites.items) {
+    if (pinned.site != manifest.site || pinned.active_root == manifest.active_root) continue;
+    return Broken(entry, absl::StrCat("has the active set ", ToHex(manifest.active_root), ", ",
+                                      manifest.site, " pinned ", ToHex(pinned.active_root)));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Chain::CheckBatch(const Entry& entry, const ConsentBatch& batch) const {
+  const auto known = batches_.find(batch.root);
+  if (known == batches_.end()) return absl::OkStatus();
+  return Broken(entry, absl::StrCat("repeats the root of the batch at entry ", known->second));
+}
+
+absl::Status Chain::CheckEvaluation(const Entry& entry, const Evaluation& evaluation) const {
+  const StudyState& study = Find(entry.study);
+  const auto model = study.models.find(evaluation.round);
+  if (model == study.models.end()) {
+    return Broken(entry, absl::StrCat("is of round ", evaluation.round,
+                                      ", which has not closed with a model"));
+  }
+  const absl::Status link = CheckLink("model", evaluation.model, model->second);
+  return link.ok() ? link : Broken(entry, link.message());
+}
+
 absl::Status Chain::Check(const Entry& entry) const {
   if (const auto* open = std::get_if<RoundOpen>(&entry.body)) return CheckOpen(entry, *open);
   if (const auto* close = std::get_if<RoundClose>(&entry.body)) return CheckClose(entry, *close);
   if (const auto* release = std::get_if<ModelRelease>(&entry.body)) {
     return CheckRelease(entry, *release);
   }
+  if (const auto* manifest = std::get_if<TrainManifest>(&entry.body)) {
+    return CheckManifest(entry, *manifest);
+  }
+  if (const auto* batch = std::get_if<ConsentBatch>(&entry.body)) return CheckBatch(entry, *batch);
+  if (const auto* evaluation = std::get_if<Evaluation>(&entry.body)) {
+    return CheckEvaluation(entry, *evaluation);
+  }
   return absl::OkStatus();
+}
+
+void Chain::ApplyClose(const EntryPlace& place, const Entry& entry, const RoundClose& close) {
+  StudyState& study = studies_[entry.study];
+  study.round = close.round;
+  study.prev = place.leaf_hash;
+  study.model = close.model;
+  study.open.reset();
+  if (close.status == "ok") study.models[close.round] = close.model;
+  closed_[place.leaf_hash] = {place.index, entry.study, close.status == "ok"};
 }
 
 void Chain::Apply(const EntryPlace& place, const Entry& entry) {
   if (std::holds_alternative<Genesis>(entry.body)) fresh_.prev = place.leaf_hash;
   if (const auto* open = std::get_if<RoundOpen>(&entry.body)) {
-    studies_.try_emplace(entry.study, fresh_).first->second.open = OpenRound{place, *open};
+    StudyState& study = studies_.try_emplace(entry.study, fresh_).first->second;
+    study.open = OpenRound{place, *open};
+    study.pinned_size = study.open->consent_size();
   } else if (const auto* close = std::get_if<RoundClose>(&entry.body)) {
-    studies_[entry.study] = {.round = close->round,
-                             .prev = place.leaf_hash,
-                             .model = close->model,
-                             .open = std::nullopt};
-    closed_[place.leaf_hash] = {place.index, entry.study, close->status == "ok"};
+    ApplyClose(place, entry, *close);
+  } else if (const auto* manifest = std::get_if<TrainManifest>(&entry.body)) {
+    studies_[entry.study].open->manifests.insert(manifest->site);
+  } else if (const auto* batch = std::get_if<ConsentBatch>(&entry.body)) {
+    batches_[batch->root] = place.index;
   }
 }
 

@@ -112,11 +112,31 @@ absl::Status CheckBody(const Entry&, const Leave& body) {
   return CheckCode("reason", body.reason);
 }
 
+// Each site of the cohort has pinned its active set, and nobody else.
+absl::Status CheckPin(const ConsentPin& pin, const NameList& cohort) {
+  HILUM_RETURN_IF_ERROR(CheckList("consent.sites", pin.sites));
+  if (pin.size == 0) {
+    return absl::InvalidArgumentError("the entry's consent.size is 0: no log is that short");
+  }
+  std::set<std::string> pinned;
+  for (const PinnedRoot& one : pin.sites.items) {
+    HILUM_RETURN_IF_ERROR(CheckName("consent.sites", one.site));
+    if (!pinned.insert(one.site).second) return Bad("consent.sites", one.site, "named once");
+  }
+  const bool is_inline = !pin.sites.annex && !cohort.annex;
+  const std::set<std::string> names(cohort.items.begin(), cohort.items.end());
+  if (pin.sites.n == cohort.n && (!is_inline || pinned == names)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the entry pins the active sets of ", pin.sites.n,
+                                                 " sites, which are not the ", cohort.n,
+                                                 " of its cohort"));
+}
+
 absl::Status CheckBody(const Entry& entry, const RoundOpen& body) {
   HILUM_RETURN_IF_ERROR(CheckStudy(entry));
   HILUM_RETURN_IF_ERROR(CheckRound(body.round));
   if (body.cohort.n == 0) return absl::InvalidArgumentError("the entry's cohort is empty");
-  return CheckNames("cohort", body.cohort);
+  HILUM_RETURN_IF_ERROR(CheckNames("cohort", body.cohort));
+  return body.consent ? CheckPin(*body.consent, body.cohort) : absl::OkStatus();
 }
 
 absl::Status CheckDp(const RoundClose::Dp& dp) {
@@ -146,6 +166,15 @@ absl::Status CheckOutcome(const RoundClose& body) {
   return absl::OkStatus();
 }
 
+absl::Status CheckMetrics(const List<Metric>& metrics) {
+  HILUM_RETURN_IF_ERROR(CheckList("metrics", metrics));
+  for (const Metric& metric : metrics.items) {
+    HILUM_RETURN_IF_ERROR(CheckCode("metric", metric.name));
+    HILUM_RETURN_IF_ERROR(proto::CheckDecimal(metric.value));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckBody(const Entry& entry, const RoundClose& body) {
   HILUM_RETURN_IF_ERROR(CheckStudy(entry));
   HILUM_RETURN_IF_ERROR(CheckRound(body.round));
@@ -154,12 +183,7 @@ absl::Status CheckBody(const Entry& entry, const RoundClose& body) {
   HILUM_RETURN_IF_ERROR(CheckOutcome(body));
   HILUM_RETURN_IF_ERROR(CheckCode("rule.name", body.rule.name));
   if (body.dp) HILUM_RETURN_IF_ERROR(CheckDp(*body.dp));
-  HILUM_RETURN_IF_ERROR(CheckList("metrics", body.metrics));
-  for (const Metric& metric : body.metrics.items) {
-    HILUM_RETURN_IF_ERROR(CheckCode("metric", metric.name));
-    HILUM_RETURN_IF_ERROR(proto::CheckDecimal(metric.value));
-  }
-  return absl::OkStatus();
+  return CheckMetrics(body.metrics);
 }
 
 absl::Status CheckBody(const Entry& entry, const ModelRelease& body) {
@@ -175,6 +199,42 @@ absl::Status CheckBody(const Entry&, const Incident& body) {
                                    {"fork", "rollback", "stale", "witness-lost", "witness-faulty",
                                     "bad-update", "bad-sum", "left-out", "policy", "anchor"}));
   return CheckCode("about", body.about, kUpper);
+}
+
+absl::Status CheckPadded(absl::string_view field, uint64_t n) {
+  if (IsPaddedCount(n)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the entry's ", field, " ", n,
+                                                 " is not a power of two from ", kPaddedFloor,
+                                                 " to ", kPaddedLimit));
+}
+
+absl::Status CheckBody(const Entry& entry, const KeyRotate& body) {
+  HILUM_RETURN_IF_ERROR(CheckNoStudy(entry));
+  HILUM_RETURN_IF_ERROR(CheckName("the member", body.member));
+  HILUM_RETURN_IF_ERROR(CheckOneOf("use", body.use, {"entry"}));
+  return crypto::CheckPublicKey(body.new_key);
+}
+
+absl::Status CheckBody(const Entry& entry, const ConsentBatch& body) {
+  HILUM_RETURN_IF_ERROR(CheckStudy(entry));
+  HILUM_RETURN_IF_ERROR(CheckName("the site", body.site));
+  return CheckPadded("count", body.count);
+}
+
+absl::Status CheckBody(const Entry& entry, const TrainManifest& body) {
+  HILUM_RETURN_IF_ERROR(CheckStudy(entry));
+  HILUM_RETURN_IF_ERROR(CheckRound(body.round));
+  HILUM_RETURN_IF_ERROR(CheckName("the site", body.site));
+  return CheckPadded("manifest_count", body.manifest_count);
+}
+
+absl::Status CheckBody(const Entry& entry, const Evaluation& body) {
+  HILUM_RETURN_IF_ERROR(CheckStudy(entry));
+  HILUM_RETURN_IF_ERROR(CheckRound(body.round));
+  HILUM_RETURN_IF_ERROR(CheckName("the site", body.site));
+  HILUM_RETURN_IF_ERROR(proto::CheckDecimal(body.operating_point));
+  if (body.metrics.n == 0) return absl::InvalidArgumentError("the entry's metrics are empty");
+  return CheckMetrics(body.metrics);
 }
 
 absl::Status CheckEntry(const Entry& entry) {
@@ -201,18 +261,29 @@ absl::StatusOr<std::string> JoinMessage(const Entry& entry, absl::string_view or
   return SignedMessage(entry, "hilum-join/v1", origin, {"sig", "member_sig"});
 }
 
+absl::StatusOr<std::string> RotateMessage(const Entry& entry, absl::string_view origin) {
+  return SignedMessage(entry, "hilum-rotate/v1", origin, {"sig", "new_sig"});
+}
+
+std::string ActiveRootMessage(const ActiveRootClaim& claim) {
+  return absl::StrCat("hilum-active-root/v1\n", claim.origin, "\n", claim.study, "\n", claim.size,
+                      "\n", ToHex(claim.active_root), "\n");
+}
+
 absl::Status AsDataLoss(const absl::Status& status) {
   return absl::DataLossError(status.message());
 }
 
+constexpr absl::string_view kTypes[] = {
+    "genesis",  "join",       "leave",         "round-open",     "round-close", "model-release",
+    "incident", "key-rotate", "consent-batch", "train-manifest", "evaluation"};
+static_assert(std::variant_size_v<EntryBody> == std::size(kTypes));
+
 }  // namespace
 
-absl::string_view EntryType(const Entry& entry) {
-  static constexpr absl::string_view kTypes[] = {
-      "genesis", "join", "leave", "round-open", "round-close", "model-release", "incident"};
-  static_assert(std::variant_size_v<EntryBody> == std::size(kTypes));
-  return kTypes[entry.body.index()];
-}
+absl::string_view EntryType(const Entry& entry) { return kTypes[entry.body.index()]; }
+
+std::span<const absl::string_view> EntryTypes() { return kTypes; }
 
 absl::StatusOr<NameList> MakeNameList(const std::vector<std::string>& names, std::string* annex) {
   annex->clear();
@@ -282,6 +353,35 @@ absl::Status VerifyJoinSignature(const Entry& entry, absl::string_view origin) {
   }
   return absl::DataLossError(
       absl::StrCat("the join of ", join->member, " is not signed by the key that joins"));
+}
+
+absl::StatusOr<crypto::Signature> SignRotate(const Entry& entry, absl::string_view origin,
+                                             const crypto::SigningKey& next_key) {
+  HILUM_ASSIGN_OR_RETURN(const std::string message, RotateMessage(entry, origin));
+  return next_key.Sign(message);
+}
+
+absl::Status VerifyRotateSignature(const Entry& entry, absl::string_view origin) {
+  const KeyRotate* rotate = std::get_if<KeyRotate>(&entry.body);
+  if (rotate == nullptr) return absl::DataLossError("the entry is not a key-rotate");
+  const absl::StatusOr<std::string> message = RotateMessage(entry, origin);
+  if (message.ok() && crypto::Verify(rotate->new_key, *message, rotate->new_sig).ok()) {
+    return absl::OkStatus();
+  }
+  return absl::DataLossError(
+      absl::StrCat("the key-rotate of ", rotate->member, " is not signed by its new key"));
+}
+
+crypto::Signature SignActiveRoot(const ActiveRootClaim& claim, const crypto::SigningKey& key) {
+  return key.Sign(ActiveRootMessage(claim));
+}
+
+absl::Status VerifyActiveRoot(const ActiveRootClaim& claim, const crypto::Signature& sig,
+                              const crypto::PublicKey& key) {
+  if (crypto::Verify(key, ActiveRootMessage(claim), sig).ok()) return absl::OkStatus();
+  return absl::DataLossError(
+      absl::StrCat("the signature on the active set ", ToHex(claim.active_root), " of study ",
+                   claim.study, " at size ", claim.size, " fails for the origin ", claim.origin));
 }
 
 std::array<uint8_t, 16> FederationId(absl::string_view origin, absl::string_view log_vkey) {

@@ -31,6 +31,10 @@ Json NamesToJson(const NameList& names) {
   return ListToJson(names, [](const std::string& name) { return Json(name); });
 }
 
+Json MetricToJson(const Metric& metric) {
+  return Json{{"name", metric.name}, {"value", metric.value}, {"n", metric.n}};
+}
+
 void BodyToJson(const Genesis& body, Json& out) {
   out["federation"] = body.federation;
   out["origin"] = body.origin;
@@ -65,6 +69,12 @@ void BodyToJson(const RoundOpen& body, Json& out) {
   out["build"] = ToHex(body.build);
   out["cohort"] = NamesToJson(body.cohort);
   out["deadline"] = body.deadline;
+  if (!body.consent) return;
+  out["consent"] = {{"size", body.consent->size}, {"root", ToHex(body.consent->root)}};
+  out["consent"]["sites"] = ListToJson(body.consent->sites, [](const PinnedRoot& one) {
+    return Json{
+        {"site", one.site}, {"active_root", ToHex(one.active_root)}, {"sig", ToBase64(one.sig)}};
+  });
 }
 
 void BodyToJson(const RoundClose& body, Json& out) {
@@ -93,9 +103,7 @@ void BodyToJson(const RoundClose& body, Json& out) {
                      {"evidence", ToHex(body.secagg->evidence)}};
   }
   out["build"] = ToHex(body.build);
-  out["metrics"] = ListToJson(body.metrics, [](const Metric& metric) {
-    return Json{{"name", metric.name}, {"value", metric.value}, {"n", metric.n}};
-  });
+  out["metrics"] = ListToJson(body.metrics, MetricToJson);
 }
 
 void BodyToJson(const ModelRelease& body, Json& out) {
@@ -115,6 +123,38 @@ void BodyToJson(const Incident& body, Json& out) {
   out["round"] = body.round;
   out["about"] = body.about;
   out["evidence"] = ToHex(body.evidence);
+}
+
+void BodyToJson(const KeyRotate& body, Json& out) {
+  out["member"] = body.member;
+  out["use"] = body.use;
+  out["old"] = ToHex(body.old);
+  out["new"] = ToBase64(body.new_key);
+  out["new_sig"] = ToBase64(body.new_sig);
+}
+
+void BodyToJson(const ConsentBatch& body, Json& out) {
+  out["site"] = body.site;
+  out["root"] = ToHex(body.root);
+  out["count"] = body.count;
+}
+
+void BodyToJson(const TrainManifest& body, Json& out) {
+  out["round"] = body.round;
+  out["open"] = ToHex(body.open);
+  out["site"] = body.site;
+  out["active_root"] = ToHex(body.active_root);
+  out["manifest_root"] = ToHex(body.manifest_root);
+  out["manifest_count"] = body.manifest_count;
+}
+
+void BodyToJson(const Evaluation& body, Json& out) {
+  out["model"] = ToHex(body.model);
+  out["round"] = body.round;
+  out["site"] = body.site;
+  out["dataset"] = ToHex(body.dataset);
+  out["metrics"] = ListToJson(body.metrics, MetricToJson);
+  out["operating_point"] = body.operating_point;
 }
 
 // ---- reading
@@ -200,6 +240,18 @@ void ReadBody(JsonFields& fields, Leave& body) {
   body.round = fields.Integer("round");
 }
 
+PinnedRoot ReadPinnedRoot(const Json& item, JsonFields& outer) {
+  JsonFields fields(item, "site");
+  PinnedRoot one;
+  one.site = fields.Text("site");
+  one.active_root = fields.Hash("active_root");
+  one.sig = ReadSignature(fields, "sig");
+  if (const absl::Status status = fields.Finish(); !status.ok()) {
+    outer.Fail("items", status.message());
+  }
+  return one;
+}
+
 void ReadBody(JsonFields& fields, RoundOpen& body) {
   body.round = fields.Integer("round");
   body.prev = fields.Hash("prev");
@@ -208,6 +260,13 @@ void ReadBody(JsonFields& fields, RoundOpen& body) {
   body.build = fields.Hash("build");
   body.cohort = ReadNames(fields, "cohort");
   body.deadline = fields.Integer("deadline");
+  if (!fields.Has("consent")) return;
+  ConsentPin& pin = body.consent.emplace();
+  ReadObject(fields, "consent", [&pin](JsonFields& object) {
+    pin.size = object.Integer("size");
+    pin.root = object.Hash("root");
+    pin.sites = ReadList<PinnedRoot>(object, "sites", ReadPinnedRoot);
+  });
 }
 
 void ReadPrivacy(JsonFields& fields, RoundClose& body) {
@@ -287,6 +346,38 @@ void ReadBody(JsonFields& fields, Incident& body) {
   body.evidence = fields.Hash("evidence");
 }
 
+void ReadBody(JsonFields& fields, KeyRotate& body) {
+  body.member = fields.Text("member");
+  body.use = fields.Text("use");
+  body.old = fields.Hash("old");
+  body.new_key = ReadKey(fields, "new");
+  body.new_sig = ReadSignature(fields, "new_sig");
+}
+
+void ReadBody(JsonFields& fields, ConsentBatch& body) {
+  body.site = fields.Text("site");
+  body.root = fields.Hash("root");
+  body.count = fields.Integer("count");
+}
+
+void ReadBody(JsonFields& fields, TrainManifest& body) {
+  body.round = fields.Integer("round");
+  body.open = fields.Hash("open");
+  body.site = fields.Text("site");
+  body.active_root = fields.Hash("active_root");
+  body.manifest_root = fields.Hash("manifest_root");
+  body.manifest_count = fields.Integer("manifest_count");
+}
+
+void ReadBody(JsonFields& fields, Evaluation& body) {
+  body.model = fields.Hash("model");
+  body.round = fields.Integer("round");
+  body.site = fields.Text("site");
+  body.dataset = fields.Hash("dataset");
+  body.metrics = ReadList<Metric>(fields, "metrics", ReadMetric);
+  body.operating_point = fields.Text("operating_point");
+}
+
 absl::StatusOr<EntryBody> EmptyBody(absl::string_view type) {
   if (type == "genesis") return Genesis{};
   if (type == "join") return Join{};
@@ -295,6 +386,10 @@ absl::StatusOr<EntryBody> EmptyBody(absl::string_view type) {
   if (type == "round-close") return RoundClose{};
   if (type == "model-release") return ModelRelease{};
   if (type == "incident") return Incident{};
+  if (type == "key-rotate") return KeyRotate{};
+  if (type == "consent-batch") return ConsentBatch{};
+  if (type == "train-manifest") return TrainManifest{};
+  if (type == "evaluation") return Evaluation{};
   return absl::InvalidArgumentError(
       absl::StrCat("the entry type \"", type.substr(0, 64), "\" is not known to this version"));
 }

@@ -52,6 +52,7 @@ absl::Status Unexpected(absl::string_view what, absl::string_view found,
 std::optional<uint64_t> RoundOf(const Entry& entry) {
   if (const auto* open = std::get_if<RoundOpen>(&entry.body)) return open->round;
   if (const auto* close = std::get_if<RoundClose>(&entry.body)) return close->round;
+  if (const auto* manifest = std::get_if<TrainManifest>(&entry.body)) return manifest->round;
   return std::nullopt;
 }
 
@@ -91,7 +92,8 @@ absl::StatusOr<ProvenEntry> CheckProof(const GatePins& pins, const GateInput& in
   }
   ProvenEntry proven;
   HILUM_ASSIGN_OR_RETURN(proven.entry_, ParseEntry(proof.extra));
-  HILUM_RETURN_IF_ERROR(VerifyEntrySignature(proven.entry_, checkpoint.origin, pins.entry_key));
+  const crypto::PublicKey signer = input.expected.signer.value_or(pins.entry_key);
+  HILUM_RETURN_IF_ERROR(VerifyEntrySignature(proven.entry_, checkpoint.origin, signer));
   HILUM_RETURN_IF_ERROR(CheckExpectation(proven.entry_, input.expected));
   proven.place_ = {.index = proof.index, .leaf_hash = leaf_hash};
   proven.accepted_ = {.size = checkpoint.size, .root = checkpoint.root, .note = proof.checkpoint};

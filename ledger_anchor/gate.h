@@ -34,9 +34,10 @@ struct AcceptedCheckpoint {
 
 // What the proof must be about.
 struct GateExpectation {
-  std::string type;  // "round-open", "round-close", "model-release"
+  std::string type;  // "round-open", "round-close", "model-release", …
   std::string study;
   std::optional<uint64_t> round;
+  std::optional<crypto::PublicKey> signer{};  // absent: the aggregator
 };
 
 struct GateInput {

@@ -69,7 +69,10 @@ absl::StatusOr<std::vector<LogReceipt>> Log::Impl::Stage(std::span<const std::st
     receipts.push_back({place->second, leaf});
     if (!is_new) continue;
     added.push_back(leaf);
-    if (const auto admitted = state.Admit(entry); !admitted.ok()) {
+    const auto admitted = state.Admit(entry, Trust::kVerify, [this](uint64_t size) {
+      return sequencer->RootAt(size);  // a pin is of a published checkpoint, so it is durable
+    });
+    if (!admitted.ok()) {
       for (const Digest& digest : added) index_of.erase(digest);
       if (before) state = *std::move(before);
       return admitted.status();

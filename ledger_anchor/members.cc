@@ -10,9 +10,20 @@ namespace {
 
 absl::Status Refused(absl::string_view why) { return absl::DataLossError(why); }
 
-// Members and incidents may be signed by any member, a leave by who leaves, the rest by the
-// aggregator alone.
+// Who speaks in an entry that a member signs for itself; null: another type.
+const std::string* SpeakerOf(const EntryBody& body) {
+  if (const auto* batch = std::get_if<ConsentBatch>(&body)) return &batch->site;
+  if (const auto* manifest = std::get_if<TrainManifest>(&body)) return &manifest->site;
+  if (const auto* evaluation = std::get_if<Evaluation>(&body)) return &evaluation->site;
+  if (const auto* rotate = std::get_if<KeyRotate>(&body)) return &rotate->member;
+  return nullptr;
+}
+
+// Members sign their own consents, manifests, evaluations and keys, not even the aggregator for
+// them; an incident may come from any member, a leave from who leaves, the rest from the aggregator
+// alone.
 bool MaySign(const Entry& entry, absl::string_view aggregator) {
+  if (const std::string* speaker = SpeakerOf(entry.body)) return entry.by == *speaker;
   if (entry.by == aggregator) return true;
   if (std::holds_alternative<Incident>(entry.body)) return true;
   const Leave* leave = std::get_if<Leave>(&entry.body);
@@ -24,7 +35,31 @@ Digest VkeyDigest(absl::string_view vkey) {
   return key.ok() ? crypto::Sha256(ByteView(key->key)) : Digest{};
 }
 
+// Why `named` is not the key that signs for `member` now.
+absl::Status WrongKey(absl::string_view name, const Member& member, const Digest& named) {
+  for (const PastKey& past : member.past_keys) {
+    if (named != crypto::KeyDigest(past.key)) continue;
+    return Refused(absl::StrCat("the entry names the key ", ToHex(named), " of ", name,
+                                ", which was rotated out before entry ", past.until_index));
+  }
+  if (member.next_key && named == crypto::KeyDigest(member.next_key->key)) {
+    return Refused(absl::StrCat("the entry names the key ", ToHex(named), " of ", name,
+                                ", which does not count yet: a round has to complete, ",
+                                kRotationDelayS / 3600, " hours after the key-rotate at entry ",
+                                member.next_key->index));
+  }
+  return Refused(
+      absl::StrCat("the entry names the key ", ToHex(named), ", which is not ", name, "'s"));
+}
+
 }  // namespace
+
+const crypto::PublicKey& Member::KeyAt(uint64_t index) const {
+  for (const PastKey& past : past_keys) {
+    if (index < past.until_index) return past.key;
+  }
+  return entry_key;
+}
 
 const Member* Members::Find(absl::string_view name) const {
   const auto member = members_.find(std::string(name));
@@ -45,8 +80,7 @@ absl::StatusOr<crypto::PublicKey> Members::SignerKey(const Entry& entry) const {
   }
   const Member& member = *Find(entry.by);
   if (entry.key != crypto::KeyDigest(member.entry_key)) {
-    return Refused(absl::StrCat("the entry names the key ", ToHex(entry.key), ", which is not ",
-                                entry.by, "'s"));
+    return WrongKey(entry.by, member, entry.key);
   }
   return member.entry_key;
 }
@@ -58,15 +92,39 @@ absl::Status Members::Check(const Entry& entry) const {
   }
   if (const auto* join = std::get_if<Join>(&entry.body)) return CheckJoin(*join);
   if (const auto* leave = std::get_if<Leave>(&entry.body)) return CheckLeave(entry, *leave);
-  const auto* open = std::get_if<RoundOpen>(&entry.body);
-  if (open == nullptr) return absl::OkStatus();
-  for (const std::string& name : open->cohort.items) {
+  if (const auto* rotate = std::get_if<KeyRotate>(&entry.body)) return CheckRotate(*rotate);
+  if (const auto* open = std::get_if<RoundOpen>(&entry.body)) return CheckCohort(entry, *open);
+  if (SpeakerOf(entry.body) == nullptr || Find(entry.by)->role == "site") return absl::OkStatus();
+  return Refused(absl::StrCat("\"", entry.by, "\" is of role ", Find(entry.by)->role,
+                              "; only a site logs a ", EntryType(entry)));
+}
+
+absl::Status Members::CheckCohort(const Entry& entry, const RoundOpen& open) const {
+  for (const std::string& name : open.cohort.items) {
     if (!IsActive(name, entry.study) || Find(name)->role != "site") {
       return Refused(absl::StrCat("\"", name, "\" of the cohort is no site of ", entry.study,
                                   " at this index"));
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status Members::CheckRotate(const KeyRotate& rotate) const {
+  if (rotate.member == aggregator_) {
+    return Refused("the aggregator's entry key is pinned by every member and is not rotated");
+  }
+  const Member& member = *Find(rotate.member);
+  if (rotate.old != crypto::KeyDigest(member.entry_key)) {
+    return Refused(absl::StrCat("the key-rotate replaces the key ", ToHex(rotate.old), ", ",
+                                rotate.member, "'s is ",
+                                ToHex(crypto::KeyDigest(member.entry_key))));
+  }
+  if (member.next_key) {
+    return Refused(absl::StrCat(rotate.member, " rotates its key already, by entry ",
+                                member.next_key->index, ", which does not count yet"));
+  }
+  if (keys_.count(crypto::KeyDigest(rotate.new_key)) == 0) return absl::OkStatus();
+  return Refused(absl::StrCat("the new key of ", rotate.member, " is or was in use"));
 }
 
 absl::Status Members::CheckJoin(const Join& join) const {
@@ -91,7 +149,25 @@ absl::Status Members::CheckLeave(const Entry& entry, const Leave& leave) const {
   return Refused(absl::StrCat("\"", leave.member, "\" leaves, but is no member at this index"));
 }
 
+// A rotation waits for the aggregator's first entry behind it, then for a completed round that is
+// kRotationDelayS later: both by the aggregator's clock, so that nobody's stolen key can hurry it.
+void Members::MoveRotations(uint64_t index, const Entry& entry) {
+  if (entry.by != aggregator_) return;
+  const auto* close = std::get_if<RoundClose>(&entry.body);
+  for (auto& [name, member] : members_) {
+    if (!member.next_key) continue;
+    NextKey& next = *member.next_key;
+    if (!next.since_s) next.since_s = entry.t;
+    if (close == nullptr || close->status != "ok") continue;
+    if (entry.t < *next.since_s || entry.t - *next.since_s < kRotationDelayS) continue;
+    member.past_keys.push_back({member.entry_key, index + 1, next.index});
+    member.entry_key = next.key;
+    member.next_key.reset();
+  }
+}
+
 void Members::Apply(uint64_t index, const Entry& entry) {
+  MoveRotations(index, entry);
   if (const auto* genesis = std::get_if<Genesis>(&entry.body)) {
     aggregator_ = entry.by;
     Member member;
@@ -111,6 +187,9 @@ void Members::Apply(uint64_t index, const Entry& entry) {
     members_.emplace(join->member, member);
     keys_.insert(crypto::KeyDigest(join->entry_key));
     if (join->witness_vkey) keys_.insert(VkeyDigest(*join->witness_vkey));
+  } else if (const auto* rotate = std::get_if<KeyRotate>(&entry.body)) {
+    members_.find(rotate->member)->second.next_key = NextKey{rotate->new_key, index, std::nullopt};
+    keys_.insert(crypto::KeyDigest(rotate->new_key));
   } else if (const auto* leave = std::get_if<Leave>(&entry.body)) {
     Member& member = members_.find(leave->member)->second;
     if (entry.study.empty()) {

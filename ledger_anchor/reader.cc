@@ -88,8 +88,10 @@ absl::Status TakeEntry(uint64_t index, std::string text, VerifyDepth depth, LogV
   ViewEntry one;
   one.index = index;
   one.leaf_hash = crypto::LeafHash(AsBytes(text));
-  absl::StatusOr<Entry> entry =
-      depth == VerifyDepth::kEverything ? view.state.Admit(text) : ParseEntry(text);
+  const RootReader root_at = [&view](uint64_t size) { return RootAt(view, size); };
+  absl::StatusOr<Entry> entry = depth == VerifyDepth::kEverything
+                                    ? view.state.Admit(text, Trust::kVerify, root_at)
+                                    : ParseEntry(text);
   if (!entry.ok()) return NameIndex(index, entry.status());
   one.entry = *std::move(entry);
   one.text = std::move(text);

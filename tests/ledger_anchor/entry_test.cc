@@ -42,6 +42,26 @@ TEST(Entry, EqualsTheWorkedExample) {
               StatusIs(StatusCode::kDataLoss, "other.example"));
 }
 
+// What a site signs for itself, and a round-open with a pin. From index 8 on.
+void AddSiteEntries(Federation& federation, std::vector<Entry>& entries) {
+  const auto add = [&](const std::string& text) {
+    entries.push_back(ParseEntry(federation.AddText(text)).value());
+  };
+  const std::string site = "hospital-a";
+  add(federation.SignAs(federation.BatchDraft(site, "1"), site));
+  Entry open = federation.PinnedOpenDraft(9);
+  auto& body = std::get<RoundOpen>(open.body);
+  body.cohort = {.n = 1, .items = {site}, .annex = {}};
+  body.consent->sites.items.pop_back();
+  body.consent->sites.n = 1;
+  add(federation.Sign(open));
+  add(federation.SignAs(federation.ManifestDraft(site), site));
+  add(federation.SignAs(federation.EvaluationDraft(site, 1), site));
+  add(federation.SignAs(
+      federation.RotateDraft(site, federation.SiteKey(site), crypto::SigningKey::FromSeed({91})),
+      site));
+}
+
 // One entry of each type, with every optional field somewhere.
 std::vector<Entry> AllEntries(Federation& federation) {
   std::vector<Entry> entries;
@@ -72,6 +92,7 @@ std::vector<Entry> AllEntries(Federation& federation) {
   add(release);
   add(federation.Draft(Incident{"fork", 1, "hospital-a", H("notes")}));
   add(federation.Draft(Leave{"hospital-b", "withdrawn", 1}));
+  AddSiteEntries(federation, entries);
   return entries;
 }
 
@@ -93,13 +114,14 @@ TEST(Entry, RefusesMissingWrongAndUnknownFields) {
   Federation federation;
   AllEntries(federation);
   const std::set<std::string> optional = {"study", "cert",   "witness_vkey", "age_recipient",
-                                          "dp",    "bundle", "object"};
+                                          "dp",    "bundle", "object",       "consent"};
   for (const std::string& text : federation.texts) {
     const Json object = Json::parse(text);
     for (const auto& [key, value] : object.items()) {
       Json changed = object;
       changed.erase(key);
-      const bool may_miss = optional.count(key) > 0 && !(key == "study" && object.contains("prev"));
+      const bool of_study = object.contains("prev") || object.contains("site");
+      const bool may_miss = optional.count(key) > 0 && !(key == "study" && of_study);
       if (!may_miss) {
         EXPECT_THAT(ParseEntry(changed.dump()), StatusIs(StatusCode::kDataLoss, "")) << key << text;
       }
@@ -148,6 +170,49 @@ TEST(Entry, RefusesUnknownFieldsAtEachDepth) {
     EXPECT_THAT(ParseEntry(changed.dump()), StatusIs(StatusCode::kDataLoss, "unknown field"))
         << path;
   }
+}
+
+TEST(Entry, RefusesUnknownFieldsInsideAPin) {
+  Federation federation;
+  AllEntries(federation);
+  const Json object = Json::parse(federation.texts[9]);
+  ASSERT_TRUE(object.contains("consent"));
+  for (const char* path : {"/consent/x", "/consent/sites/x", "/consent/sites/items/0/x"}) {
+    Json changed = object;
+    changed[Json::json_pointer(path)] = 1;
+    EXPECT_THAT(ParseEntry(changed.dump()), StatusIs(StatusCode::kDataLoss, "unknown field"))
+        << path;
+  }
+}
+
+// What a site logs says nothing about how many patients it has, and no word that is not a code.
+TEST(Entry, OfASiteIsPaddedAndHoldsNoText) {
+  Federation federation;
+  AllEntries(federation);
+  const auto refused = [&](size_t index, const char* path, const Json& value) {
+    Json changed = Json::parse(federation.texts[index]);
+    changed[Json::json_pointer(path)] = value;
+    return ParseEntry(changed.dump()).status();
+  };
+  for (const uint64_t count : {0ull, 1ull, 8ull, 17ull, 63ull, 2097152ull}) {
+    EXPECT_THAT(refused(8, "/count", count), StatusIs(StatusCode::kDataLoss, "power of two"));
+    EXPECT_THAT(refused(10, "/manifest_count", count),
+                StatusIs(StatusCode::kDataLoss, "power of two"));
+  }
+  EXPECT_THAT(refused(8, "/count", 1048576), IsOk());
+  EXPECT_THAT(refused(8, "/site", "Jane Doe"), StatusIs(StatusCode::kDataLoss, "site"));
+  EXPECT_THAT(refused(8, "/study", ""), StatusIs(StatusCode::kDataLoss, "study"));
+  EXPECT_THAT(refused(9, "/consent/size", 0), StatusIs(StatusCode::kDataLoss, "size is 0"));
+  EXPECT_THAT(refused(9, "/consent/sites/items/0/site", "hospital-b"),
+              StatusIs(StatusCode::kDataLoss, "not the 1 of its cohort"));
+  EXPECT_THAT(refused(10, "/round", 0), StatusIs(StatusCode::kDataLoss, "round"));
+  EXPECT_THAT(refused(11, "/operating_point", "0.50"), StatusIs(StatusCode::kDataLoss, "decimal"));
+  EXPECT_THAT(refused(11, "/metrics", Json{{"n", 0}, {"items", Json::array()}}),
+              StatusIs(StatusCode::kDataLoss, "metrics are empty"));
+  EXPECT_THAT(refused(12, "/use", "tls"), StatusIs(StatusCode::kDataLoss, "use"));
+  EXPECT_THAT(refused(12, "/study", "cxr-1"), StatusIs(StatusCode::kDataLoss, "whole federation"));
+  EXPECT_THAT(refused(12, "/new", std::string(43, 'A') + "="),
+              StatusIs(StatusCode::kDataLoss, "key"));
 }
 
 TEST(Entry, RefusesValuesOutOfTheirRules) {
@@ -262,6 +327,38 @@ TEST(Join, IsSignedByTheKeyThatJoins) {
   EXPECT_FALSE(VerifyJoinSignature(changed, Federation::kOrigin).ok());
   EXPECT_THAT(VerifyJoinSignature(federation.GenesisDraft(), Federation::kOrigin),
               StatusIs(StatusCode::kDataLoss, "not a join"));
+}
+
+TEST(KeyRotate, IsSignedByTheNewKeyToo) {
+  Federation federation;
+  const auto next = crypto::SigningKey::FromSeed({91});
+  const Entry rotate = federation.RotateDraft("hospital-a", federation.SiteKey("hospital-a"), next);
+  HILUM_EXPECT_OK(VerifyRotateSignature(rotate, Federation::kOrigin));
+  EXPECT_FALSE(VerifyRotateSignature(rotate, "other.example/ledger").ok());
+  Entry changed = rotate;
+  std::get<KeyRotate>(changed.body).new_key = federation.SiteKey("hospital-b").public_key();
+  EXPECT_THAT(VerifyRotateSignature(changed, Federation::kOrigin),
+              StatusIs(StatusCode::kDataLoss, "not signed by its new key"));
+  changed = rotate;
+  changed.by = "hospital-b";
+  EXPECT_FALSE(VerifyRotateSignature(changed, Federation::kOrigin).ok());
+  EXPECT_THAT(VerifyRotateSignature(federation.GenesisDraft(), Federation::kOrigin),
+              StatusIs(StatusCode::kDataLoss, "not a key-rotate"));
+}
+
+TEST(ActiveRoot, IsSignedForOneLogStudyAndSize) {
+  const auto key = crypto::SigningKey::FromSeed({7});
+  const ActiveRootClaim claim{Federation::kOrigin, "cxr-1", 12, H("a")};
+  const crypto::Signature sig = SignActiveRoot(claim, key);
+  EXPECT_EQ(
+      sig, key.Sign("hilum-active-root/v1\nfl.example/ledger\ncxr-1\n12\n" + ToHex(H("a")) + "\n"));
+  HILUM_EXPECT_OK(VerifyActiveRoot(claim, sig, key.public_key()));
+  for (const ActiveRootClaim& other : {ActiveRootClaim{"x/ledger", "cxr-1", 12, H("a")},
+                                       ActiveRootClaim{Federation::kOrigin, "cxr-2", 12, H("a")},
+                                       ActiveRootClaim{Federation::kOrigin, "cxr-1", 13, H("a")},
+                                       ActiveRootClaim{Federation::kOrigin, "cxr-1", 12, H("b")}}) {
+    EXPECT_FALSE(VerifyActiveRoot(other, sig, key.public_key()).ok());
+  }
 }
 
 TEST(FederationId, IsTheStartOfTheHash) {

@@ -13,6 +13,7 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
+#include "crypto/tree.h"
 #include "ledger_anchor/admit.h"
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/note.h"
@@ -47,9 +48,9 @@ class Federation {
     entry.t = 1767000000 + state.size();
     entry.key = crypto::KeyDigest(ServerKey().public_key());
     entry.body = std::move(body);
-    const bool is_federal = std::holds_alternative<Genesis>(entry.body) ||
-                            std::holds_alternative<Join>(entry.body) ||
-                            std::holds_alternative<Leave>(entry.body);
+    const bool is_federal =
+        std::holds_alternative<Genesis>(entry.body) || std::holds_alternative<Join>(entry.body) ||
+        std::holds_alternative<Leave>(entry.body) || std::holds_alternative<KeyRotate>(entry.body);
     if (!is_federal) entry.study = kStudy;
     return entry;
   }
@@ -117,6 +118,68 @@ class Federation {
     release.files = H("files");
     release.licence = "Apache-2.0";
     return Draft(release);
+  }
+
+  // Entries that a site signs for itself: give them to SignAs.
+  std::string SignAs(Entry entry, const std::string& site, const crypto::SigningKey& key) const {
+    entry.by = site;
+    return SignEntry(entry, kOrigin, key).value();
+  }
+  std::string SignAs(const Entry& entry, const std::string& site) const {
+    return SignAs(entry, site, SiteKey(site));
+  }
+  Entry BatchDraft(const std::string& site, const std::string& what) const {
+    return Draft(ConsentBatch{site, H("batch " + what), 16});
+  }
+  Entry ManifestDraft(const std::string& site) const {
+    const OpenRound round = state.chain().Study(kStudy).open.value();
+    return Draft(TrainManifest{.round = round.open.round,
+                               .open = round.place.leaf_hash,
+                               .site = site,
+                               .active_root = H("active set of " + site),
+                               .manifest_root = H("manifest of " + site),
+                               .manifest_count = 64});
+  }
+  Entry EvaluationDraft(const std::string& site, uint64_t round) const {
+    return Draft(Evaluation{.model = H("model " + std::to_string(round)),
+                            .round = round,
+                            .site = site,
+                            .dataset = H("data set"),
+                            .metrics = {.n = 1, .items = {{"auroc", "0.875", 40}}, .annex = {}},
+                            .operating_point = "0.5"});
+  }
+  // `next` is the key that shall count; the entry is to be signed by the key of now.
+  Entry RotateDraft(const std::string& site, const crypto::SigningKey& now,
+                    const crypto::SigningKey& next) const {
+    Entry entry = Draft(KeyRotate{.member = site,
+                                  .use = "entry",
+                                  .old = crypto::KeyDigest(now.public_key()),
+                                  .new_key = next.public_key(),
+                                  .new_sig = {}});
+    entry.by = site;
+    entry.key = crypto::KeyDigest(now.public_key());
+    std::get<KeyRotate>(entry.body).new_sig = SignRotate(entry, kOrigin, next).value();
+    return entry;
+  }
+  // A round-open whose sites have pinned "active set of SITE" over the first `size` entries.
+  Entry PinnedOpenDraft(uint64_t size) const {
+    Entry entry = OpenDraft();
+    auto& open = std::get<RoundOpen>(entry.body);
+    ConsentPin& pin = open.consent.emplace();
+    pin.size = size;
+    pin.root = RootAt(size);
+    for (const std::string& site : open.cohort.items) {
+      const Digest active_root = H("active set of " + site);
+      pin.sites.items.push_back(
+          {site, active_root, SignActiveRoot({kOrigin, kStudy, size, active_root}, SiteKey(site))});
+    }
+    pin.sites.n = pin.sites.items.size();
+    return entry;
+  }
+  Digest RootAt(uint64_t size) const {
+    crypto::TreeHasher tree;
+    for (uint64_t i = 0; i < size; ++i) tree.Add(AsBytes(texts[i]));
+    return tree.Root();
   }
 
   // Signs, admits and keeps the entry; a test of it fails when it is not admitted.
