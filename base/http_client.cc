@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
-#include <ctime>
 #include <thread>
 #include <utility>
 
@@ -17,34 +15,11 @@
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "base/process.h"
 #include "httplib.h"
 
 namespace hilum {
 namespace {
-
-// OpenSSL writes to a connection that the other side has closed without MSG_NOSIGNAL; the signal
-// would end the program. While this lives the thread gets none.
-class NoPipeSignal {
- public:
-  NoPipeSignal() {
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  NoPipeSignal(const NoPipeSignal&) = delete;
-  ~NoPipeSignal() {
-    constexpr timespec kNow{};
-    if (!was_pending_) sigtimedwait(&pipe_, nullptr, &kNow);
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t pipe_{}, before_{};
-  bool was_pending_ = false;
-};
 
 // Reads a connection in blocks, and no more than so many bytes.
 class CountedStream : public httplib::Stream {
@@ -301,7 +276,7 @@ absl::StatusOr<HttpClient::Reply> HttpClient::Exchange(const Request& asked) {
   impl_->n_left = 2 * asked.reply_limit_bytes + impl_->limits.head_bytes;
   const absl::Time started = absl::Now();
   impl_->guard.Arm(started + impl_->limits.total);
-  const NoPipeSignal quiet;
+  const NoPipeSignal quiet;  // of TLS
   const httplib::Result result = impl_->client->send(request);
   const bool late = impl_->guard.Disarm();
   if (too_long) {

@@ -17,6 +17,20 @@ uint64_t RaiseOpenFileLimit();
 // start.
 sigset_t BlockEndSignals();
 
+// While this lives its thread gets no SIGPIPE, and none is left behind: a write to a connection
+// that the other side has closed only fails, in a library that has no MSG_NOSIGNAL too (OpenSSL).
+// One thread makes and destroys it.
+class NoPipeSignal {
+ public:
+  NoPipeSignal();
+  NoPipeSignal(const NoPipeSignal&) = delete;
+  ~NoPipeSignal();
+
+ private:
+  sigset_t before_{};
+  bool was_pending_ = false;
+};
+
 }  // namespace hilum
 
 #endif  // HILUM_BASE_PROCESS_H_

@@ -181,10 +181,6 @@ struct WrittenModel {
   bool has_bundle = false;  // model.sig
 };
 
-uint64_t ModelLimitBytes(const proto::RoundPlan& plan) {
-  return 8 + proto::kSafetensorsHeaderLimitBytes + 4 * static_cast<uint64_t>(plan.spec.n_params());
-}
-
 // The model of a round whose job goes on, or was released by an older server.
 absl::StatusOr<WrittenModel> FetchRound(const JobFlags& flags, const LeadCredentials& credentials,
                                         JobClient& client, const proto::RoundPlan& plan,
@@ -197,8 +193,9 @@ absl::StatusOr<WrittenModel> FetchRound(const JobFlags& flags, const LeadCredent
   Bytes file;
   {
     Progress progress({.what = "Fetching the model", .unit = "B"});
-    HILUM_ASSIGN_OR_RETURN(file, client.FetchModel(proven.sha256, ModelLimitBytes(plan),
-                                                   [&](uint64_t got) { progress.Set(got); }));
+    HILUM_ASSIGN_OR_RETURN(
+        file, client.FetchModel(proven.sha256, proto::SafetensorsLimitBytes(plan.spec.n_params()),
+                                [&](uint64_t got) { progress.Set(got); }));
   }
   HILUM_ASSIGN_OR_RETURN(proto::ModelDescription model,
                          WriteModelFolder(flags.out, plan, proven, credentials, file));

@@ -54,8 +54,7 @@ absl::StatusOr<ledger_anchor::ReleaseBundle> CheckBundle(const proto::RoundPlan&
 
 absl::StatusOr<Files> FetchFiles(const ledger_anchor::ReleaseBundle& bundle,
                                  const proto::RoundPlan& plan, const FetchFile& fetch) {
-  const uint64_t model_limit_bytes =
-      8 + proto::kSafetensorsHeaderLimitBytes + 4 * static_cast<uint64_t>(plan.spec.n_params());
+  const uint64_t model_limit_bytes = proto::SafetensorsLimitBytes(plan.spec.n_params());
   Files files;
   for (const ledger_anchor::ReleaseFile& file : bundle.files) {
     const uint64_t limit_bytes = file.name == kModel ? model_limit_bytes : kTextLimitBytes;

@@ -113,8 +113,8 @@ bool MayPass(const absl::Status& trouble) {
 }  // namespace
 
 absl::Status RunMonitor(const MonitorFlags& flags) {
+  const sigset_t signals = BlockEndSignals();  // before any thread is made: they inherit it
   HILUM_ASSIGN_OR_RETURN(la::Monitor monitor, OpenMonitor(flags));
-  const sigset_t signals = BlockEndSignals();
   std::string trouble;
   while (true) {
     const auto news = monitor.Look(static_cast<uint64_t>(SystemClock().NowSeconds()));

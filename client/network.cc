@@ -30,8 +30,7 @@ absl::StatusOr<InitialModel> ReadInitialModel(const fs::path& folder,
   InitialModel model;
   HILUM_ASSIGN_OR_RETURN(model.options_, ArchitectureOf(plan.model));
   HILUM_ASSIGN_OR_RETURN(model.spec_, models::SpecOf(model.options_));
-  const uint64_t limit =
-      static_cast<uint64_t>(model.spec_.n_params()) * 4 + proto::kSafetensorsHeaderLimitBytes + 8;
+  const uint64_t limit = proto::SafetensorsLimitBytes(model.spec_.n_params());
   HILUM_ASSIGN_OR_RETURN(const Bytes file, ReadFile(folder / "model.safetensors", limit));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile parsed,
                          proto::ParseSafetensorsAs(file, model.spec_));

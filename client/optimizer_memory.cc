@@ -56,7 +56,7 @@ void DropOldJobs(const fs::path& root) {
 
 absl::StatusOr<models::OptimizerMemory> Read(const fs::path& path, int64_t n_params,
                                              const std::string& films) {
-  const uint64_t limit = proto::kSafetensorsHeaderLimitBytes + 8 + 8 * uint64_t(n_params);
+  const uint64_t limit = proto::SafetensorsLimitBytes(2 * n_params);  // two moments each
   HILUM_ASSIGN_OR_RETURN(const Bytes bytes, ReadFile(path, limit));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile file, proto::ParseSafetensors(bytes));
   const auto text = [&](const std::string& key) { return file.metadata[key]; };

@@ -42,8 +42,7 @@ void DropOldModels(const fs::path& folder, const fs::path& newest) {
 absl::StatusOr<VerifiedModel> BaseModel(const RoundContext& context, const CheckedRound& round) {
   const Digest& sha256 = round.proven.open().base_model;
   const fs::path path = context.folder.models() / (ToHex(sha256) + ".safetensors");
-  const uint64_t limit = static_cast<uint64_t>(round.plan.spec.n_params()) * 4 +
-                         proto::kSafetensorsHeaderLimitBytes + 8;
+  const uint64_t limit = proto::SafetensorsLimitBytes(round.plan.spec.n_params());
   if (const absl::StatusOr<Bytes> kept = ReadFile(path, limit); kept.ok()) {
     absl::StatusOr<VerifiedModel> model = LedgerGate::AdmitBase(round.proven, *kept, round.plan);
     if (model.ok()) return model;  // a damaged copy is fetched again

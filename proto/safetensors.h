@@ -24,6 +24,11 @@ inline constexpr size_t kTensorNameLimitBytes = 255;
 // D of secure_aggregation.md is at most 2^32, three coordinates of it are not parameters.
 inline constexpr int64_t kParametersLimit = (int64_t{1} << 32) - 3;
 
+// The most bytes that a file of `n_params` parameters (float32) can have.
+inline constexpr uint64_t SafetensorsLimitBytes(int64_t n_params) {
+  return 8 + kSafetensorsHeaderLimitBytes + 4 * static_cast<uint64_t>(n_params);
+}
+
 // "__metadata__": architecture, classes, profile, profile_digest, round, job, origin; all strings.
 using SafetensorsMetadata = std::map<std::string, std::string>;
 

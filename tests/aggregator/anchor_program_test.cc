@@ -299,7 +299,11 @@ TEST_F(MonitorProgram, FollowsUntilItIsStoppedAndOutlivesTheServer) {
   EXPECT_EQ(event["event"], "trouble");
   server = std::make_unique<Running>(dir_, "", addresses);
   EXPECT_EQ(next()["event"], "unchanged");
+  kill(server->pid(), SIGSTOP);  // the next look takes until SIGCONT: the signal comes within it
+  absl::SleepFor(absl::Seconds(2));
   kill(pid, SIGTERM);
+  absl::SleepFor(absl::Milliseconds(200));
+  kill(server->pid(), SIGCONT);
   const int status = pclose(pipe);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }

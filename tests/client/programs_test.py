@@ -235,8 +235,10 @@ class Federation(unittest.TestCase):
                                 *trust)
         self.assertEqual(evaluation["metrics"]["n"], 122)
         (self.folder / "evaluation.json").write_text(json.dumps(evaluation), encoding="utf-8")
-        hilum("model", "card", model, *trust, "--evaluation", self.folder / "evaluation.json")
-        self.assertIn("AUROC, pneumonia", (model / "MODEL_CARD.md").read_text(encoding="utf-8"))
+        card = ["model", "card", model, *trust, "--evaluation", self.folder / "evaluation.json"]
+        hilum(*card, expect=2)  # the folder is signed
+        hilum(*card, "--out", self.folder / "card.md")
+        self.assertIn("AUROC, pneumonia", (self.folder / "card.md").read_text(encoding="utf-8"))
         films = sorted((DEMO / "test/films").glob("*.dcm"))
         out = self.folder / "inference"
         infer = ("infer", "--model", model, "--out", out)
