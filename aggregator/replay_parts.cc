@@ -95,9 +95,9 @@ absl::StatusOr<std::vector<RosterSite>> GetRoster(Objects& objects, const Replay
       return absl::DataLossError(
           absl::StrCat("round ", open.round, ": site ", name, " is not a member"));
     }
-    roster.push_back({.site = {name},
-                      .entry_key = inputs.open_index ? member->KeyAt(*inputs.open_index)
-                                                     : member->entry_key});
+    roster.push_back(
+        {.site = {name},
+         .entry_key = inputs.open_index ? member->KeyAt(*inputs.open_index) : member->entry_key});
   }
   return roster;
 }

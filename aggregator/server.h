@@ -165,8 +165,7 @@ class Server {
   // NotFound: not a model of this federation.
   absl::StatusOr<ledger_anchor::StoreReader> OpenModel(const Digest& sha256);
   // `type`: round-open, round-close or model-release; or join, of the member that `job` names; or
-  // key-rotate: its `round`th rotation.
-  // NotFound: there is no such entry. Unavailable: the witnesses have not cosigned it yet.
+  // key-rotate: its `round`th rotation. NotFound. Unavailable: the witnesses have not cosigned it.
   absl::StatusOr<ProofView> Proof(const JobId& job, RoundId round, absl::string_view type);
   absl::StatusOr<ledger_anchor::HashList> ProveConsistency(uint64_t old_size, uint64_t new_size);
 

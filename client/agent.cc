@@ -1,58 +1,33 @@
 #include "client/agent.h"
 
-#include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdlib>
-#include <map>
 #include <mutex>
-#include <optional>
-#include <set>
 #include <thread>
-#include <tuple>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "client/agent_impl.h"
 #include "client/backoff.h"
-#include "client/consent_book.h"
-#include "client/consent_store.h"
-#include "client/jobs.h"
 #include "client/ledger_gate.h"
-#include "client/participate.h"
-#include "client/pseudonym.h"
-#include "client/rotation.h"
 #include "client/round_worker.h"
 #include "client/rpc.h"
 #include "client/state.h"
-#include "client/submit_entry.h"
 #include "client/witness_stream.h"
 #include "crypto/certificate.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
-#include "privacy/round_config.h"
-#include "privacy/secagg/flight.h"
-#include "privacy/secagg/journal.h"
 
 namespace hilum::client {
 namespace {
 
 constexpr int64_t kTickMs = 100;    // answers of `hilum site approve` are noticed in this time
 constexpr int64_t kReportMs = 500;  // between two progress reports
-constexpr int64_t kAnswerAgainMs = 2000;  // an answer that the server does not show yet
-constexpr int64_t kRetryRoundMs = 2000;   // a round that failed for a reason that may mend
-constexpr int64_t kConsentsMs = 2000;     // between two looks at the consents
-constexpr int64_t kHoldMs = 2000;         // a tick that failed for a reason that may mend
+constexpr int64_t kHoldMs = 2000;   // a tick that failed for a reason that may mend
 constexpr int64_t kClockSkewS = 300;
-
-using RoundKey = std::tuple<std::string, uint64_t, uint32_t>;
-
-RoundKey KeyOf(const RoundNotice& notice) { return {notice.job, notice.round, notice.attempt}; }
-
-MaskedRow AnswerKey(const std::string& job, uint64_t round, uint32_t attempt) {
-  return {.job = job, .round = round, .attempt = attempt, .kind = "answer", .record = {}};
-}
 
 bool IsFinal(const absl::Status& status) {
   return absl::IsFailedPrecondition(status) || absl::IsPermissionDenied(status) ||
@@ -65,70 +40,6 @@ uint32_t RandomWord() {
 }
 
 }  // namespace
-
-struct Agent::Impl {
-  SiteFolder folder;
-  SiteOptions options;
-  std::mutex emit_mutex;
-  std::function<void(const AgentEvent&)> on_event;
-  std::optional<FileLock> lock;
-  std::unique_ptr<State> state;
-  std::unique_ptr<ConsentStore> consents;
-  SiteSecret secret;
-  std::optional<crypto::SigningKey> key;
-  std::unique_ptr<Connection> connection;
-  std::unique_ptr<RoundWorker> worker;
-  std::string log_vkey;                    // of the pinned log
-  std::unique_ptr<WitnessStream> witness;  // while the agent runs
-
-  // Between the watching thread and the others.
-  std::mutex mutex;
-  std::condition_variable wake;
-  std::optional<Snapshot> arrived;  // not yet looked at
-  absl::Status final_error;
-  bool stopping = false;
-
-  // Of the main thread.
-  std::optional<Snapshot> current;
-  bool fresh = false;          // `current` has parts that no tick has dealt with to the end
-  int64_t held_until_ms = 0;   // no tick before this time
-  bool holding = false;        // said so
-  std::set<RoundKey> waiting;  // rounds that wait for a reason that may mend; said so
-  std::map<std::string, int64_t> answered_ms;  // job -> when the answer was last sent
-  std::set<std::string> offered;
-  std::set<RoundKey> started;
-  std::set<RoundKey> refused;            // refusals that are in `unsent` or were sent
-  std::map<RoundKey, int64_t> retry_ms;  // not before this time
-  uint64_t last_run = 0;                 // of the worker, that AfterWork has looked at
-  std::vector<ProgressReport> unsent;    // refusals that the server has not heard
-  std::string last_report;
-  int64_t last_report_ms = 0;
-  bool clock_warned = false;
-  int64_t consents_ms = 0;  // when the ledger was last compared with the consents
-
-  void Emit(const std::string& event,
-            std::vector<std::pair<std::string, std::string>> fields = {}) {
-    if (on_event) on_event({event, std::move(fields)});
-  }
-  int64_t NowMs() const { return SystemClock().MonotonicMs(); }
-
-  void WatchLoop();
-  void StartWitness();
-  void TakeSnapshot(Snapshot snapshot);
-  absl::Status Tick();
-  absl::Status TickOrHold();
-  absl::Status ReconcileJobs();
-  void SendAnswer(const JobOffer& offer, const JobRecord& job);
-  absl::Status LogConsents(const std::string& job);
-  void FollowConsents();
-  absl::Status UseKeyOfRoster(const RoundNotice& notice);
-  absl::Status ReconcileRounds();
-  absl::Status StartRound(const RoundNotice& notice);
-  absl::Status ResendAnswer(const RoundNotice& notice);
-  absl::Status CloseRounds();
-  void AfterWork();
-  void ReportProgress();
-};
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Open(
     SiteFolder folder, SiteOptions options, std::function<void(const AgentEvent&)> on_event) {
@@ -215,220 +126,6 @@ void Agent::Impl::TakeSnapshot(Snapshot snapshot) {
   const std::lock_guard guard(mutex);
   arrived = std::move(snapshot);  // whole, so an older one that nobody looked at is not missed
   wake.notify_all();
-}
-
-// Brings the ledger in step with the Consents of this site, for one job. The worker's gate and this
-// one are never open at once: a checkpoint that one accepted must not be forgotten by the other.
-absl::Status Agent::Impl::LogConsents(const std::string& job) {
-  if (worker->busy()) return absl::UnavailableError("a round is being worked on");
-  HILUM_ASSIGN_OR_RETURN(
-      LedgerGate gate,
-      LedgerGate::Open(folder.ledger(), {.faults = options.faults,
-                                         .max_cosignature_age_s = options.max_cosignature_age_s}));
-  HILUM_ASSIGN_OR_RETURN(const std::vector<ConsentRecord> records, state->Consents());
-  const int64_t now_s = SystemClock().NowSeconds();
-  const std::string origin = gate.origin();
-  HILUM_ASSIGN_OR_RETURN(
-      const int n_logged,
-      CommitConsents(*consents,
-                     {.site = options.site,
-                      .study = job,
-                      .origin = origin,
-                      .secret = secret,
-                      .key = *key,
-                      .now_s = now_s},
-                     ActiveSet::Build(records, now_s), [&](const std::string& entry) {
-                       return SubmitProven(*connection, gate, key->public_key(), entry, now_s);
-                     }));
-  if (n_logged == 0) return absl::OkStatus();
-  Log(LogLevel::kInfo, "consents logged", {{"job", job}, {"batches", n_logged}});
-  return absl::OkStatus();
-}
-
-// A Consent may have come, gone or run out: `hilum site import` is another process.
-void Agent::Impl::FollowConsents() {
-  if (worker->busy() || NowMs() - consents_ms < kConsentsMs) return;
-  consents_ms = NowMs();
-  for (const JobOffer& offer : current->jobs) {
-    if (!offer.approved || IsOver(offer.state)) continue;
-    const absl::Status logged = LogConsents(offer.job);
-    if (logged.ok()) continue;
-    Log(LogLevel::kWarning, "consents not logged yet", {{"job", offer.job}, {"reason", logged}});
-  }
-}
-
-// Sends the answer unless the server already shows it.
-void Agent::Impl::SendAnswer(const JobOffer& offer, const JobRecord& job) {
-  const bool shown = (job.answer == Answer::kApproved && offer.approved) ||
-                     (job.answer == Answer::kDenied && offer.denied);
-  if (job.answer == Answer::kPending || shown || IsOver(offer.state)) return;
-  const std::string what = absl::StrCat(job.job, "/", ToString(job.answer));
-  const auto sent = answered_ms.find(what);
-  if (sent != answered_ms.end() && NowMs() - sent->second < kAnswerAgainMs) return;
-  answered_ms[what] = NowMs();
-  // Who takes part has its consents in the ledger before the first round can open.
-  if (job.answer == Answer::kApproved) {
-    if (const absl::Status logged = LogConsents(job.job); !logged.ok()) {
-      Log(LogLevel::kWarning, "consents not logged yet", {{"job", job.job}, {"reason", logged}});
-      return;
-    }
-  }
-  const absl::Status answered =
-      connection->Answer(job.job, job.answer == Answer::kApproved, job.reason);
-  if (answered.ok()) {
-    Log(LogLevel::kInfo, "job answered", {{"job", job.job}, {"answer", ToString(job.answer)}});
-    Emit("job_answered", {{"job", job.job},
-                          {"answer", std::string(ToString(job.answer))},
-                          {"by", job.answered_by},
-                          {"reason", job.reason}});
-  } else {
-    Log(LogLevel::kWarning, "answer not sent yet", {{"job", job.job}, {"reason", answered}});
-  }
-}
-
-// On every tick: an answer may have been given by `hilum site approve`, in another process.
-absl::Status Agent::Impl::ReconcileJobs() {
-  for (const JobOffer& offer : current->jobs) {
-    if (fresh) HILUM_RETURN_IF_ERROR(RecordOffer(*state, options, offer));
-    HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, state->Job(offer.job));
-    if (!job.has_value()) continue;
-    if (offered.insert(offer.job).second) {
-      Log(LogLevel::kInfo, "job offered", {{"job", job->job}, {"answer", ToString(job->answer)}});
-      Emit("job_offered", {{"job", job->job},
-                           {"answer", std::string(ToString(job->answer))},
-                           {"reason", job->reason}});
-    }
-    SendAnswer(offer, *job);
-  }
-  return absl::OkStatus();
-}
-
-// A key-rotate of this site counts from the round whose roster holds the next key. The worker is
-// idle now, so the key can change under it.
-absl::Status Agent::Impl::UseKeyOfRoster(const RoundNotice& notice) {
-  std::error_code error;
-  if (worker->busy() || !fs::exists(folder.next_entry_key(), error)) return absl::OkStatus();
-  const absl::StatusOr<privacy::RoundConfig> config = privacy::DecodeRoundConfig(notice.config);
-  if (!config.ok()) return absl::OkStatus();  // TakePart says what is wrong with it
-  std::vector<crypto::PublicKey> roster;
-  for (const privacy::RosterEntry& entry : config->roster) roster.push_back(entry.key);
-  HILUM_ASSIGN_OR_RETURN(std::optional<crypto::SigningKey> changed, ChangeOver(folder, roster));
-  if (!changed.has_value()) return absl::OkStatus();
-  *key = *std::move(changed);
-  Log(LogLevel::kInfo, "entry key changed", {{"key", crypto::ToBase64(key->public_key())}});
-  return absl::OkStatus();
-}
-
-absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
-  const auto retry = retry_ms.find(KeyOf(notice));
-  if (retry != retry_ms.end() && NowMs() < retry->second) return absl::OkStatus();
-  HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, state->Job(notice.job));
-  if (!job.has_value() || job->answer != Answer::kApproved) return absl::OkStatus();
-  HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> record,
-                         state->Round(notice.job, notice.round, notice.attempt));
-  if (record.has_value() && record->phase == "accepted") return absl::OkStatus();
-  // A masked attempt is begun once: its keys were in memory only.
-  if (record.has_value() && record->phase == "dropped" && notice.flight != 0) {
-    return absl::OkStatus();
-  }
-  if (record.has_value() && record->phase == "refused") {
-    // Said again after a restart: the server may not have heard it.
-    if (refused.insert(KeyOf(notice)).second) {
-      unsent.push_back({notice.job, notice.round, "refused", 0,
-                        ReasonForServer(record->reason, folder), notice.attempt});
-    }
-    return absl::OkStatus();
-  }
-  HILUM_RETURN_IF_ERROR(UseKeyOfRoster(notice));
-  if (!worker->Start(notice)) return absl::OkStatus();
-  if (started.insert(KeyOf(notice)).second) {
-    Emit("round_started", {{"job", notice.job}, {"round", absl::StrCat(notice.round)}});
-  }
-  return absl::OkStatus();
-}
-
-// An answer of a masked round that was stored but may not have arrived: sent again as it is.
-absl::Status Agent::Impl::ResendAnswer(const RoundNotice& notice) {
-  constexpr auto kAnswer = NumberOf(privacy::secagg::Flight::kAnswer);
-  if (notice.flight != kAnswer || notice.flight_answered) return absl::OkStatus();
-  const auto retry = retry_ms.find(KeyOf(notice));
-  if (retry != retry_ms.end() && NowMs() < retry->second) return absl::OkStatus();
-  HILUM_ASSIGN_OR_RETURN(const std::optional<Bytes> record,
-                         state->Masked(AnswerKey(notice.job, notice.round, notice.attempt)));
-  if (!record.has_value()) return absl::OkStatus();
-  HILUM_ASSIGN_OR_RETURN(const privacy::secagg::AnswerRecord answer,
-                         privacy::secagg::DecodeAnswerRecord(*record));
-  retry_ms[KeyOf(notice)] = NowMs() + kRetryRoundMs;
-  const absl::Status sent =
-      connection->SendFlight({notice.job, notice.round, notice.attempt, kAnswer}, answer.message);
-  Log(LogLevel::kInfo, "answer sent again", {{"job", notice.job}, {"outcome", sent}});
-  return absl::OkStatus();
-}
-
-absl::Status Agent::Impl::ReconcileRounds() {
-  for (const RoundNotice& notice : current->rounds) {
-    worker->Update(notice);
-    if (!worker->busy()) HILUM_RETURN_IF_ERROR(ResendAnswer(notice));
-    if (!notice.update_accepted && !worker->busy()) HILUM_RETURN_IF_ERROR(StartRound(notice));
-  }
-  const std::optional<WorkerProgress> work = worker->Progress();
-  if (worker->busy()) {
-    const bool listed =
-        std::any_of(current->rounds.begin(), current->rounds.end(), [&](const RoundNotice& notice) {
-          return RoundKey(work->job, work->round, work->attempt) == KeyOf(notice);
-        });
-    // A round that the server no longer lists is over, or this site was dropped from it.
-    if (!listed) worker->Cancel();
-  }
-  return fresh ? CloseRounds() : absl::OkStatus();
-}
-
-// Brings the records in step with the snapshot: rounds that are no longer open, and updates that
-// the server has although its receipt never arrived. The words of a round that is over are removed.
-absl::Status Agent::Impl::CloseRounds() {
-  if (worker->busy()) return absl::OkStatus();
-  HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRecord> records, state->Rounds());
-  std::map<RoundKey, bool> open;  // -> the server has the update
-  for (const RoundNotice& notice : current->rounds) open[KeyOf(notice)] = notice.update_accepted;
-  for (RoundRecord record : records) {
-    const auto found = open.find({record.job, record.round, record.attempt});
-    const bool is_open = found != open.end();
-    const bool settled =
-        record.phase == "accepted" || record.phase == "refused" || record.phase == "dropped";
-    if (!settled && (!is_open || found->second)) {
-      record.phase = is_open ? "accepted" : "dropped";
-      if (!is_open) record.reason = "the round ended without this site's update";
-      HILUM_RETURN_IF_ERROR(state->PutRound(record));
-    }
-    if (!is_open && record.n_bytes > 0) {
-      HILUM_RETURN_IF_ERROR(
-          state->EraseMasked(AnswerKey(record.job, record.round, record.attempt)));
-      DiscardUpdate(folder.outbox(), record.job, record.round, record.attempt);
-    }
-  }
-  return absl::OkStatus();
-}
-
-// What follows from a round that the worker has left, once for each run of the worker.
-void Agent::Impl::AfterWork() {
-  const std::optional<WorkerProgress> work = worker->Progress();
-  if (!work.has_value() || worker->busy() || work->run == last_run) return;
-  last_run = work->run;
-  const RoundKey key(work->job, work->round, work->attempt);
-  if (work->phase == "failed") {
-    retry_ms[key] = NowMs() + kRetryRoundMs;
-    if (waiting.insert(key).second) {
-      Emit("waiting",
-           {{"job", work->job}, {"round", absl::StrCat(work->round)}, {"reason", work->reason}});
-    }
-    return;
-  }
-  started.erase(key);
-  waiting.erase(key);
-  Emit("round_ended", {{"job", work->job},
-                       {"round", absl::StrCat(work->round)},
-                       {"phase", work->phase},
-                       {"reason", work->reason}});
 }
 
 void Agent::Impl::ReportProgress() {

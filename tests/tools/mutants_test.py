@@ -81,7 +81,7 @@ class MutantsTest(unittest.TestCase):
             done = subprocess.run(["sed", mutant.patch, file], capture_output=True,
                                   check=False)
             self.assertEqual(done.returncode, 0, mutant)
-            self.assertNotEqual(done.stdout, file.read_bytes(), mutant)
+            self.assertTrue(done.stdout != file.read_bytes(), mutant)
 
 
 if __name__ == "__main__":

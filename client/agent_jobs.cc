@@ -1,0 +1,109 @@
+// The agent's jobs: offers, answers, and the consents that go before them.
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "client/agent_impl.h"
+#include "client/consent_book.h"
+#include "client/consent_gate.h"
+#include "client/jobs.h"
+#include "client/ledger_gate.h"
+#include "client/submit_entry.h"
+
+namespace hilum::client {
+namespace {
+
+constexpr int64_t kAnswerAgainMs = 2000;  // an answer that the server does not show yet
+constexpr int64_t kConsentsMs = 2000;     // between two looks at the consents
+
+}  // namespace
+
+// Brings the ledger in step with the Consents of this site, for one job. The worker's gate and this
+// one are never open at once: a checkpoint that one accepted must not be forgotten by the other.
+absl::Status Agent::Impl::LogConsents(const std::string& job) {
+  if (worker->busy()) return absl::UnavailableError("a round is being worked on");
+  HILUM_ASSIGN_OR_RETURN(
+      LedgerGate gate,
+      LedgerGate::Open(folder.ledger(), {.faults = options.faults,
+                                         .max_cosignature_age_s = options.max_cosignature_age_s}));
+  HILUM_ASSIGN_OR_RETURN(const std::vector<ConsentRecord> records, state->Consents());
+  const int64_t now_s = SystemClock().NowSeconds();
+  const std::string origin = gate.origin();
+  HILUM_ASSIGN_OR_RETURN(
+      const int n_logged,
+      CommitConsents(*consents,
+                     {.site = options.site,
+                      .study = job,
+                      .origin = origin,
+                      .secret = secret,
+                      .key = *key,
+                      .now_s = now_s},
+                     ActiveSet::Build(records, now_s), [&](const std::string& entry) {
+                       return SubmitProven(*connection, gate, key->public_key(), entry, now_s);
+                     }));
+  if (n_logged == 0) return absl::OkStatus();
+  Log(LogLevel::kInfo, "consents logged", {{"job", job}, {"batches", n_logged}});
+  return absl::OkStatus();
+}
+
+// A Consent may have come, gone or run out: `hilum site import` is another process.
+void Agent::Impl::FollowConsents() {
+  if (worker->busy() || NowMs() - consents_ms < kConsentsMs) return;
+  consents_ms = NowMs();
+  for (const JobOffer& offer : current->jobs) {
+    if (!offer.approved || IsOver(offer.state)) continue;
+    const absl::Status logged = LogConsents(offer.job);
+    if (logged.ok()) continue;
+    Log(LogLevel::kWarning, "consents not logged yet", {{"job", offer.job}, {"reason", logged}});
+  }
+}
+
+// Sends the answer unless the server already shows it.
+void Agent::Impl::SendAnswer(const JobOffer& offer, const JobRecord& job) {
+  const bool shown = (job.answer == Answer::kApproved && offer.approved) ||
+                     (job.answer == Answer::kDenied && offer.denied);
+  if (job.answer == Answer::kPending || shown || IsOver(offer.state)) return;
+  const std::string what = absl::StrCat(job.job, "/", ToString(job.answer));
+  const auto sent = answered_ms.find(what);
+  if (sent != answered_ms.end() && NowMs() - sent->second < kAnswerAgainMs) return;
+  answered_ms[what] = NowMs();
+  // Who takes part has its consents in the ledger before the first round can open.
+  if (job.answer == Answer::kApproved) {
+    if (const absl::Status logged = LogConsents(job.job); !logged.ok()) {
+      Log(LogLevel::kWarning, "consents not logged yet", {{"job", job.job}, {"reason", logged}});
+      return;
+    }
+  }
+  const absl::Status answered =
+      connection->Answer(job.job, job.answer == Answer::kApproved, job.reason);
+  if (answered.ok()) {
+    Log(LogLevel::kInfo, "job answered", {{"job", job.job}, {"answer", ToString(job.answer)}});
+    Emit("job_answered", {{"job", job.job},
+                          {"answer", std::string(ToString(job.answer))},
+                          {"by", job.answered_by},
+                          {"reason", job.reason}});
+  } else {
+    Log(LogLevel::kWarning, "answer not sent yet", {{"job", job.job}, {"reason", answered}});
+  }
+}
+
+// On every tick: an answer may have been given by `hilum site approve`, in another process.
+absl::Status Agent::Impl::ReconcileJobs() {
+  for (const JobOffer& offer : current->jobs) {
+    if (fresh) HILUM_RETURN_IF_ERROR(RecordOffer(*state, options, offer));
+    HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, state->Job(offer.job));
+    if (!job.has_value()) continue;
+    if (offered.insert(offer.job).second) {
+      Log(LogLevel::kInfo, "job offered", {{"job", job->job}, {"answer", ToString(job->answer)}});
+      Emit("job_offered", {{"job", job->job},
+                           {"answer", std::string(ToString(job->answer))},
+                           {"reason", job->reason}});
+    }
+    SendAnswer(offer, *job);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace hilum::client
