@@ -111,6 +111,7 @@ void ReadCohort(TomlReader& reader, proto::CohortPlan& cohort) {
 
 void ReadAggregation(TomlReader& reader, proto::AggregationPlan& aggregation) {
   reader.Section("aggregation");
+  aggregation.mode = "masked";  // who wants the server to see each update has to say so
   reader.OneOf("mode", aggregation.mode, {"open", "masked"});
   reader.Real("clip_l2", aggregation.clip_l2, {.min = 0, .max = 1e6, .above_min = true});
   reader.Real("range", aggregation.range, {.min = 0, .max = aggregation.clip_l2});
