@@ -89,6 +89,10 @@ absl::Status LogManifest(const RoundContext& context, const CheckedRound& round,
                          const LocalDataset& dataset) {
   if (context.consents == nullptr) return absl::OkStatus();
   const std::string origin = round.proven.origin();
+  const ManifestClaim claim = {.name = {.study = round.facts.job, .round = round.facts.round},
+                               .open_leaf = round.proven.open_leaf(),
+                               .consent_size = round.proven.consent_size(),
+                               .leaves = dataset.manifest};
   return CommitManifest(*context.consents,
                         {.site = context.options.site,
                          .study = round.facts.job,
@@ -96,11 +100,7 @@ absl::Status LogManifest(const RoundContext& context, const CheckedRound& round,
                          .secret = context.secret,
                          .key = context.key,
                          .now_s = context.now_s},
-                        {.name = {.study = round.facts.job, .round = round.facts.round},
-                         .open_leaf = round.proven.open_leaf(),
-                         .consent_size = round.proven.consent_size(),
-                         .leaves = dataset.manifest},
-                        context.log_entry);
+                        claim, context.log_entry);
 }
 
 absl::StatusOr<LocalDataset> Films(const RoundContext& context, const CheckedRound& round) {
