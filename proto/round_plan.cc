@@ -88,6 +88,45 @@ void CheckTraining(const RoundPlan& plan, Ranges& ranges) {
   ranges.NotNegative("training.max_gradient_norm", training.max_gradient_norm, 1e6);
 }
 
+// What a rule needs of the smallest cohort, so that no round fails for its number of sites.
+uint64_t FewestSites(const StrategyPlan& strategy) {
+  const uint64_t f = strategy.n_faulty < 0 ? 0 : static_cast<uint64_t>(strategy.n_faulty);
+  if (strategy.rule == "trimmed-mean") return 2 * f + 1;
+  if (strategy.rule == "krum" || strategy.rule == "multi-krum") return 2 * f + 3;
+  if (strategy.rule == "bulyan") return 4 * f + 3;
+  return 2;
+}
+
+bool HasFaulty(const StrategyPlan& strategy) {
+  return strategy.rule == "trimmed-mean" || strategy.rule == "krum" ||
+         strategy.rule == "multi-krum" || strategy.rule == "bulyan";
+}
+
+void CheckStrategy(const RoundPlan& plan, Ranges& ranges) {
+  const StrategyPlan& strategy = plan.strategy;
+  ranges.OneOf("strategy.name", strategy.name,
+               {"fedavg", "fedprox", "fedadagrad", "fedadam", "fedyogi"});
+  ranges.Positive("strategy.server_learning_rate", strategy.server_learning_rate, 10);
+  ranges.NotNegative("strategy.beta1", strategy.beta1, 0.9999);
+  ranges.NotNegative("strategy.beta2", strategy.beta2, 0.99999);
+  ranges.Positive("strategy.tau", strategy.tau, 1);
+  ranges.OneOf("strategy.rule", strategy.rule,
+               {"mean", "median", "trimmed-mean", "krum", "multi-krum", "bulyan",
+                "geometric-median", "centred-clipping"});
+  if (!IsRobust(strategy)) return;
+  ranges.Test(plan.aggregation.mode == "open", "strategy.rule", strategy.rule,
+              "mean unless aggregation.mode is open: the other rules look at each update");
+  ranges.Count("strategy.n_faulty", strategy.n_faulty, HasFaulty(strategy) ? 1 : 0,
+               HasFaulty(strategy) ? 500 : 0);
+  ranges.Test(static_cast<uint64_t>(plan.cohort.minimum) >= FewestSites(strategy),
+              "cohort.minimum", absl::StrCat(plan.cohort.minimum),
+              absl::StrCat("at least ", FewestSites(strategy), ", which rule ", strategy.rule,
+                           " needs with n_faulty = ", strategy.n_faulty));
+  if (strategy.rule == "centred-clipping") {
+    ranges.Positive("strategy.clip_radius", strategy.clip_radius, 1e6);
+  }
+}
+
 void CheckCohort(const CohortPlan& cohort, Ranges& ranges) {
   ranges.Count("cohort.minimum", cohort.minimum, 2, 500);
   if (cohort.target != 0) {
@@ -213,10 +252,37 @@ absl::StatusOr<TrainingPlan> TrainingFromJson(const Json& json) {
   return training;
 }
 
+Json StrategyToJson(const StrategyPlan& strategy) {
+  Json json{{"name", strategy.name},
+            {"server_learning_rate", Decimal(strategy.server_learning_rate)}};
+  if (IsAdaptive(strategy)) {
+    json["beta1"] = Decimal(strategy.beta1);
+    json["beta2"] = Decimal(strategy.beta2);
+    json["tau"] = Decimal(strategy.tau);
+  }
+  if (IsRobust(strategy)) {
+    json["rule"] = strategy.rule;
+    json["n_faulty"] = strategy.n_faulty;
+    json["clip_radius"] = Decimal(strategy.clip_radius);
+  }
+  return json;
+}
+
 absl::StatusOr<StrategyPlan> StrategyFromJson(const Json& json) {
   JsonFields fields(json, "strategy");
   StrategyPlan strategy{.name = fields.Text("name"),
                         .server_learning_rate = fields.Decimal("server_learning_rate")};
+  if (IsAdaptive(strategy)) {
+    strategy.beta1 = fields.Decimal("beta1");
+    strategy.beta2 = fields.Decimal("beta2");
+    strategy.tau = fields.Decimal("tau");
+  }
+  if (fields.Has("rule")) {
+    strategy.rule = fields.Text("rule");
+    if (!IsRobust(strategy)) fields.Fail("rule", "is mean, which is not written");
+    strategy.n_faulty = Number(fields, "n_faulty");
+    strategy.clip_radius = fields.Decimal("clip_radius");
+  }
   HILUM_RETURN_IF_ERROR(fields.Finish());
   return strategy;
 }
@@ -278,6 +344,13 @@ absl::StatusOr<RoundPlan> PlanFromJson(const Json& json) {
 
 }  // namespace
 
+bool IsAdaptive(const StrategyPlan& strategy) {
+  return strategy.name == "fedadagrad" || strategy.name == "fedadam" ||
+         strategy.name == "fedyogi";
+}
+
+bool IsRobust(const StrategyPlan& strategy) { return strategy.rule != "mean"; }
+
 absl::Status CheckRoundPlan(const RoundPlan& plan) {
   HILUM_RETURN_IF_ERROR(CheckName("job", plan.job));
   HILUM_RETURN_IF_ERROR(CheckName("model.architecture", plan.model.architecture));
@@ -286,8 +359,7 @@ absl::Status CheckRoundPlan(const RoundPlan& plan) {
   ranges.Integer("rounds", plan.rounds, 1, 100'000);
   if (plan.seed.has_value()) ranges.Integer("seed", *plan.seed, 0, kJsonIntegerLimit);
   CheckModel(plan.model, ranges);
-  ranges.OneOf("strategy.name", plan.strategy.name, {"fedavg", "fedprox"});
-  ranges.Positive("strategy.server_learning_rate", plan.strategy.server_learning_rate, 10);
+  CheckStrategy(plan, ranges);
   CheckTraining(plan, ranges);
   CheckCohort(plan.cohort, ranges);
   CheckAggregation(plan.aggregation, ranges);
@@ -310,9 +382,7 @@ absl::StatusOr<std::string> EncodeRoundPlan(const RoundPlan& plan) {
             {"rounds", plan.rounds},
             {"model", ModelToJson(plan.model)},
             {"training", TrainingToJson(plan.training)},
-            {"strategy",
-             {{"name", plan.strategy.name},
-              {"server_learning_rate", Decimal(plan.strategy.server_learning_rate)}}},
+            {"strategy", StrategyToJson(plan.strategy)},
             {"cohort", CohortToJson(plan.cohort)},
             {"aggregation", AggregationToJson(plan.aggregation)},
             {"spec", std::move(spec)}};

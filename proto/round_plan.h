@@ -42,11 +42,25 @@ struct TrainingPlan {
   double max_gradient_norm = 0.0;     // 0: gradients are not clipped
 };
 
-// JOB.toml [strategy]: the server's step.
+// JOB.toml [strategy]: what the server makes of the updates, and its step.
 struct StrategyPlan {
-  std::string name = "fedavg";        // fedavg or fedprox
+  std::string name = "fedavg";        // fedavg, fedprox, fedadagrad, fedadam, fedyogi
   double server_learning_rate = 1.0;  // eta
+
+  // fedadagrad, fedadam and fedyogi only (Reddi et al. 2021, arXiv:2003.00295, algorithm 2).
+  double beta1 = 0.9;   // 0 <= beta1 < 1
+  double beta2 = 0.99;  // 0 <= beta2 < 1; fedadagrad has none
+  double tau = 1e-3;    // > 0: how adaptive
+
+  // mean, and in open mode the rules that bear lying sites: median, trimmed-mean, krum, multi-krum,
+  // bulyan, geometric-median, centred-clipping (docs/kernels.md). They count every site alike.
+  std::string rule = "mean";
+  int n_faulty = 0;          // f of trimmed-mean, krum, multi-krum and bulyan
+  double clip_radius = 0.0;  // of centred-clipping, > 0
 };
+// Whether the server keeps moments from round to round.
+bool IsAdaptive(const StrategyPlan& strategy);
+bool IsRobust(const StrategyPlan& strategy);  // any rule but mean
 
 // JOB.toml [cohort]: who takes part, and how long the server waits.
 struct CohortPlan {
