@@ -75,6 +75,9 @@ absl::Status AddRecord(const Federation& federation, const ledger_anchor::Entry&
   for (const CountedUpdate& update : record.updates) named.expired.insert(update.object);
   named.kept.insert({record.config_object, record.plan, record.base_model, record.model});
   if (record.masked.has_value()) named.kept.insert(record.masked->sum_object);
+  if (record.optimiser.has_value()) {
+    named.kept.insert({record.optimiser->before, record.optimiser->after});
+  }
   return absl::OkStatus();
 }
 
@@ -106,7 +109,7 @@ absl::Status AddRound(Federation& federation, const RoundRow& row, Named& named)
   named.kept.insert({row.base_model, row.model});
   if (row.config.empty()) return absl::OkStatus();
   HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config, privacy::DecodeRoundConfig(row.config));
-  named.kept.insert({crypto::Sha256(row.config), config.plan});
+  named.kept.insert({crypto::Sha256(row.config), config.plan, config.optimiser_state});
   if (row.close_index.has_value()) return absl::OkStatus();  // its record names the updates
   HILUM_ASSIGN_OR_RETURN(const std::vector<StoredUpdate> updates,
                          federation.state->Updates(row.job, row.round));

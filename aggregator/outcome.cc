@@ -1,6 +1,7 @@
 #include "aggregator/outcome.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -67,6 +68,33 @@ privacy::Transcript MakeTranscript(const OutcomeInputs& inputs, const Digest& su
   return transcript;
 }
 
+privacy::RobustOptions OptionsOf(const proto::StrategyPlan& strategy) {
+  using privacy::RobustRule;
+  const auto rule = [&] {
+    if (strategy.rule == "median") return RobustRule::kMedian;
+    if (strategy.rule == "trimmed-mean") return RobustRule::kTrimmedMean;
+    if (strategy.rule == "krum") return RobustRule::kKrum;
+    if (strategy.rule == "multi-krum") return RobustRule::kMultiKrum;
+    if (strategy.rule == "bulyan") return RobustRule::kBulyan;
+    if (strategy.rule == "geometric-median") return RobustRule::kGeometricMedian;
+    return RobustRule::kCentredClipping;
+  }();
+  return {.rule = rule, .n_faulty = strategy.n_faulty, .clip_radius = strategy.clip_radius};
+}
+
+absl::StatusOr<privacy::RobustDelta> Combine(const OutcomeInputs& inputs,
+                                             const proto::StrategyPlan& strategy) {
+  if (inputs.read == nullptr) return absl::InternalError("a robust rule needs the updates");
+  std::vector<privacy::OpenedUpdate> updates;
+  for (const CountedUpdate& counted : inputs.counted) {
+    HILUM_ASSIGN_OR_RETURN(const Bytes vector, inputs.read(counted));
+    HILUM_ASSIGN_OR_RETURN(privacy::OpenedUpdate update,
+                           privacy::OpenUpdate(vector, inputs.config));
+    updates.push_back(std::move(update));
+  }
+  return privacy::CombineRobustly(updates, OptionsOf(strategy), kernels::Device::kCpu);
+}
+
 absl::StatusOr<ledger_anchor::List<ledger_anchor::Metric>> MakeMetrics(
     const privacy::MeanDelta& mean) {
   ledger_anchor::List<ledger_anchor::Metric> metrics;
@@ -90,6 +118,7 @@ absl::StatusOr<privacy::RoundConfig> MakeRoundConfig(const ConfigInputs& inputs)
   config.architecture_digest = crypto::Sha256(spec);
   config.optimiser = rule.optimiser;
   config.optimiser_parameters = rule.parameters;
+  config.optimiser_state = inputs.optimiser_state;
   config.n_params = static_cast<uint64_t>(plan.spec.n_params());
   config.model_hash = privacy::ModelHash({.architecture_digest = config.architecture_digest,
                                           .n_params = config.n_params,
@@ -109,15 +138,19 @@ absl::StatusOr<privacy::RoundConfig> MakeRoundConfig(const ConfigInputs& inputs)
   return config;
 }
 
-absl::StatusOr<RoundOutcome> OutcomeOfRing(const RingOutcomeInputs& inputs, privacy::RingTotal ring,
-                                           proto::SafetensorsFile base,
-                                           const StepContext& context) {
+namespace {
+
+// `robust`: what the step starts from instead of the mean, or null.
+absl::StatusOr<RoundOutcome> OutcomeOf(const RingOutcomeInputs& inputs, privacy::RingTotal ring,
+                                       proto::SafetensorsFile base, const StepContext& context,
+                                       const privacy::RobustDelta* robust) {
   const privacy::RoundConfig& config = inputs.config;
   const Digest ring_root = privacy::RingRoot(ring.words(), config.chunk_coords);
   HILUM_ASSIGN_OR_RETURN(const privacy::MeanDelta mean,
                          privacy::Dequantize(std::move(ring), config));
   HILUM_ASSIGN_OR_RETURN(auto metrics, MakeMetrics(mean));
-  HILUM_ASSIGN_OR_RETURN(GlobalModel model, ServerStep(mean, std::move(base), context));
+  const StepInput input = robust != nullptr ? StepInput(robust) : StepInput(&mean);
+  HILUM_ASSIGN_OR_RETURN(GlobalModel model, ServerStep(input, std::move(base), context));
   return RoundOutcome{
       .transcript = inputs.transcript,
       .transcript_hash = privacy::HashTranscript(
@@ -127,6 +160,17 @@ absl::StatusOr<RoundOutcome> OutcomeOfRing(const RingOutcomeInputs& inputs, priv
       .total_weight = mean.total_weight(),
       .mean_loss = mean.mean_loss(),
       .metrics = std::move(metrics)};
+}
+
+}  // namespace
+
+absl::StatusOr<RoundOutcome> OutcomeOfRing(const RingOutcomeInputs& inputs, privacy::RingTotal ring,
+                                           proto::SafetensorsFile base,
+                                           const StepContext& context) {
+  if (proto::IsRobust(context.strategy)) {
+    return absl::InternalError("a robust rule has no place in a masked round");
+  }
+  return OutcomeOf(inputs, std::move(ring), std::move(base), context, nullptr);
 }
 
 absl::StatusOr<RoundOutcome> ComputeOutcome(const OutcomeInputs& inputs, privacy::MaskedTotal total,
@@ -140,8 +184,13 @@ absl::StatusOr<RoundOutcome> ComputeOutcome(const OutcomeInputs& inputs, privacy
   const privacy::Transcript transcript =
       MakeTranscript(inputs, privacy::SumRoot(total.sums(), config));
   HILUM_ASSIGN_OR_RETURN(privacy::RingTotal ring, privacy::Unmask(total, config));
-  return OutcomeOfRing({.config = config, .attempt = inputs.attempt, .transcript = transcript},
-                       std::move(ring), std::move(base), context);
+  std::optional<privacy::RobustDelta> robust;
+  if (proto::IsRobust(context.strategy)) {
+    HILUM_ASSIGN_OR_RETURN(robust, Combine(inputs, context.strategy));
+  }
+  return OutcomeOf({.config = config, .attempt = inputs.attempt, .transcript = transcript},
+                   std::move(ring), std::move(base), context,
+                   robust.has_value() ? &*robust : nullptr);
 }
 
 }  // namespace hilum::aggregator

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -28,7 +29,8 @@ struct ConfigInputs {
   Digest base_model{};
   const std::vector<RosterSite>& roster;  // ascending by name
   std::array<uint8_t, 16> federation_id{};
-  Digest ledger_head{};  // root of the last checkpoint before the round
+  Digest ledger_head{};      // root of the last checkpoint before the round
+  Digest optimiser_state{};  // of the server's moments before the round; zeros: none
   uint16_t audit_days = 0;
 };
 
@@ -36,10 +38,14 @@ struct ConfigInputs {
 // masked and the roster has too few sites for its quorum and u_min.
 absl::StatusOr<privacy::RoundConfig> MakeRoundConfig(const ConfigInputs& inputs);
 
+// Gives a counted site's vector, as it was signed.
+using ReadVector = std::function<absl::StatusOr<Bytes>(const CountedUpdate&)>;
+
 struct OutcomeInputs {
   const privacy::RoundConfig& config;
   uint8_t attempt = 0;
   const std::vector<CountedUpdate>& counted;  // ascending by index
+  ReadVector read{};                          // for robust rules, which look at each update
 };
 
 // What stands before the masks, if any, are out of the sum.
@@ -59,8 +65,10 @@ struct RoundOutcome {
   ledger_anchor::List<ledger_anchor::Metric> metrics;
 };
 
-// MaskedTotal -> RingTotal -> MeanDelta -> GlobalModel.
-// DataLoss: the sum is not one that these members can have sent, or the step left float32's range.
+// MaskedTotal -> RingTotal -> MeanDelta -> GlobalModel; with a robust rule the model follows from
+// the updates, one by one, and the sum gives weight and loss only.
+// DataLoss: the sum is not one that these members can have sent, an update is not one that a site
+// can have sent, or the step left float32's range. Others as ReadVector.
 absl::StatusOr<RoundOutcome> ComputeOutcome(const OutcomeInputs& inputs, privacy::MaskedTotal total,
                                             proto::SafetensorsFile base,
                                             const StepContext& context);

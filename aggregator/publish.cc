@@ -128,6 +128,16 @@ RoundRecord MakeRecord(const Publisher& publisher, const RoundRow& row,
 
 }  // namespace
 
+absl::StatusOr<Digest> StateAfter(const ledger_anchor::Store& store,
+                                  const std::string& close_entry) {
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Entry entry, ledger_anchor::ParseEntry(close_entry));
+  const auto* close = std::get_if<ledger_anchor::RoundClose>(&entry.body);
+  if (close == nullptr || !close->secagg.has_value()) return Digest{};
+  HILUM_ASSIGN_OR_RETURN(const Bytes text, store.Get(close->secagg->evidence, kRecordLimitBytes));
+  HILUM_ASSIGN_OR_RETURN(const RoundRecord record, ParseRoundRecord(AsText(text)));
+  return record.optimiser.has_value() ? record.optimiser->after : Digest{};
+}
+
 absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const OpeningInputs& inputs) {
   HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config,
                          MakeRoundConfig({.plan = inputs.plan,
@@ -137,6 +147,7 @@ absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const Openin
                                           .roster = inputs.roster,
                                           .federation_id = publisher.federation_id,
                                           .ledger_head = inputs.ledger_head,
+                                          .optimiser_state = inputs.optimiser_state,
                                           .audit_days = inputs.audit_days}));
   RoundRow row;
   row.job = {inputs.plan.job};
@@ -176,9 +187,17 @@ absl::StatusOr<CloseBasis> BasisOf(const Publisher& publisher, const RoundRow& r
   return basis;
 }
 
-StepContext StepOf(const Publisher& publisher, const RoundRow& row, const proto::RoundPlan& plan) {
-  return {
-      .strategy = plan.strategy, .job = row.job, .round = row.round, .origin = publisher.origin};
+absl::StatusOr<StepContext> StepOf(const Publisher& publisher, const RoundRow& row,
+                                   const CloseBasis& basis) {
+  StepContext step{.strategy = basis.plan.strategy,
+                   .job = row.job,
+                   .round = row.round,
+                   .origin = publisher.origin};
+  if (basis.config.optimiser_state != Digest{}) {
+    HILUM_ASSIGN_OR_RETURN(step.state,
+                           publisher.store.Get(basis.config.optimiser_state, kModelLimitBytes));
+  }
+  return step;
 }
 
 // Model, record and round-close of a round that has a result.
@@ -187,6 +206,10 @@ absl::StatusOr<RoundRow> Publish(const Publisher& publisher, RoundRow row, const
                                  std::optional<MaskedEvidence> masked, int64_t now_s) {
   HILUM_ASSIGN_OR_RETURN(row.model, publisher.store.Put(outcome.model.file()));
   RoundRecord made = MakeRecord(publisher, row, basis.config, closing, outcome);
+  if (!outcome.model.state().empty()) {
+    HILUM_ASSIGN_OR_RETURN(const Digest after, publisher.store.Put(outcome.model.state()));
+    made.optimiser = OptimiserState{.before = basis.config.optimiser_state, .after = after};
+  }
   made.masked = std::move(masked);
   HILUM_ASSIGN_OR_RETURN(const std::string record, EncodeRoundRecord(made));
   HILUM_ASSIGN_OR_RETURN(const Digest evidence, publisher.store.Put(AsBytes(record)));
@@ -223,10 +246,17 @@ absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
   HILUM_ASSIGN_OR_RETURN(const CloseBasis basis, BasisOf(publisher, row));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base,
                          ReadModel(publisher, row.base_model, basis.plan.spec));
-  HILUM_ASSIGN_OR_RETURN(
-      const RoundOutcome outcome,
-      ComputeOutcome({.config = basis.config, .attempt = row.attempt, .counted = closing.counted},
-                     std::move(total), std::move(base), StepOf(publisher, row, basis.plan)));
+  HILUM_ASSIGN_OR_RETURN(const StepContext step, StepOf(publisher, row, basis));
+  const uint64_t n_bytes = basis.config.n_coords() * sizeof(uint32_t);
+  HILUM_ASSIGN_OR_RETURN(const RoundOutcome outcome,
+                         ComputeOutcome({.config = basis.config,
+                                         .attempt = row.attempt,
+                                         .counted = closing.counted,
+                                         .read =
+                                             [&](const CountedUpdate& update) {
+                                               return publisher.store.Get(update.object, n_bytes);
+                                             }},
+                                        std::move(total), std::move(base), step));
   return Publish(publisher, std::move(row), basis, closing, outcome, std::nullopt, now_s);
 }
 
@@ -237,11 +267,12 @@ absl::StatusOr<RoundRow> PrepareMaskedClose(const Publisher& publisher, RoundRow
   HILUM_ASSIGN_OR_RETURN(const CloseBasis basis, BasisOf(publisher, row));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base,
                          ReadModel(publisher, row.base_model, basis.plan.spec));
+  HILUM_ASSIGN_OR_RETURN(const StepContext step, StepOf(publisher, row, basis));
   HILUM_ASSIGN_OR_RETURN(
       const RoundOutcome outcome,
       OutcomeOfRing(
           {.config = basis.config, .attempt = row.attempt, .transcript = opened.transcript},
-          std::move(opened.total), std::move(base), StepOf(publisher, row, basis.plan)));
+          std::move(opened.total), std::move(base), step));
   MaskedEvidence masked{.key_list = evidence.key_list,
                         .u1 = evidence.u1,
                         .u2 = evidence.u2,

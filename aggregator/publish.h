@@ -46,9 +46,15 @@ struct OpeningInputs {
   std::vector<RosterSite> roster;  // ascending by name
   Digest ledger_head{};            // root of the last checkpoint
   Digest previous{};               // leaf hash of the last round-close, or of genesis
+  Digest optimiser_state{};        // StateAfter of the job's last round with a result
   uint16_t audit_days = 0;
   int64_t now_s = 0;
 };
+
+// The moments that a closed round left (strategy.h), by its round-close; zeros: it left none.
+// DataLoss, NotFound: its record cannot be read.
+absl::StatusOr<Digest> StateAfter(const ledger_anchor::Store& store,
+                                  const std::string& close_entry);
 
 // Stores cfg and plan, and fills a row with cfg and the signed round-open.
 // Errors as MakeRoundConfig (outcome.h) and Store::Put.

@@ -117,6 +117,11 @@ absl::StatusOr<RoundRecord> RecordFromJson(const Json& json) {
   const Json& updates = fields.Value("updates");
   const bool is_masked = fields.Has("secagg");
   const Json masked = is_masked ? fields.Value("secagg") : Json();
+  if (fields.Has("optimiser")) {
+    JsonFields state(fields.Value("optimiser"), "record.optimiser");
+    record.optimiser = OptimiserState{.before = state.Hash("before"), .after = state.Hash("after")};
+    HILUM_RETURN_IF_ERROR(state.Finish());
+  }
   HILUM_RETURN_IF_ERROR(fields.Finish());
   if (is_masked) {
     HILUM_ASSIGN_OR_RETURN(record.masked, ReadMasked(masked));
@@ -148,6 +153,10 @@ absl::StatusOr<std::string> EncodeRoundRecord(const RoundRecord& record) {
             {"model", ToHex(record.model)},
             {"updates", UpdatesToJson(record.updates)},
             {"dropped", std::move(dropped)}};
+  if (record.optimiser.has_value()) {
+    json["optimiser"] = {{"before", ToHex(record.optimiser->before)},
+                         {"after", ToHex(record.optimiser->after)}};
+  }
   if (record.masked.has_value()) json["secagg"] = MaskedToJson(*record.masked);
   HILUM_ASSIGN_OR_RETURN(std::string text, proto::Canonicalize(json));
   if (text.size() <= kRecordLimitBytes) return text;

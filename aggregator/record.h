@@ -27,6 +27,13 @@ struct MaskedEvidence {
   friend bool operator==(const MaskedEvidence&, const MaskedEvidence&) = default;
 };
 
+// The server's moments (strategy.h) before and after the round: addresses in the store. Zeros
+// before the first round.
+struct OptimiserState {
+  Digest before{}, after{};
+  friend bool operator==(const OptimiserState&, const OptimiserState&) = default;
+};
+
 struct RoundRecord {
   std::string job;
   uint64_t round = 0;
@@ -44,6 +51,7 @@ struct RoundRecord {
   std::vector<CountedUpdate> updates;  // ascending index; `object` is the vector's address
   std::vector<uint16_t> dropped;       // indices of the rest of the roster, ascending
   std::optional<MaskedEvidence> masked;
+  std::optional<OptimiserState> optimiser;
   friend bool operator==(const RoundRecord&, const RoundRecord&) = default;
 };
 

@@ -54,15 +54,23 @@ absl::Status ReplayOpenRound(Objects& objects, const ReplayInputs& inputs, const
   HILUM_ASSIGN_OR_RETURN(privacy::MaskedTotal total,
                          Sum(objects, pair, record, recipe, inputs.compute, result));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base, GetBase(objects, pair, recipe.plan.spec));
-  HILUM_ASSIGN_OR_RETURN(
-      const RoundOutcome outcome,
-      ComputeOutcome(
-          {.config = recipe.config, .attempt = record.attempt, .counted = record.updates},
-          std::move(total), std::move(base),
-          {.strategy = recipe.plan.strategy,
-           .job = {record.job},
-           .round = {record.round},
-           .origin = inputs.origin}));
+  HILUM_ASSIGN_OR_RETURN(Bytes moments, GetMoments(objects, inputs, pair, record, recipe));
+  HILUM_ASSIGN_OR_RETURN(const RoundOutcome outcome,
+                         ComputeOutcome({.config = recipe.config,
+                                         .attempt = record.attempt,
+                                         .counted = record.updates,
+                                         .read =
+                                             [&](const CountedUpdate& update) {
+                                               return objects.Get(
+                                                   "update", update.object,
+                                                   recipe.config.n_coords() * sizeof(uint32_t));
+                                             }},
+                                        std::move(total), std::move(base),
+                                        {.strategy = recipe.plan.strategy,
+                                         .job = {record.job},
+                                         .round = {record.round},
+                                         .origin = inputs.origin,
+                                         .state = std::move(moments)}));
   HILUM_RETURN_IF_ERROR(CompareOutcome(pair, record, recipe.plan, outcome));
   // The stored file too: what an export hands on is what was computed.
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
@@ -96,9 +104,9 @@ absl::StatusOr<ReplayResult> Replay(const ReplayInputs& inputs) {
   return result;
 }
 
-absl::StatusOr<std::vector<Digest>> ObjectsOfRound(const FetchObject& fetch,
-                                                   const ledger_anchor::Entry& open_entry,
-                                                   const ledger_anchor::Entry& close_entry) {
+absl::StatusOr<std::vector<Digest>> ObjectsOfRound(
+    const FetchObject& fetch, const ledger_anchor::Entry& open_entry,
+    const ledger_anchor::Entry& close_entry, const std::optional<ledger_anchor::Entry>& before) {
   HILUM_ASSIGN_OR_RETURN(const Pair pair, CheckPair(open_entry, close_entry));
   std::vector<Digest> digests;
   for (const auto* list : {&pair.open.cohort, &pair.close.cohort, &pair.close.dropped}) {
@@ -112,6 +120,14 @@ absl::StatusOr<std::vector<Digest>> ObjectsOfRound(const FetchObject& fetch,
                                    pair.close.model});
     for (const CountedUpdate& update : record.updates) digests.push_back(update.object);
     if (record.masked.has_value()) digests.push_back(record.masked->sum_object);
+    if (record.optimiser.has_value()) {
+      digests.push_back(record.optimiser->after);
+      if (record.optimiser->before != Digest{}) digests.push_back(record.optimiser->before);
+      const auto* earlier = before.has_value() ? std::get_if<RoundClose>(&before->body) : nullptr;
+      if (earlier != nullptr && earlier->secagg.has_value()) {
+        digests.push_back(earlier->secagg->evidence);
+      }
+    }
   }
   std::sort(digests.begin(), digests.end());
   digests.erase(std::unique(digests.begin(), digests.end()), digests.end());

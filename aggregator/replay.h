@@ -29,6 +29,9 @@ struct ReplayInputs {
   ledger_anchor::Entry open;  // a round-open
   Digest open_leaf{};
   ledger_anchor::Entry close;  // its round-close
+  // The study's last round-close with a result before it, if there is one: an adaptive strategy
+  // goes on from the moments that its record names.
+  std::optional<ledger_anchor::Entry> before{};
   // Where the round-open stands: a member's key of then counts. Absent: no key was rotated since.
   std::optional<uint64_t> open_index{};
   // Members as of the log: the roster's keys come from here, not from the server's files.
@@ -59,11 +62,11 @@ struct ReplayResult {
 absl::StatusOr<ReplayResult> Replay(const ReplayInputs& inputs);
 
 // Every object that Replay will fetch for this round, for an export: annexes of lists, the round
-// record, cfg, plan, base model, new model and each counted vector. Reads the record only.
-// Errors as Replay.
-absl::StatusOr<std::vector<Digest>> ObjectsOfRound(const FetchObject& fetch,
-                                                   const ledger_anchor::Entry& open,
-                                                   const ledger_anchor::Entry& close);
+// record and the one before, cfg, plan, base model, new model, moments and each counted vector.
+// Reads the record only. Errors as Replay.
+absl::StatusOr<std::vector<Digest>> ObjectsOfRound(
+    const FetchObject& fetch, const ledger_anchor::Entry& open, const ledger_anchor::Entry& close,
+    const std::optional<ledger_anchor::Entry>& before = {});
 
 }  // namespace hilum::aggregator
 

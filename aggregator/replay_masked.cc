@@ -171,6 +171,7 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
   absl::StatusOr<privacy::RingTotal> ring = Verify(record, *evidence, untagged);
   HILUM_RETURN_IF_ERROR(AsDifference(pair, ring.status()));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base, GetBase(objects, pair, recipe.plan.spec));
+  HILUM_ASSIGN_OR_RETURN(Bytes moments, GetMoments(objects, inputs, pair, record, recipe));
   HILUM_ASSIGN_OR_RETURN(
       const RoundOutcome outcome,
       OutcomeOfRing(
@@ -179,7 +180,8 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
           {.strategy = recipe.plan.strategy,
            .job = {record.job},
            .round = {record.round},
-           .origin = inputs.origin}));
+           .origin = inputs.origin,
+           .state = std::move(moments)}));
   HILUM_RETURN_IF_ERROR(CompareOutcome(pair, record, recipe.plan, outcome));
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
   result.device = kernels::ToString(kernels::Device::kCpu);

@@ -124,6 +124,7 @@ absl::StatusOr<Recipe> GetRecipe(Objects& objects, const ReplayInputs& inputs, c
                        .roster = recipe.roster,
                        .federation_id = privacy::FederationId(inputs.origin, inputs.log_vkey),
                        .ledger_head = recipe.config.ledger_head,
+                       .optimiser_state = recipe.config.optimiser_state,
                        .audit_days = recipe.config.audit_days}));
   if (privacy::EncodeRoundConfig(expected) != config_bytes || record.job != recipe.plan.job) {
     return Differs(pair.close,
@@ -176,6 +177,36 @@ absl::Status CheckServerSignature(const ReplayInputs& inputs, const Pair& pair,
   return Differs(pair.close, "the transcript's signature is not the aggregator's");
 }
 
+absl::StatusOr<Bytes> GetMoments(Objects& objects, const ReplayInputs& inputs, const Pair& pair,
+                                 const RoundRecord& record, const Recipe& recipe) {
+  if (proto::IsAdaptive(recipe.plan.strategy) != record.optimiser.has_value()) {
+    return Differs(pair.close, "its record names an optimizer's state that its plan has not");
+  }
+  if (!record.optimiser.has_value()) {
+    return recipe.config.optimiser_state == Digest{}
+               ? absl::StatusOr<Bytes>(Bytes())
+               : Differs(pair.close, "its configuration names an optimizer's state");
+  }
+  Digest left{};
+  if (inputs.before.has_value()) {
+    const auto* close = std::get_if<RoundClose>(&inputs.before->body);
+    if (close == nullptr || !close->secagg.has_value()) {
+      return Differs(pair.close, "the round before it has no result");
+    }
+    HILUM_ASSIGN_OR_RETURN(
+        const Bytes text,
+        objects.Get("record of the round before", close->secagg->evidence, kRecordLimitBytes));
+    HILUM_ASSIGN_OR_RETURN(const RoundRecord earlier, ParseRoundRecord(AsText(text)));
+    if (earlier.optimiser.has_value()) left = earlier.optimiser->after;
+  }
+  HILUM_RETURN_IF_ERROR(CompareDigests(pair.close, "the optimizer's state before the round", left,
+                                       recipe.config.optimiser_state));
+  HILUM_RETURN_IF_ERROR(CompareDigests(pair.close, "the optimizer's state in the record",
+                                       recipe.config.optimiser_state, record.optimiser->before));
+  if (left == Digest{}) return Bytes();
+  return objects.Get("the optimizer's state", left, kModelLimitBytes);
+}
+
 absl::Status CompareOutcome(const Pair& pair, const RoundRecord& record,
                             const proto::RoundPlan& plan, const RoundOutcome& outcome) {
   const RoundClose& close = pair.close;
@@ -193,6 +224,10 @@ absl::Status CompareOutcome(const Pair& pair, const RoundRecord& record,
   if (rule.name != close.rule.name) return Differs(close, "the rule is not the plan's");
   HILUM_RETURN_IF_ERROR(
       CompareDigests(close, "the rule's parameters", rule.parameters, close.rule.params));
+  if (record.optimiser.has_value()) {
+    HILUM_RETURN_IF_ERROR(CompareDigests(close, "the optimizer's state after the round",
+                                         outcome.model.state_sha256(), record.optimiser->after));
+  }
   if (!(outcome.metrics == close.metrics)) return Differs(close, "the metrics differ");
   return CompareDigests(close, "the new model", outcome.model.sha256(), close.model);
 }

@@ -64,6 +64,9 @@ absl::Status CheckCounted(Objects& objects, const Pair& pair, const RoundRecord&
                           const Recipe& recipe);
 absl::Status CheckServerSignature(const ReplayInputs& inputs, const Pair& pair,
                                   const RoundRecord& record, const Recipe& recipe);
+// The moments that the round starts from: those that the last round left. Empty: none.
+absl::StatusOr<Bytes> GetMoments(Objects& objects, const ReplayInputs& inputs, const Pair& pair,
+                                 const RoundRecord& record, const Recipe& recipe);
 absl::Status CompareOutcome(const Pair& pair, const RoundRecord& record,
                             const proto::RoundPlan& plan, const RoundOutcome& outcome);
 absl::StatusOr<proto::SafetensorsFile> GetBase(Objects& objects, const Pair& pair,

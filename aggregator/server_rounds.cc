@@ -192,11 +192,25 @@ absl::Status ServerCore::StepTimers(LiveJob& job) {
   return absl::OkStatus();
 }
 
+namespace {
+
+// What the strategy's moments are before the job's next round.
+absl::StatusOr<Digest> MomentsOf(Federation& federation, const LiveJob& job) {
+  if (!proto::IsAdaptive(job.plan.strategy)) return Digest{};
+  HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRow> rows, federation.state->Rounds(job.row.job));
+  const auto last = std::find_if(rows.rbegin(), rows.rend(),
+                                 [](const RoundRow& row) { return row.status == "ok"; });
+  return last == rows.rend() ? Digest{} : StateAfter(federation.store, last->close_entry);
+}
+
+}  // namespace
+
 absl::Status ServerCore::OpenRound(LiveJob& job) {
   const Opening opening = std::get<Opening>(job.active->round);
   const ledger_anchor::Admission ledger = federation->log->State();
   HILUM_ASSIGN_OR_RETURN(std::vector<RosterSite> roster,
                          MakeRoster(opening.cohort, ledger.members()));
+  HILUM_ASSIGN_OR_RETURN(const Digest moments, MomentsOf(*federation, job));
   HILUM_ASSIGN_OR_RETURN(
       RoundRow row,
       PrepareOpening(MakePublisher(), {.plan = job.plan,
@@ -206,6 +220,7 @@ absl::Status ServerCore::OpenRound(LiveJob& job) {
                                        .roster = roster,
                                        .ledger_head = federation->log->LastCheckpoint().root,
                                        .previous = ledger.chain().Study(job.row.job.name).prev,
+                                       .optimiser_state = moments,
                                        .audit_days = options.audit_days,
                                        .now_s = NowS()}));
   HILUM_RETURN_IF_ERROR(federation->state->PutRound(row));

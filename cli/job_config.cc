@@ -81,11 +81,50 @@ void ReadTraining(TomlReader& reader, proto::TrainingPlan& training) {
   }
 }
 
+void ReadServerOptimizer(TomlReader& reader, proto::StrategyPlan& strategy) {
+  reader.Real("beta1", strategy.beta1, {.min = 0, .max = 0.9999});
+  reader.Real("beta2", strategy.beta2, {.min = 0, .max = 0.99999});
+  reader.Real("tau", strategy.tau, {.min = 0, .max = 1, .above_min = true});
+  for (const char* key : {"beta1", "beta2", "tau"}) {
+    if (!reader.Has(key)) continue;
+    if (!proto::IsAdaptive(strategy)) {
+      reader.Refuse(key, absl::StrCat("only \"fedadagrad\", \"fedadam\" and \"fedyogi\" have it, "
+                                      "and name is \"",
+                                      strategy.name, "\"; remove the line."));
+    }
+  }
+  if (strategy.name == "fedadagrad" && reader.Has("beta2")) {
+    reader.Refuse("beta2", "\"fedadagrad\" has none; remove the line.");
+  }
+}
+
+void ReadRule(TomlReader& reader, proto::StrategyPlan& strategy) {
+  reader.OneOf("rule", strategy.rule,
+               {"mean", "median", "trimmed-mean", "krum", "multi-krum", "bulyan",
+                "geometric-median", "centred-clipping"});
+  reader.Integer("n_faulty", strategy.n_faulty, 0, 500);
+  reader.Real("clip_radius", strategy.clip_radius, {.min = 0, .max = 1e6});
+  const bool counts = proto::FaultySitesCount(strategy);
+  if (counts != (strategy.n_faulty > 0)) {
+    reader.Refuse("n_faulty",
+                  counts ? absl::StrCat("must be 1 or more with rule \"", strategy.rule, "\".")
+                         : absl::StrCat("must be 0 with rule \"", strategy.rule, "\"."));
+  }
+  const bool clips = strategy.rule == "centred-clipping";
+  if (clips != (strategy.clip_radius > 0)) {
+    reader.Refuse("clip_radius", clips ? "must be above 0 with rule \"centred-clipping\"."
+                                       : "only rule \"centred-clipping\" has it; remove the line.");
+  }
+}
+
 void ReadStrategy(TomlReader& reader, proto::RoundPlan& plan) {
   reader.Section("strategy");
-  reader.OneOf("name", plan.strategy.name, {"fedavg", "fedprox"});
-  reader.Real("server_learning_rate", plan.strategy.server_learning_rate,
+  proto::StrategyPlan& strategy = plan.strategy;
+  reader.OneOf("name", strategy.name, {"fedavg", "fedprox", "fedadagrad", "fedadam", "fedyogi"});
+  reader.Real("server_learning_rate", strategy.server_learning_rate,
               {.min = 0, .max = 10, .above_min = true});
+  ReadServerOptimizer(reader, strategy);
+  ReadRule(reader, strategy);
   if (plan.strategy.name != "fedprox" && plan.training.prox_mu != 0) {
     reader.Section("training");
     reader.Refuse("prox_mu", "must be 0 unless [strategy] name is \"fedprox\".");
@@ -115,7 +154,8 @@ constexpr int kFewestMasked = 5;
 void ReadAggregation(TomlReader& reader, proto::RoundPlan& plan) {
   proto::AggregationPlan& aggregation = plan.aggregation;
   reader.Section("aggregation");
-  aggregation.mode = "masked";  // who wants the server to see each update has to say so
+  // Who wants the server to see each update has to say so; a robust rule is such a wish.
+  aggregation.mode = proto::IsRobust(plan.strategy) ? "open" : "masked";
   reader.OneOf("mode", aggregation.mode, {"open", "masked"});
   reader.Real("clip_l2", aggregation.clip_l2, {.min = 0, .max = 1e6, .above_min = true});
   reader.Real("range", aggregation.range, {.min = 0, .max = aggregation.clip_l2});
@@ -126,6 +166,17 @@ void ReadAggregation(TomlReader& reader, proto::RoundPlan& plan) {
                                              aggregation.ring_bits - 1, "."));
   }
   reader.Integer("max_weight", aggregation.max_weight, 1, 1'000'000);
+  if (proto::IsRobust(plan.strategy) && aggregation.mode != "open") {
+    reader.Refuse("mode", absl::StrCat("must be \"open\" with [strategy] rule \"",
+                                       plan.strategy.rule, "\", which looks at each update."));
+  }
+  const uint64_t fewest = proto::FewestSites(plan.strategy);
+  if (static_cast<uint64_t>(plan.cohort.minimum) < fewest) {
+    reader.Section("cohort");
+    reader.Refuse("minimum", absl::StrCat("must be ", fewest, " or more with [strategy] rule \"",
+                                          plan.strategy.rule,
+                                          "\" and n_faulty = ", plan.strategy.n_faulty, "."));
+  }
   if (aggregation.mode != "masked") return;
   reader.OneOf("suite", aggregation.suite, {"aes256-ctr", "chacha20"});
   reader.Integer("c_max", aggregation.c_max, 0, 500);

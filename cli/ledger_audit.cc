@@ -1,6 +1,7 @@
 #include "cli/ledger_audit.h"
 
 #include <chrono>
+#include <optional>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -39,6 +40,11 @@ absl::StatusOr<RoundEntries> FindClosedRound(const LedgerFlags& flags, const Led
                      "it); `hilum ledger export` writes both"));
   }
   return found;
+}
+
+std::optional<ledger_anchor::Entry> BeforeOf(const RoundEntries& entries) {
+  if (entries.before == nullptr) return std::nullopt;
+  return entries.before->entry;
 }
 
 // A round that misses its evidence cannot be verified. A server does not serve the evidence of
@@ -131,6 +137,7 @@ absl::Status RunAudit(const LedgerFlags& flags, uint64_t round, const std::strin
                           .open = entries.open->entry,
                           .open_leaf = entries.open->leaf_hash,
                           .close = entries.close->entry,
+                          .before = BeforeOf(entries),
                           .open_index = entries.open->index,
                           .members = &members,
                           .origin = source.view.state.origin(),
@@ -152,7 +159,7 @@ absl::Status RunExport(const LedgerFlags& flags, uint64_t round, const std::stri
   HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags));
   HILUM_ASSIGN_OR_RETURN(const RoundEntries entries, FindClosedRound(flags, source, round));
   const absl::StatusOr<std::vector<Digest>> objects = aggregator::ObjectsOfRound(
-      source.place.fetch_object, entries.open->entry, entries.close->entry);
+      source.place.fetch_object, entries.open->entry, entries.close->entry, BeforeOf(entries));
   if (!objects.ok()) return AsVerification(flags, objects.status());
   HILUM_ASSIGN_OR_RETURN(const Store store, Store::Open(folder / "objects"));
   uint64_t size_bytes = 0;

@@ -70,6 +70,7 @@ absl::StatusOr<std::string> ProveEntry(const LogView& view, uint64_t index);
 struct RoundEntries {
   const ViewEntry* open = nullptr;
   const ViewEntry* close = nullptr;
+  const ViewEntry* before = nullptr;  // the study's last round-close with a result before the round
 };
 absl::StatusOr<RoundEntries> FindRound(const LogView& view, uint64_t round,
                                        absl::string_view study = "");

@@ -88,20 +88,6 @@ void CheckTraining(const RoundPlan& plan, Ranges& ranges) {
   ranges.NotNegative("training.max_gradient_norm", training.max_gradient_norm, 1e6);
 }
 
-// What a rule needs of the smallest cohort, so that no round fails for its number of sites.
-uint64_t FewestSites(const StrategyPlan& strategy) {
-  const uint64_t f = strategy.n_faulty < 0 ? 0 : static_cast<uint64_t>(strategy.n_faulty);
-  if (strategy.rule == "trimmed-mean") return 2 * f + 1;
-  if (strategy.rule == "krum" || strategy.rule == "multi-krum") return 2 * f + 3;
-  if (strategy.rule == "bulyan") return 4 * f + 3;
-  return 2;
-}
-
-bool HasFaulty(const StrategyPlan& strategy) {
-  return strategy.rule == "trimmed-mean" || strategy.rule == "krum" ||
-         strategy.rule == "multi-krum" || strategy.rule == "bulyan";
-}
-
 void CheckStrategy(const RoundPlan& plan, Ranges& ranges) {
   const StrategyPlan& strategy = plan.strategy;
   ranges.OneOf("strategy.name", strategy.name,
@@ -116,10 +102,10 @@ void CheckStrategy(const RoundPlan& plan, Ranges& ranges) {
   if (!IsRobust(strategy)) return;
   ranges.Test(plan.aggregation.mode == "open", "strategy.rule", strategy.rule,
               "mean unless aggregation.mode is open: the other rules look at each update");
-  ranges.Count("strategy.n_faulty", strategy.n_faulty, HasFaulty(strategy) ? 1 : 0,
-               HasFaulty(strategy) ? 500 : 0);
-  ranges.Test(static_cast<uint64_t>(plan.cohort.minimum) >= FewestSites(strategy),
-              "cohort.minimum", absl::StrCat(plan.cohort.minimum),
+  ranges.Count("strategy.n_faulty", strategy.n_faulty, FaultySitesCount(strategy) ? 1 : 0,
+               FaultySitesCount(strategy) ? 500 : 0);
+  ranges.Test(static_cast<uint64_t>(plan.cohort.minimum) >= FewestSites(strategy), "cohort.minimum",
+              absl::StrCat(plan.cohort.minimum),
               absl::StrCat("at least ", FewestSites(strategy), ", which rule ", strategy.rule,
                            " needs with n_faulty = ", strategy.n_faulty));
   if (strategy.rule == "centred-clipping") {
@@ -262,7 +248,7 @@ Json StrategyToJson(const StrategyPlan& strategy) {
   }
   if (IsRobust(strategy)) {
     json["rule"] = strategy.rule;
-    json["n_faulty"] = strategy.n_faulty;
+    json["n_faulty"] = static_cast<uint64_t>(strategy.n_faulty);
     json["clip_radius"] = Decimal(strategy.clip_radius);
   }
   return json;
@@ -345,11 +331,23 @@ absl::StatusOr<RoundPlan> PlanFromJson(const Json& json) {
 }  // namespace
 
 bool IsAdaptive(const StrategyPlan& strategy) {
-  return strategy.name == "fedadagrad" || strategy.name == "fedadam" ||
-         strategy.name == "fedyogi";
+  return strategy.name == "fedadagrad" || strategy.name == "fedadam" || strategy.name == "fedyogi";
 }
 
 bool IsRobust(const StrategyPlan& strategy) { return strategy.rule != "mean"; }
+
+bool FaultySitesCount(const StrategyPlan& strategy) {
+  return strategy.rule == "trimmed-mean" || strategy.rule == "krum" ||
+         strategy.rule == "multi-krum" || strategy.rule == "bulyan";
+}
+
+uint64_t FewestSites(const StrategyPlan& strategy) {
+  const uint64_t f = strategy.n_faulty < 0 ? 0 : static_cast<uint64_t>(strategy.n_faulty);
+  if (strategy.rule == "trimmed-mean") return 2 * f + 1;
+  if (strategy.rule == "krum" || strategy.rule == "multi-krum") return 2 * f + 3;
+  if (strategy.rule == "bulyan") return 4 * f + 3;
+  return 2;
+}
 
 absl::Status CheckRoundPlan(const RoundPlan& plan) {
   HILUM_RETURN_IF_ERROR(CheckName("job", plan.job));
@@ -372,6 +370,10 @@ absl::Status CheckRoundPlan(const RoundPlan& plan) {
                      ", model.architecture is ", plan.model.architecture));
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> EncodeStrategy(const StrategyPlan& strategy) {
+  return Canonicalize(StrategyToJson(strategy));
 }
 
 absl::StatusOr<std::string> EncodeRoundPlan(const RoundPlan& plan) {

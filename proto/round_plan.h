@@ -60,7 +60,10 @@ struct StrategyPlan {
 };
 // Whether the server keeps moments from round to round.
 bool IsAdaptive(const StrategyPlan& strategy);
-bool IsRobust(const StrategyPlan& strategy);  // any rule but mean
+bool IsRobust(const StrategyPlan& strategy);          // any rule but mean
+bool FaultySitesCount(const StrategyPlan& strategy);  // whether the rule has an f
+// The smallest cohort that the rule works with: 2f + 1 (trimmed-mean), 2f + 3 (Krum), 4f + 3.
+uint64_t FewestSites(const StrategyPlan& strategy);
 
 // JOB.toml [cohort]: who takes part, and how long the server waits.
 struct CohortPlan {
@@ -109,6 +112,9 @@ struct RoundPlan {
 // Canonical bytes (docs/wire.md): narrowed RFC 8785 JSON, every field present.
 // InvalidArgument: a value out of its range; the sentence names field, value and range.
 absl::StatusOr<std::string> EncodeRoundPlan(const RoundPlan& plan);
+
+// The plan's `strategy` by itself: what the ledger's rule is the SHA-256 of.
+absl::StatusOr<std::string> EncodeStrategy(const StrategyPlan& strategy);
 
 // InvalidArgument: longer than 512 KiB, not canonical, unknown or missing field, value out of
 // range.
