@@ -27,6 +27,22 @@ TEST(JobFile, ReadsTheWholePlan) {
   EXPECT_EQ(job.plan.aggregation.max_weight, 1000);
 }
 
+TEST(JobFile, ARobustRuleNeedsOpenModeAndSites) {
+  const std::string rule = "[strategy]\nrule = \"krum\"\nn_faulty = 1\n[cohort]";
+  EXPECT_THAT(With("[cohort]", rule),
+              StatusIs(StatusCode::kInvalidArgument,
+                       "[cohort] minimum = 4: must be 5 or more with [strategy] rule \"krum\""));
+  const std::string open = absl::StrReplaceAll(
+      kJobToml, {{"[cohort]", rule}, {"minimum = 4", "minimum = 5"}, {"mode = \"open\"\n", ""}});
+  HILUM_ASSERT_OK_AND_ASSIGN(const JobFile job, ParseJobFile("jobs/job.toml", open));
+  EXPECT_EQ(job.plan.strategy.rule, "krum");
+  EXPECT_EQ(job.plan.aggregation.mode, "open");
+  const std::string masked = absl::StrReplaceAll(
+      kJobToml, {{"[cohort]", rule}, {"minimum = 4", "minimum = 5"}, {"\"open\"", "\"masked\""}});
+  EXPECT_THAT(ParseJobFile("jobs/job.toml", masked),
+              StatusIs(StatusCode::kInvalidArgument, "must be \"open\" with [strategy] rule"));
+}
+
 TEST(JobFile, HasMasksUnlessItSaysOpen) {
   const std::string with_masks =
       absl::StrReplaceAll(kJobToml, {{"mode = \"open\"\n", ""}, {"minimum = 4\n", ""}});
@@ -94,6 +110,14 @@ TEST(JobFile, RefusesAKeyThatNothingWouldRead) {
        "jobs/job.toml:12: [training] schedule_rounds = 8: only schedules \"cosine\" and "
        "\"one-cycle\" have a length, and this is \"constant\""},
       {"local_epochs = 2", "prox_mu = 0.1", "[training] prox_mu = 0.1: must be 0 unless"},
+      {"[cohort]", "[strategy]\nbeta1 = 0.8\n[cohort]",
+       "[strategy] beta1 = 0.8: only \"fedadagrad\", \"fedadam\" and \"fedyogi\" have it"},
+      {"[cohort]", "[strategy]\nname = \"fedadagrad\"\nbeta2 = 0.8\n[cohort]",
+       "[strategy] beta2 = 0.8: \"fedadagrad\" has none"},
+      {"[cohort]", "[strategy]\nn_faulty = 1\n[cohort]",
+       "[strategy] n_faulty = 1: must be 0 with rule \"mean\""},
+      {"[cohort]", "[strategy]\nclip_radius = 1.0\n[cohort]",
+       "[strategy] clip_radius = 1.0: only rule \"centred-clipping\" has it"},
       {"[cohort]", "[strategy]\nname = \"fedprox\"\n[cohort]",
        "jobs/job.toml:15: [strategy] name = 'fedprox': needs [training] prox_mu above 0"},
   };

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <span>
 
 #include "proto/model_spec_codec.h"
 #include "tests/status_matchers.h"
@@ -69,11 +70,71 @@ TEST(RoundPlan, EveryFieldComesBack) {
   EXPECT_FALSE(ParseRoundPlan(seedless)->seed.has_value());
 }
 
-TEST(RoundPlan, ValuesOutOfRangeAreNamedWithTheirRange) {
-  struct Case {
-    std::function<void(RoundPlan&)> change;
-    const char* sentence;
+struct Case {
+  std::function<void(RoundPlan&)> change;
+  const char* sentence;
+};
+
+void ExpectRefused(std::span<const Case> cases) {
+  for (const Case& c : cases) {
+    RoundPlan plan = Plan();
+    c.change(plan);
+    EXPECT_THAT(CheckRoundPlan(plan), StatusIs(StatusCode::kInvalidArgument, c.sentence));
+    EXPECT_FALSE(EncodeRoundPlan(plan).ok());
+  }
+}
+
+TEST(RoundPlan, AStrategyOutOfRangeIsNamedWithItsRange) {
+  const Case cases[] = {
+      {[](RoundPlan& p) { p.strategy.rule = "mode"; }, "mean, median, trimmed-mean"},
+      {[](RoundPlan& p) {
+         p.strategy.rule = "krum";
+         p.strategy.n_faulty = 1;
+         p.cohort.minimum = 4;
+       },
+       "cohort.minimum is 4, allowed is at least 5"},
+      {[](RoundPlan& p) { p.strategy.rule = "trimmed-mean"; }, "strategy.n_faulty is 0"},
+      {[](RoundPlan& p) {
+         p.strategy.rule = "median";
+         p.strategy.n_faulty = 1;
+       },
+       "strategy.n_faulty is 1, allowed is 0 to 0"},
+      {[](RoundPlan& p) { p.strategy.rule = "centred-clipping"; }, "strategy.clip_radius is 0"},
+      {[](RoundPlan& p) {
+         p.strategy.rule = "median";
+         p.aggregation.mode = "masked";
+         p.cohort.minimum = 5;
+       },
+       "strategy.rule is median, allowed is mean unless"},
+      {[](RoundPlan& p) { p.strategy.beta1 = 1; }, "strategy.beta1 is 1"},
+      {[](RoundPlan& p) { p.strategy.tau = 0; }, "strategy.tau is 0"},
   };
+  ExpectRefused(cases);
+}
+
+TEST(RoundPlan, StrategiesComeBackAsTheyWere) {
+  RoundPlan plan = Plan();
+  plan.training.prox_mu = 0;
+  plan.cohort.minimum = 5;
+  plan.strategy = {.name = "fedyogi",
+                   .server_learning_rate = 0.05,
+                   .beta1 = 0.8,
+                   .beta2 = 0.9,
+                   .tau = 0.01,
+                   .rule = "multi-krum",
+                   .n_faulty = 1};
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EncodeRoundPlan(plan));
+  HILUM_ASSERT_OK_AND_ASSIGN(const RoundPlan read, ParseRoundPlan(text));
+  EXPECT_EQ(read.strategy.name, "fedyogi");
+  EXPECT_EQ(read.strategy.beta1, 0.8);
+  EXPECT_EQ(read.strategy.beta2, 0.9);
+  EXPECT_EQ(read.strategy.tau, 0.01);
+  EXPECT_EQ(read.strategy.rule, "multi-krum");
+  EXPECT_EQ(read.strategy.n_faulty, 1);
+  EXPECT_EQ(EncodeRoundPlan(read).value(), text);
+}
+
+TEST(RoundPlan, ValuesOutOfRangeAreNamedWithTheirRange) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const Case cases[] = {
       {[](RoundPlan& p) { p.job = "Bad Name"; }, "Bad Name"},
@@ -98,7 +159,7 @@ TEST(RoundPlan, ValuesOutOfRangeAreNamedWithTheirRange) {
       {[](RoundPlan& p) { p.training.batch_size = 2000; }, "1 to 1024"},
       {[](RoundPlan& p) { p.training.augment = 2.5; }, "training.augment is 2.5"},
       {[](RoundPlan& p) { p.training.prox_mu = 0.1; }, "training.prox_mu is 0.1"},
-      {[](RoundPlan& p) { p.strategy.name = "krum"; }, "fedavg, fedprox"},
+      {[](RoundPlan& p) { p.strategy.name = "krum"; }, "fedavg, fedprox, fedadagrad"},
       {[nan](RoundPlan& p) { p.strategy.server_learning_rate = nan; }, "server_learning_rate"},
       {[](RoundPlan& p) { p.cohort.minimum = 1; }, "cohort.minimum is 1, allowed is 2 to 500"},
       {[](RoundPlan& p) { p.cohort.target = 1; }, "cohort.target is 1, allowed is 2 to 500"},
@@ -112,12 +173,7 @@ TEST(RoundPlan, ValuesOutOfRangeAreNamedWithTheirRange) {
       {[](RoundPlan& p) { p.spec.tensors[0].size = 7; }, "tensor a"},
       {[](RoundPlan& p) { p.spec.tensors.clear(); }, "0 tensors"},
   };
-  for (const Case& c : cases) {
-    RoundPlan plan = Plan();
-    c.change(plan);
-    EXPECT_THAT(CheckRoundPlan(plan), StatusIs(StatusCode::kInvalidArgument, c.sentence));
-    EXPECT_FALSE(EncodeRoundPlan(plan).ok());
-  }
+  ExpectRefused(cases);
 }
 
 TEST(RoundPlan, OnlyTheCanonicalSpellingIsRead) {
