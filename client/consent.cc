@@ -265,6 +265,7 @@ absl::StatusOr<Consent> ParseConsent(absl::string_view text) {
   }
   if (const absl::StatusOr<FhirTime> given = ParseFhirTime(Text(json, "dateTime")); given.ok()) {
     consent.given_at_s = given->first_s;
+    consent.given_until_s = given->end_s;
   }
   consent.reason = Denial(json, consent);
   consent.permits = consent.reason.empty();

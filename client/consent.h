@@ -21,6 +21,7 @@ struct Consent {
   bool permits = false;  // within its period
   std::string reason;    // why not: a few words for the table; empty when it permits
   int64_t given_at_s = 0;                                  // dateTime; 0: not stated
+  int64_t given_until_s = 0;                               // one past its span: "2026-11" is long
   int64_t starts_s = std::numeric_limits<int64_t>::min();  // of provision.period
   int64_t ends_s = std::numeric_limits<int64_t>::max();    // first second after the period
 };
