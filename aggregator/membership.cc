@@ -163,7 +163,8 @@ absl::StatusOr<Invitation> Invite(const FederationIdentity& identity, State& sta
 
 absl::StatusOr<JoinAnswer> Join(Federation& federation, const JoinFields& fields, int64_t now_s) {
   HILUM_RETURN_IF_ERROR(CheckName("site", fields.member));
-  if (std::abs(fields.joined_at_s - now_s) > kClockDifferenceS) {
+  if (fields.joined_at_s < now_s - kClockDifferenceS ||
+      fields.joined_at_s > now_s + kClockDifferenceS) {
     return absl::InvalidArgumentError(
         absl::StrCat("the clock of ", fields.member, " says ", FormatUtc(fields.joined_at_s),
                      ", the server's ", FormatUtc(now_s), "; they may differ by one day"));

@@ -65,18 +65,38 @@ absl::Status ReadAll(int descriptor, uint64_t offset, std::span<uint8_t> bytes,
   return absl::OkStatus();
 }
 
-}  // namespace
+// Without O_NONBLOCK a named pipe in the place of a file would hang the program for ever.
+int OpenToRead(const fs::path& path) {
+  return open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
 
-absl::StatusOr<Bytes> ReadFile(const fs::path& path, uint64_t limit_bytes) {
-  // Without O_NONBLOCK a named pipe in the place of a file would hang the program for ever.
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+absl::StatusOr<uint64_t> SizeOfRegular(const Descriptor& file, const fs::path& path) {
   if (file.value < 0) return SystemError("open", path);
   struct stat info {};
   if (fstat(file.value, &info) != 0) return SystemError("stat", path);
-  if (!S_ISREG(info.st_mode)) {
-    return absl::InvalidArgumentError(absl::StrCat(path.string(), " is not a regular file"));
-  }
-  const auto size_bytes = static_cast<uint64_t>(info.st_size);
+  if (S_ISREG(info.st_mode)) return static_cast<uint64_t>(info.st_size);
+  return absl::InvalidArgumentError(absl::StrCat(path.string(), " is not a regular file"));
+}
+
+}  // namespace
+
+absl::StatusOr<Bytes> ReadFileHead(const fs::path& path, uint64_t n_bytes) {
+  const Descriptor file(OpenToRead(path));
+  HILUM_ASSIGN_OR_RETURN(const uint64_t size_bytes, SizeOfRegular(file, path));
+  Bytes bytes(std::min(size_bytes, n_bytes));
+  HILUM_RETURN_IF_ERROR(ReadAll(file.value, 0, bytes, path));
+  return bytes;
+}
+
+absl::StatusOr<int64_t> LastChangeNs(const fs::path& path) {
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0) return SystemError("stat", path);
+  return int64_t{info.st_ctim.tv_sec} * 1'000'000'000 + info.st_ctim.tv_nsec;
+}
+
+absl::StatusOr<Bytes> ReadFile(const fs::path& path, uint64_t limit_bytes) {
+  const Descriptor file(OpenToRead(path));
+  HILUM_ASSIGN_OR_RETURN(const uint64_t size_bytes, SizeOfRegular(file, path));
   if (size_bytes > limit_bytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat(path.string(), " has ", size_bytes, " bytes, the limit is ", limit_bytes));

@@ -20,6 +20,11 @@ namespace fs = std::filesystem;
 // Reads a whole file. NotFound: no such file. ResourceExhausted: longer than `limit_bytes`.
 // Unavailable: the system call failed; the sentence holds its reason.
 absl::StatusOr<Bytes> ReadFile(const fs::path& path, uint64_t limit_bytes);
+// The first `n_bytes` bytes, or all of a shorter file. Errors as ReadFile, without a limit.
+absl::StatusOr<Bytes> ReadFileHead(const fs::path& path, uint64_t n_bytes);
+// When the file's bytes or its inode last changed, in nanoseconds since the epoch. A program can
+// set a file's time of modification back; not this one.
+absl::StatusOr<int64_t> LastChangeNs(const fs::path& path);
 absl::StatusOr<std::string> ReadTextFile(const fs::path& path, uint64_t limit_bytes);
 
 // Reads `bytes.size()` bytes from `offset`. OutOfRange: the file ends before.

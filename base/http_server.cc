@@ -49,7 +49,8 @@ absl::StatusOr<HostPort> ParseAddress(const std::string& address) {
   return parsed;
 }
 
-// The peer's IPv4 address, or the /64 network of its IPv6 address: one customer has at least that.
+// The peer's IPv4 address, also where it comes mapped into IPv6, or the /64 network of its IPv6
+// address: one customer has at least that.
 std::string PeerOf(socket_t socket) {
   sockaddr_storage storage{};
   socklen_t size = sizeof(storage);
@@ -60,7 +61,12 @@ std::string PeerOf(socket_t socket) {
     return std::string(bytes.data(), 4);
   }
   if (storage.ss_family != AF_INET6) return "";
-  std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr, 8);
+  const in6_addr& address = reinterpret_cast<const sockaddr_in6&>(storage).sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&address)) {
+    std::memcpy(bytes.data(), address.s6_addr + 12, 4);
+    return std::string(bytes.data(), 4);
+  }
+  std::memcpy(bytes.data(), &address, 8);
   return std::string(bytes.data(), 8);
 }
 
@@ -189,7 +195,9 @@ void BoundedHttpServer::Serve(socket_t socket) {
   TimedStream stream(socket, limits_);
   for (int n = 1; n <= limits_.requests && stream.WaitForRequest(); ++n) {
     bool closed = false;
-    if (!process_request(stream, n == limits_.requests, closed, nullptr) || closed) return;
+    // Whole files only: the library would build a copy for each of a request's many ranges.
+    const auto whole = [](httplib::Request& request) { request.ranges.clear(); };
+    if (!process_request(stream, n == limits_.requests, closed, whole) || closed) return;
     Renew(socket);
   }
 }

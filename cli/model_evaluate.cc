@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/cores.h"
 #include "base/status_macros.h"
 #include "cli/infer_trust.h"
 #include "cli/model_verbs.h"
@@ -64,7 +64,7 @@ std::string ToText(const nlohmann::ordered_json& json) {
 
 absl::Status Run(const EvaluateFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const client::VerifiedModel model, ReadRelease(flags.model, flags.trust));
-  const int threads = std::clamp<int>(std::thread::hardware_concurrency(), 1, 8);
+  const int threads = std::min(UsableCores(), 8);
   HILUM_ASSIGN_OR_RETURN(const std::string json, client::EvaluateModel(model, flags.data, threads));
   const auto document = nlohmann::ordered_json::parse(json);
   if (flags.json) {

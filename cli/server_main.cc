@@ -32,8 +32,11 @@ int main(int argc, char** argv) {
 
   CLI::App* policy = AddVerb(
       app, flags, "policy", "Prints a policy of which the sites' witnesses must cosign the ledger");
-  policy->add_option("--faults", flags.faults,
-                     "Witnesses that may be dishonest; sets how many must cosign (1)");
+  policy
+      ->add_option("--faults", flags.faults,
+                   "Witnesses that may be dishonest; sets how many must cosign")
+      ->check(WholeNumber())
+      ->capture_default_str();
   policy->add_flag("--install", flags.install,
                    "Also makes it this server's, from its next start, and the ML lead's");
 

@@ -13,6 +13,7 @@
 #include "absl/strings/strip.h"
 #include "base/child_process.h"
 #include "base/clock.h"
+#include "base/cores.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/version.h"
@@ -133,7 +134,7 @@ absl::Status RunImport(const SiteFlags& flags) {
   options.profile = site.options.profile;
   options.issuers = site.options.issuers;
   options.dry_run = flags.dry_run;
-  options.threads = std::clamp<int>(std::thread::hardware_concurrency(), 1, 16);
+  options.threads = std::min(UsableCores(), 16);
   options.now_s = SystemClock().NowSeconds();
   options.cancel = &stop_asked;
   options.on_progress = [&](uint64_t done, uint64_t total) {

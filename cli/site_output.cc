@@ -83,8 +83,9 @@ std::string JobsText(const client::Overview& overview) {
                   FormatBytes(static_cast<double>(job.bytes_a_round)), absl::StrCat(job.films)});
     if (over) continue;  // nobody waits for an answer, and no policy matters any more
     if (job.record.answer == client::Answer::kPending) {
-      absl::StrAppend(&notes, "job ", job.record.job, " waits for you: hilum site approve ",
-                      job.record.job, ", or deny\n");
+      const std::string name = Printable(job.record.job);
+      absl::StrAppend(&notes, "job ", name, " waits for you: hilum site approve ", name,
+                      ", or deny\n");
     }
     if (!job.policy.empty()) absl::StrAppend(&notes, "policy: ", job.policy, "\n");
   }

@@ -92,7 +92,12 @@ void Agent::Impl::SendAnswer(const JobOffer& offer, const JobRecord& job) {
 // On every tick: an answer may have been given by `hilum site approve`, in another process.
 absl::Status Agent::Impl::ReconcileJobs() {
   for (const JobOffer& offer : current->jobs) {
-    if (fresh) HILUM_RETURN_IF_ERROR(RecordOffer(*state, options, offer));
+    const absl::Status fit = fresh ? CheckOffer(*state, offer) : absl::OkStatus();
+    if (!fit.ok()) {
+      Log(LogLevel::kWarning, "offer not taken", {{"reason", fit}});
+    } else if (fresh) {
+      HILUM_RETURN_IF_ERROR(RecordOffer(*state, options, offer));
+    }
     HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, state->Job(offer.job));
     if (!job.has_value()) continue;
     if (offered.insert(offer.job).second) {

@@ -348,6 +348,7 @@ absl::StatusOr<Consent> ParseConsent(absl::string_view text) {
   const char* given_key = IsR5(json) && !IsR4(json) ? "date" : "dateTime";
   if (const absl::StatusOr<FhirTime> given = ParseFhirTime(Text(json, given_key)); given.ok()) {
     consent.given_at_s = given->first_s;
+    consent.given_until_s = given->end_s;
   }
   consent.reason = Denial(json, consent);
   consent.permits = consent.reason.empty();

@@ -20,9 +20,10 @@ struct Consent {
   // identifier.value of `patient` (R4) or `subject` (R5), else the id in its reference
   // "Patient/ID".
   std::string patient;
-  bool permits = false;    // within its period
-  std::string reason;      // why not: a few words for the table; empty when it permits
-  int64_t given_at_s = 0;  // dateTime (R4), date (R5); 0: not stated
+  bool permits = false;       // within its period
+  std::string reason;         // why not: a few words for the table; empty when it permits
+  int64_t given_at_s = 0;     // dateTime (R4), date (R5); 0: not stated
+  int64_t given_until_s = 0;  // one past its span: a date covers a day
   int64_t starts_s = std::numeric_limits<int64_t>::min();  // of provision.period, period
   int64_t ends_s = std::numeric_limits<int64_t>::max();    // first second after the period
 };

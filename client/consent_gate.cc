@@ -16,15 +16,24 @@ std::string DenialAt(const Consent& consent, int64_t now_s) {
   return "";
 }
 
-// The Consents that decide for one patient: the newest, or all where that is not clear.
-std::vector<const Consent*> Deciding(std::vector<const Consent*> consents) {
-  const bool all_dated = std::all_of(consents.begin(), consents.end(),
-                                     [](const Consent* c) { return c->given_at_s != 0; });
+constexpr int64_t kClocksDifferS = 86400;
+
+// The Consents that decide for one patient: the newest, or all where that is not clear, so that one
+// denial among them wins. It is not clear where one has no date or a date that is yet to come, and
+// among those whose spans reach into the newest one's: "2026-11-30" may be before or after
+// "2026-11-30T09:00:00Z".
+std::vector<const Consent*> Deciding(std::vector<const Consent*> consents, int64_t now_s) {
+  const bool all_dated = std::all_of(consents.begin(), consents.end(), [now_s](const Consent* c) {
+    return c->given_at_s != 0 && c->given_at_s <= now_s + kClocksDifferS;
+  });
   if (!all_dated) return consents;
-  const auto newest = *std::max_element(
-      consents.begin(), consents.end(),
-      [](const Consent* a, const Consent* b) { return a->given_at_s < b->given_at_s; });
-  std::erase_if(consents, [&](const Consent* c) { return c->given_at_s != newest->given_at_s; });
+  const int64_t newest_s =
+      (*std::max_element(consents.begin(), consents.end(), [](const Consent* a, const Consent* b) {
+        return a->given_at_s < b->given_at_s;
+      }))->given_at_s;
+  std::erase_if(consents, [newest_s](const Consent* c) {
+    return c->given_at_s < newest_s && c->given_until_s <= newest_s;
+  });
   return consents;
 }
 
@@ -38,7 +47,7 @@ ActiveSet ActiveSet::Build(std::span<const ConsentRecord> records, int64_t now_s
   ActiveSet active;
   for (const auto& [pid, consents] : by_patient) {
     std::string reason;
-    for (const Consent* consent : Deciding(consents)) {
+    for (const Consent* consent : Deciding(consents, now_s)) {
       if (reason.empty()) reason = DenialAt(*consent, now_s);
     }
     active.patients_.emplace(pid, reason);

@@ -77,10 +77,16 @@ absl::StatusOr<Digest> FilmCache::Store(const PreparedFilm& film,
 
 absl::StatusOr<PreparedFilm> FilmCache::Load(const CachedFilm& cached) const {
   const fs::path path = PathOf(cached.sop, cached.profile_digest);
-  HILUM_ASSIGN_OR_RETURN(const Bytes bytes,
-                         ReadFile(path, kHeaderBytes + uint64_t{4} * kMaxSide * kMaxSide));
   const absl::Status damaged = absl::DataLossError(
       absl::StrCat("the cached image ", path.string(), " is damaged; import its folder again."));
+  const absl::StatusOr<Bytes> file =
+      ReadFile(path, kHeaderBytes + uint64_t{4} * kMaxSide * kMaxSide);
+  if (absl::IsNotFound(file.status())) {
+    return absl::DataLossError(
+        absl::StrCat("the cached image ", path.string(), " is gone; import its folder again."));
+  }
+  HILUM_RETURN_IF_ERROR(file.status());
+  const Bytes& bytes = *file;
   if (crypto::Sha256(bytes) != cached.file_digest || bytes.size() < kHeaderBytes ||
       std::memcmp(bytes.data(), kMagic, 8) != 0) {
     return damaged;

@@ -58,7 +58,7 @@ class FilmCache {
   // Values that are exact multiples of 1/255 take one byte, others four. Returns the SHA-256 of
   // the file. Errors: as WriteFileDurably.
   absl::StatusOr<Digest> Store(const PreparedFilm& film, const Digest& profile_digest) const;
-  // NotFound: no file. DataLoss: another digest, or not a film.
+  // DataLoss: no file, another digest, or not a film; importing the film's folder makes it again.
   absl::StatusOr<PreparedFilm> Load(const CachedFilm& film) const;
   // A film that is not there is no error.
   absl::Status Remove(const std::string& sop, const Digest& profile_digest) const;

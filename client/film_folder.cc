@@ -21,11 +21,10 @@ bool ReadFacts(const fs::path& path, SourceFile& file) {
   std::error_code error;
   const auto size = fs::file_size(path, error);
   if (error) return false;
-  const auto time = fs::last_write_time(path, error);
-  if (error) return false;
+  const absl::StatusOr<int64_t> changed_ns = LastChangeNs(path);
+  if (!changed_ns.ok()) return false;
   file.size_bytes = static_cast<int64_t>(size);
-  file.modified_ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+  file.modified_ns = *changed_ns;
   return true;
 }
 

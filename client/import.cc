@@ -20,6 +20,7 @@ namespace {
 // Films read and written between two looks at the cancel flag.
 constexpr size_t kBatch = 64;
 
+// As ReadFacts (film_folder.cc) has them: any change of a file changes one of them.
 bool SameFile(const SourceFile& a, const SourceFile& b) {
   return a.size_bytes == b.size_bytes && a.modified_ns == b.modified_ns;
 }
@@ -124,11 +125,10 @@ absl::Status Importer::TakeConsents() {
   }
   std::vector<ConsentRecord> changed;
   for (const SourceFile& file : listing_.consents) {
-    const auto known = before.find(file.path);
-    const bool same = known != before.end() && SameFile(known->second.file, file);
-    consents_.push_back(same ? known->second : ReadConsentFile(file, secret_));
-    if (!same) changed.push_back(consents_.back());
-    if (known != before.end()) before.erase(known);
+    // Small files, and what they say must not be missed: all are read each time.
+    consents_.push_back(ReadConsentFile(file, secret_));
+    changed.push_back(consents_.back());
+    before.erase(file.path);
   }
   report_.consent_files = listing_.consents.size();
   active_ = ActiveSet::Build(consents_, options_.now_s);
@@ -206,6 +206,10 @@ std::optional<FilmRecord> Importer::Settled(const SourceFile& file) const {
     return film;
   }
   if (!film.code.empty() || film.profile_digest != profile_digest_) return std::nullopt;
+  // Whoever deletes cache/, or a disk that loses a film of it, has it made again.
+  if (!cache_.Load({film.pid, film.sop, film.profile_digest, film.cache_digest}).ok()) {
+    return std::nullopt;
+  }
   if (!consent.ok()) {
     film.code = "CONSENT";
     film.reason = std::string(consent.message());

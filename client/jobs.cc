@@ -4,8 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/ids.h"
 #include "base/status_macros.h"
 #include "client/participate.h"
+#include "proto/round_plan.h"
 
 namespace hilum::client {
 namespace {
@@ -39,6 +41,22 @@ bool SameRecord(const JobRecord& a, const JobRecord& b) {
 
 bool IsOver(absl::string_view server_state) {
   return server_state == "done" || server_state == "failed" || server_state == "cancelled";
+}
+
+absl::Status CheckOffer(State& state, const JobOffer& offer) {
+  HILUM_RETURN_IF_ERROR(CheckName("job", offer.job));
+  // A plan that cannot be read is for the policy to refuse: it says which release is needed.
+  const absl::StatusOr<proto::RoundPlan> plan = proto::ParseRoundPlan(offer.plan);
+  if (plan.ok() && plan->job != offer.job) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("job ", offer.job, " was offered with the plan of job ", plan->job));
+  }
+  HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> known, state.Job(offer.job));
+  if (known.has_value()) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(const std::vector<JobRecord> jobs, state.Jobs());
+  if (jobs.size() < kMaxJobs) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("this site knows ", jobs.size(), " jobs, the limit is ", kMaxJobs));
 }
 
 absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,

@@ -13,6 +13,13 @@
 
 namespace hilum::client {
 
+// Most jobs that a site remembers.
+inline constexpr size_t kMaxJobs = 1000;
+
+// Whether an offer can be recorded: its name is one, it is the plan's, and there is room.
+// InvalidArgument: another name. ResourceExhausted: kMaxJobs others are known.
+absl::Status CheckOffer(State& state, const JobOffer& offer);
+
 // Records what the server says of a job and returns the record. A job that the site's policy does
 // not allow is denied by the policy, with the reason; with `auto_approve` one that it allows is
 // approved. An approval stands while the plan is the approved one, or that with more rounds; any

@@ -208,6 +208,7 @@ ledger_anchor::Entry JoinEntry(const Invitation& invitation, const crypto::Publi
 
 // Unavailable: nothing answers there, so nothing was sent either.
 absl::Status Reach(Connection& connection) {
+  connection.WaitUntilConnected();  // a server that was started this moment
   // Any answer will do: without a certificate it is a refusal.
   const absl::Status answer = connection.ProveConsistency(0, 0).status();
   return absl::IsUnavailable(answer) ? answer : absl::OkStatus();

@@ -177,6 +177,8 @@ Connection::Connection(const std::string& address, const Credentials& credential
 
 Connection::~Connection() = default;
 
+void Connection::WaitUntilConnected() { impl_->WaitUntilConnected(kConnectMs); }
+
 absl::StatusOr<JoinAnswer> Connection::Join(const JoinCall& call) {
   v1::JoinRequest request;
   request.set_protocol_version(kProtocolVersion);
@@ -189,7 +191,6 @@ absl::StatusOr<JoinAnswer> Connection::Join(const JoinCall& call) {
   request.set_witness_vkey(call.witness_vkey);
   request.set_age_recipient(call.age_recipient);
   const auto started = std::chrono::steady_clock::now();
-  impl_->WaitUntilConnected(kConnectMs);  // a server that was started this moment
   grpc::ClientContext context;
   SetDeadline(context, kCallSeconds);
   v1::JoinReply reply;

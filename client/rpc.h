@@ -119,6 +119,8 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
+  // Gives a server that was started this moment two seconds to listen.
+  void WaitUntilConnected();
   absl::StatusOr<JoinAnswer> Join(const JoinCall& call);
 
   // Calls `on_snapshot` for each snapshot until the stream ends; returns why it ended.

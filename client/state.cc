@@ -16,9 +16,10 @@ CREATE TABLE IF NOT EXISTS films(
   source TEXT, path TEXT, size INTEGER, modified INTEGER, pid TEXT, issuer TEXT, sop TEXT,
   label TEXT, origin TEXT, code TEXT, reason TEXT, age REAL, profile TEXT, profile_digest BLOB,
   cache_digest BLOB, PRIMARY KEY(source, path)) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS consents(
+CREATE TABLE IF NOT EXISTS consent_files(
   source TEXT, path TEXT, size INTEGER, modified INTEGER, pid TEXT, permits INTEGER, reason TEXT,
-  given_at INTEGER, starts INTEGER, ends INTEGER, PRIMARY KEY(source, path)) WITHOUT ROWID;
+  given_at INTEGER, given_until INTEGER, starts INTEGER, ends INTEGER, PRIMARY KEY(source, path))
+  WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS patients(
   pid TEXT PRIMARY KEY, granted INTEGER, revoked INTEGER, reason TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS jobs(
@@ -209,17 +210,18 @@ absl::StatusOr<std::vector<FilmRecord>> State::Films() {
 absl::Status State::PutConsent(const ConsentRecord& record) {
   const std::lock_guard lock(impl_->mutex);
   Statement put = impl_->database.Prepare(
-      "INSERT OR REPLACE INTO consents(source, path, size, modified, pid, permits, reason, "
-      "given_at, starts, ends) VALUES(?,?,?,?,?,?,?,?,?,?)");
+      "INSERT OR REPLACE INTO consent_files(source, path, size, modified, pid, permits, reason, "
+      "given_at, given_until, starts, ends) VALUES(?,?,?,?,?,?,?,?,?,?,?)");
   BindFile(put, record.file);
   put.Bind(record.pid).Bind(record.consent.permits).Bind(record.consent.reason);
-  put.Bind(record.consent.given_at_s).Bind(record.consent.starts_s).Bind(record.consent.ends_s);
+  put.Bind(record.consent.given_at_s).Bind(record.consent.given_until_s);
+  put.Bind(record.consent.starts_s).Bind(record.consent.ends_s);
   return put.Run();
 }
 
 absl::Status State::RemoveConsent(const SourceFile& file) {
   const std::lock_guard lock(impl_->mutex);
-  return impl_->database.Prepare("DELETE FROM consents WHERE source=? AND path=?")
+  return impl_->database.Prepare("DELETE FROM consent_files WHERE source=? AND path=?")
       .Bind(file.source)
       .Bind(file.path)
       .Run();
@@ -229,7 +231,8 @@ absl::StatusOr<std::vector<ConsentRecord>> State::Consents() {
   const std::lock_guard lock(impl_->mutex);
   return All<ConsentRecord>(
       impl_->database.Prepare("SELECT source, path, size, modified, pid, permits, reason, "
-                              "given_at, starts, ends FROM consents ORDER BY source, path"),
+                              "given_at, given_until, starts, ends FROM consent_files "
+                              "ORDER BY source, path"),
       [](Statement& row) {
         ConsentRecord record;
         record.file = ReadFileColumns(row);
@@ -237,6 +240,7 @@ absl::StatusOr<std::vector<ConsentRecord>> State::Consents() {
         record.consent.permits = row.Int() != 0;
         record.consent.reason = row.Text();
         record.consent.given_at_s = row.Int();
+        record.consent.given_until_s = row.Int();
         record.consent.starts_s = row.Int();
         record.consent.ends_s = row.Int();
         return record;

@@ -23,6 +23,7 @@ JOB = "cxr-demo"
 KILLED_SITE = "hospital-a"  # the largest: it trains longest, so the blow cannot come too late
 KILL_ROUND = 2
 ROUNDS = 36
+MARKER = ".hilum-demo"  # only a folder that holds it is ever deleted
 EVALUATIONS = 9  # of the rounds' models, on the common test films
 POLL_S = 1
 POLL_SOON_S = 0.1  # while a blow is due: it must not come too late
@@ -61,13 +62,15 @@ def make_folder(options):
     """The run's folder. DemoError: it holds an earlier run and --fresh was not given."""
     folder = options.dir or ROOT / "demo-run" / time.strftime("%Y-%m-%d-%H%M%S")
     if folder.exists() and any(folder.iterdir()):
-        if not (folder / "job.toml").exists():
+        if not (folder / MARKER).exists():
             raise DemoError(f"{folder} is not empty and holds no demo: give another --dir")
         if not options.fresh:
             raise DemoError(f"{folder} holds an earlier run: give another --dir, or --fresh to "
                             "delete that run first")
         shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / MARKER).write_text("A run of ./dev demo; --fresh deletes this folder.\n",
+                                 encoding="utf-8")
     return folder.resolve()
 
 

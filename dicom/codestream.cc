@@ -1,6 +1,9 @@
 #include "dicom/codestream.h"
 
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 #include "dicom/gate_scan.h"
 #include "dicom/refusal.h"
 
@@ -15,6 +18,8 @@ constexpr uint8_t kSos = 0xDA;
 constexpr uint16_t kStartOfImage = 0xFFD8;
 constexpr uint16_t kStartOfCodestream = 0xFF4F;
 constexpr uint16_t kSiz = 0xFF51;
+constexpr uint16_t kStartOfTilePart = 0xFF90;
+constexpr uint16_t kEndOfCodestream = 0xFFD9;
 
 absl::Status CutOff() {
   return Refuse(Refusal::kCodestream, "a frame's compressed stream ends inside its header");
@@ -90,6 +95,26 @@ absl::StatusOr<CodestreamHeader> ReadSiz(ByteView stream) {
   return header;
 }
 
+// Tiles along one axis: from the tiles' origin to the image's end in steps of a tile.
+uint64_t TilesOf(ByteView stream, uint64_t extent_at) {
+  const uint64_t end = Load32(stream, extent_at, true);
+  const uint64_t size = Load32(stream, extent_at + 16, true);
+  const uint64_t origin = Load32(stream, extent_at + 24, true);
+  return size == 0 || end <= origin ? 0 : (end - origin + size - 1) / size;
+}
+
+// Where the first tile-part begins, behind the marker segments of the main header.
+absl::StatusOr<uint64_t> FirstTilePart(ByteView stream) {
+  uint64_t at = 2;
+  while (at + 4 <= stream.size()) {
+    if (Load16(stream, at, true) == kStartOfTilePart) return at;
+    const uint64_t length = Load16(stream, at + 2, true);
+    if (length < 2) break;
+    at += 2 + length;
+  }
+  return CutOff();
+}
+
 bool KindFits(CodestreamKind kind, const Syntax& syntax) {
   switch (syntax.codec) {
     case Codec::kJpeg:
@@ -112,6 +137,40 @@ absl::StatusOr<CodestreamHeader> ReadCodestreamHeader(ByteView stream) {
   if (start == kStartOfCodestream) return ReadSiz(stream);
   return Refuse(Refusal::kCodestream,
                 "a frame's compressed stream begins neither as JPEG nor as JPEG 2000");
+}
+
+absl::Status CheckTiles(ByteView stream) {
+  constexpr uint64_t kXsizAt = 8, kYsizAt = 12;
+  constexpr uint64_t kMostTiles = 65535;  // Isot has 16 bits
+  constexpr uint64_t kSotBytes = 12;
+  const uint64_t across = TilesOf(stream, kXsizAt), down = TilesOf(stream, kYsizAt);
+  if (across == 0 || down == 0 || across > kMostTiles || down > kMostTiles / across) {
+    return Refuse(Refusal::kCodestream, absl::StrCat("a JPEG 2000 frame has ", across, " x ", down,
+                                                     " tiles, the limit is ", kMostTiles));
+  }
+  std::vector<bool> seen(across * down);
+  HILUM_ASSIGN_OR_RETURN(uint64_t at, FirstTilePart(stream));
+  while (at + kSotBytes <= stream.size() && Load16(stream, at, true) == kStartOfTilePart) {
+    const uint16_t tile = Load16(stream, at + 4, true);
+    const uint64_t length = Load32(stream, at + 6, true);  // 0: up to the end
+    if (tile >= seen.size() || (length != 0 && length < kSotBytes) || length > stream.size() - at) {
+      return Refuse(Refusal::kCodestream,
+                    "a tile-part of a JPEG 2000 frame is cut off or of no "
+                    "tile of the frame");
+    }
+    seen[tile] = true;
+    at = length == 0 ? stream.size() : at + length;
+  }
+  if (at < stream.size() &&
+      (at + 2 > stream.size() || Load16(stream, at, true) != kEndOfCodestream)) {
+    return Refuse(Refusal::kCodestream, "a JPEG 2000 frame does not end behind its tiles");
+  }
+  for (size_t tile = 0; tile < seen.size(); ++tile) {
+    if (seen[tile]) continue;
+    return Refuse(Refusal::kCodestream, absl::StrCat("tile ", tile, " of the ", seen.size(),
+                                                     " of a JPEG 2000 frame is missing"));
+  }
+  return absl::OkStatus();
 }
 
 ByteView Jp2Codestream(ByteView stream) {

@@ -32,6 +32,11 @@ struct CodestreamHeader {
 // JPEG 2000 image whose components differ or are subsampled.
 absl::StatusOr<CodestreamHeader> ReadCodestreamHeader(ByteView stream);
 
+// Walks the tile-parts of a JPEG 2000 codestream (T.800 A.4.2) that ReadCodestreamHeader took.
+// CODESTREAM: a tile of the grid in SIZ is absent, a tile-part is cut off or is of no tile of the
+// grid. A decoder leaves an absent tile black without a word.
+absl::Status CheckTiles(ByteView stream);
+
 // The codestream inside a JP2 file (T.800 annex I), which some writers store in a fragment against
 // PS3.5 annex A.4.4; any other stream as it is. The result points into `stream`.
 ByteView Jp2Codestream(ByteView stream);

@@ -2,12 +2,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/status_macros.h"
 #include "dicom/refusal.h"
 
 namespace hilum::dicom {
 
 absl::StatusOr<Bytes> ReadFileBytes(const std::filesystem::path& path, const GateLimits& limits) {
-  absl::StatusOr<Bytes> bytes = ReadFile(path, limits.file_bytes);
+  absl::StatusOr<Bytes> bytes = ReadFileHead(path, kFileHeadBytes);
+  if (bytes.ok()) {
+    HILUM_RETURN_IF_ERROR(CheckPreamble(*bytes));
+    bytes = ReadFile(path, limits.file_bytes);
+  }
   if (bytes.ok()) return bytes;
   switch (bytes.status().code()) {
     case absl::StatusCode::kResourceExhausted:

@@ -140,6 +140,19 @@ Intensity IntensityOf(const std::string& relationship) {
   return relationship == "DISP" ? Intensity::kDisplay : Intensity::kOther;
 }
 
+// The largest detectors have about 25 million pixels. A small file may claim many more, and its
+// decoder would take memory for all of them.
+constexpr int64_t kMaxFilmPixels = int64_t{64} << 20;
+
+absl::Status CheckSize(const PixelHeader& pixels) {
+  if (pixels.columns <= kMaxFilmPixels / std::max<int64_t>(pixels.rows, 1)) {
+    return absl::OkStatus();
+  }
+  return Refuse(Refusal::kDimensions,
+                absl::StrCat("the film has ", pixels.rows, " x ", pixels.columns,
+                             " pixels, the limit is ", kMaxFilmPixels));
+}
+
 }  // namespace
 
 bool IsModality(absl::string_view term) { return In(kModalities, term); }
@@ -147,6 +160,7 @@ bool IsModality(absl::string_view term) { return In(kModalities, term); }
 absl::Status CheckFilm(const GateReport& report, const Header& header, bool reviewed_for_text) {
   HILUM_RETURN_IF_ERROR(CheckKind(header));
   HILUM_RETURN_IF_ERROR(CheckComplete(report, header));
+  HILUM_RETURN_IF_ERROR(CheckSize(report.pixels));
   if (report.pixels.samples != 1 || report.pixels.is_float ||
       (report.pixels.bits_allocated != 8 && report.pixels.bits_allocated != 16)) {
     return Refuse(Refusal::kBits, "X-ray profiles take one sample of 8 or 16 bits a pixel");

@@ -35,10 +35,7 @@ std::string StandardUid(absl::string_view uid) {
 
 // The file meta information: group 0002, always explicit VR little endian (PS3.10 section 7.1).
 absl::StatusOr<Meta> ReadMeta(ByteView file) {
-  if (file.size() < kMetaAt || AsText(file.subspan(kPreambleBytes, 4)) != "DICM") {
-    return Refuse(Refusal::kNoPreamble,
-                  "the file does not begin with 128 bytes and DICM: it is not a DICOM file");
-  }
+  HILUM_RETURN_IF_ERROR(CheckPreamble(file));
   Meta meta;
   for (int64_t n = 0; meta.end + 8 <= file.size(); ++n) {
     if (Load16(file, meta.end, false) != 2) break;
@@ -93,6 +90,14 @@ absl::Status Describe(const ScanResult& scan, ByteView data, const GateLimits& l
 
 }  // namespace
 
+absl::Status CheckPreamble(ByteView head) {
+  if (head.size() >= kMetaAt && AsText(head.subspan(kPreambleBytes, 4)) == "DICM") {
+    return absl::OkStatus();
+  }
+  return Refuse(Refusal::kNoPreamble,
+                "the file does not begin with 128 bytes and DICM: it is not a DICOM file");
+}
+
 absl::StatusOr<SafeFile> OpenFile(ByteView file, const GateLimits& limits) {
   if (file.size() > limits.file_bytes) {
     return Refuse(Refusal::kFileSize, absl::StrCat("the file has ", file.size(),
@@ -108,6 +113,11 @@ absl::StatusOr<SafeFile> OpenFile(ByteView file, const GateLimits& limits) {
     safe.stored_ = {};
   }
   report.explicit_vr = IsExplicit(safe.data_set(), *report.syntax);
+  if (report.syntax->big_endian && !report.explicit_vr) {
+    return Refuse(Refusal::kTransferSyntax,
+                  "the syntax is explicit VR big endian and the data set has implicit VR, which "
+                  "DICOM knows in little endian only");
+  }
   if (report.explicit_vr != report.syntax->explicit_vr) {
     report.warnings.push_back("the syntax announces explicit VR, the data set has implicit VR");
   }

@@ -101,6 +101,11 @@ absl::StatusOr<SafeFile> OpenFile(ByteView file, const GateLimits& limits = {});
 // OpenFile for callers that want the verdict only.
 absl::StatusOr<GateReport> CheckFile(ByteView file, const GateLimits& limits = {});
 
+// NO_PREAMBLE: the first bytes of a file, at least 132 where it has them, are not those of a DICOM
+// file. A file that is none is then not read to its end.
+absl::Status CheckPreamble(ByteView head);
+inline constexpr uint64_t kFileHeadBytes = 132;
+
 // The transfer syntax UID of the file meta information, also of a file that OpenFile refuses.
 // "": there is none, or it is not of the form 1.2.840.10008.<digits and dots>.
 std::string PeekTransferSyntax(ByteView file);

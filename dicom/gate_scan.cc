@@ -162,13 +162,15 @@ class Walker {
     return Open(head, /*is_sequence=*/true, inside);
   }
 
-  // With implicit VR only a dictionary tells sequences from values. A value that begins with an
-  // item's tag is walked as a sequence, whatever the dictionary says.
+  // With implicit VR only a dictionary tells sequences from values. A value that begins with group
+  // FFFE is walked as a sequence, whatever the dictionary says, and its length does not matter: a
+  // reader that takes it for one reads the tag of an item or delimiter and a length, also from the
+  // bytes behind a short value.
   absl::StatusOr<bool> LooksNested(const ElementHead& head) {
-    if (levels_.back().encoding.explicit_vr || head.length < 8) return false;
-    if (head.value_at + 4 > data_.size()) return Have(head.value_at + 4 - at_);
-    return Load16(data_, head.value_at, false) == 0xFFFE &&
-           Load16(data_, head.value_at + 2, false) == 0xE000;
+    const Encoding& encoding = levels_.back().encoding;
+    if (encoding.explicit_vr || head.length == 0) return false;
+    if (head.value_at + 2 > data_.size()) return Have(head.value_at + 2 - at_);
+    return Load16(data_, head.value_at, encoding.big_endian) == 0xFFFE;
   }
 
   absl::Status SkipValue(const ElementHead& head, bool at_root) {

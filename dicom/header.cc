@@ -199,9 +199,7 @@ void ReadValues(DcmDataset& root, bool is_signed, Header& header) {
 }
 
 E_TransferSyntax HeaderSyntax(const GateReport& report) {
-  if (report.syntax->big_endian) {
-    return report.explicit_vr ? EXS_BigEndianExplicit : EXS_BigEndianImplicit;
-  }
+  if (report.syntax->big_endian) return EXS_BigEndianExplicit;
   return report.explicit_vr ? EXS_LittleEndianExplicit : EXS_LittleEndianImplicit;
 }
 

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <memory>
 
+#include "base/status_macros.h"
+#include "dicom/codestream.h"
 #include "dicom/decoders.h"
 #include "dicom/refusal.h"
 
@@ -79,6 +81,7 @@ absl::StatusOr<Bytes> DecodeJpeg2000(ByteView stream, const CodestreamHeader& /*
   if (pixels.bits_allocated == 32) {
     return Refuse(Refusal::kBits, "JPEG 2000 is read with BitsAllocated 1, 8 or 16");
   }
+  HILUM_RETURN_IF_ERROR(CheckTiles(stream));
   Source source{.bytes = stream};
   const std::unique_ptr<opj_stream_t, DestroyStream> input(
       opj_stream_create(OPJ_J2K_STREAM_CHUNK_SIZE, OPJ_TRUE));

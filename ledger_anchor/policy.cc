@@ -217,7 +217,10 @@ std::string MakePolicyWithoutWitnesses(const VerifierKey& log) {
   return absl::StrCat("log ", FormatVerifierKey(log), "\nquorum none\n");
 }
 
-uint64_t SmallestQuorum(uint64_t n, uint64_t faults) { return (n + faults) / 2 + 1; }
+uint64_t SmallestQuorum(uint64_t n, uint64_t faults) {
+  // floor((n + faults) / 2) + 1 without a sum that could wrap.
+  return n / 2 + faults / 2 + (n % 2 + faults % 2) / 2 + 1;
+}
 
 absl::StatusOr<std::string> MakePolicy(const VerifierKey& log,
                                        const std::vector<VerifierKey>& witnesses, uint64_t quorum) {
@@ -286,7 +289,8 @@ absl::StatusOr<FlatQuorum> FlatQuorumOf(const Policy& policy) {
 absl::Status CheckFaults(const Policy& policy, uint64_t faults) {
   if (!policy.quorum) return absl::OkStatus();
   HILUM_ASSIGN_OR_RETURN(const FlatQuorum flat, FlatQuorumOf(policy));
-  if (2 * flat.q > flat.n + faults) return absl::OkStatus();
+  // q and n are numbers of lines of a file; 2q - n > faults, and nothing wraps.
+  if (2 * flat.q > flat.n && 2 * flat.q - flat.n > faults) return absl::OkStatus();
   return absl::PermissionDeniedError(
       absl::StrCat("a quorum of ", flat.q, " of ", flat.n, " witnesses does not cover ", faults,
                    " dishonest ones; at least ", SmallestQuorum(flat.n, faults), " must sign"));

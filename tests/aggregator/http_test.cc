@@ -42,6 +42,18 @@ TEST_F(Http, GivesNoOtherFile) {
   }
 }
 
+// Each range of a request would be another copy of the file in memory.
+TEST_F(Http, SendsWholeFilesWhateverRangesAreAskedFor) {
+  std::string ranges = "bytes=0-";
+  for (int i = 0; i < 2000; ++i) ranges += ",0-";
+  const auto whole = client_->Get("/checkpoint");
+  const auto found = client_->Get("/checkpoint", httplib::Headers{{"Range", ranges}});
+  ASSERT_TRUE(found && whole);
+  EXPECT_EQ(found->status, 200);
+  EXPECT_EQ(found->body, whole->body);
+  EXPECT_EQ(client_->Get("/nothing", httplib::Headers{{"Range", ranges}})->status, 404);
+}
+
 TEST_F(Http, TellsHealthAndMetrics) {
   EXPECT_EQ(client_->Get("/healthz")->body, "ok\n");
   const std::string metrics = client_->Get("/metrics")->body;

@@ -3,8 +3,11 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <unistd.h>
+
 #include <csignal>
 
+#include "absl/strings/str_cat.h"
 #include "tests/status_matchers.h"
 
 namespace hilum {
@@ -91,6 +94,21 @@ TEST_F(FileTest, OneProcessHoldsTheLock) {
   HILUM_ASSERT_OK_AND_ASSIGN(const FileLock lock, FileLock::Acquire(folder_ / "lock"));
   EXPECT_THAT(FileLock::Acquire(folder_ / "lock"),
               StatusIs(absl::StatusCode::kFailedPrecondition, "locked"));
+}
+
+TEST(File, ReadsTheHeadOfALongFile) {
+  const fs::path path = fs::temp_directory_path() / absl::StrCat("hilum-head-", getpid());
+  HILUM_ASSERT_OK(WriteFileDurably(path, AsBytes("0123456789")));
+  EXPECT_EQ(AsText(*ReadFileHead(path, 4)), "0123");
+  EXPECT_EQ(AsText(*ReadFileHead(path, 40)), "0123456789");
+  EXPECT_FALSE(ReadFileHead(path.parent_path(), 4).ok());
+  HILUM_ASSERT_OK_AND_ASSIGN(const int64_t before, LastChangeNs(path));
+  const auto time = fs::last_write_time(path);
+  HILUM_ASSERT_OK(WriteFileDurably(path, AsBytes("9876543210")));
+  fs::last_write_time(path, time);
+  EXPECT_GT(*LastChangeNs(path), before);
+  fs::remove(path);
+  EXPECT_FALSE(LastChangeNs(path).ok());
 }
 
 }  // namespace

@@ -3,12 +3,14 @@
 
 #include <map>
 
+#include "absl/strings/str_cat.h"
 #include "client/import.h"
 #include "client/jobs.h"
 #include "client/join.h"
 #include "client/overview.h"
 #include "client/rpc.h"
 #include "client/state.h"
+#include "proto/round_plan.h"
 #include "tests/client/films.h"
 #include "tests/client/server.h"
 #include "tests/client/two_hospitals.h"
@@ -56,6 +58,25 @@ TEST_F(AgentTest, NothingLeavesWithoutApproval) {
   HILUM_ASSERT_OK_AND_ASSIGN(const auto job, sites_["hospital-a"].state->Job(kJob));
   ASSERT_TRUE(job.has_value());
   EXPECT_EQ(job->answer, Answer::kPending);
+}
+
+// What a server may call a job: a name, that of its plan, and no more jobs than a limit.
+TEST_F(AgentTest, AnOfferUnderAnotherNameIsNotTaken) {
+  State& state = *sites_["hospital-a"].state;
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string plan, proto::EncodeRoundPlan(SmallPlan(kJob)));
+  HILUM_EXPECT_OK(CheckOffer(state, {.job = kJob, .plan = plan}));
+  EXPECT_THAT(CheckOffer(state, {.job = "other", .plan = plan}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "with the plan of job"));
+  EXPECT_FALSE(CheckOffer(state, {.job = "a\x1b[2Jb\nc", .plan = plan}).ok());
+  HILUM_ASSERT_OK(state.Atomically([&]() -> absl::Status {
+    for (size_t i = 0; i < kMaxJobs; ++i) {
+      HILUM_RETURN_IF_ERROR(state.PutJob({.job = absl::StrCat("job-", i)}));
+    }
+    return absl::OkStatus();
+  }));
+  EXPECT_THAT(CheckOffer(state, {.job = kJob, .plan = plan}),
+              StatusIs(absl::StatusCode::kResourceExhausted, "the limit is 1000"));
+  HILUM_EXPECT_OK(CheckOffer(state, {.job = "job-7"}));
 }
 
 TEST_F(AgentTest, AnOpenJobIsDeniedByAPolicyThatForbidsOpenMode) {

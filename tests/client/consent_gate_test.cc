@@ -37,6 +37,23 @@ TEST(ActiveSet, WhereNoneIsNewestAllMustPermit) {
   HILUM_EXPECT_OK(ActiveSet::Build(one, 100).Check("p"));
 }
 
+// "2026-11-30" may be before or after an hour of that day: then a denial wins.
+TEST(ActiveSet, WhereSpansOverlapAllMustPermit) {
+  ConsentRecord day = Record("p", false, 1000);
+  day.consent.given_until_s = 2000;
+  const std::vector<ConsentRecord> unclear = {day, Record("p", true, 1500)};
+  EXPECT_FALSE(ActiveSet::Build(unclear, 3000).Check("p").ok());
+  const std::vector<ConsentRecord> clear = {day, Record("p", true, 2000)};
+  HILUM_EXPECT_OK(ActiveSet::Build(clear, 3000).Check("p"));
+}
+
+// A permission from the future would outlive every revocation of today.
+TEST(ActiveSet, ADateThatIsYetToComeDecidesNothing) {
+  const std::vector<ConsentRecord> records = {Record("p", true, 4'000'000),
+                                              Record("p", false, 1000)};
+  EXPECT_FALSE(ActiveSet::Build(records, 2000).Check("p").ok());
+}
+
 TEST(ActiveSet, KeepsToThePeriod) {
   ConsentRecord record = Record("p", true, 10);
   record.consent.starts_s = 50;

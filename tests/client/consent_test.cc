@@ -38,6 +38,7 @@ TEST(Consent, PermitsWhatIsActiveForResearchAndUse) {
   EXPECT_TRUE(consent.permits) << consent.reason;
   EXPECT_EQ(consent.patient, "P-1");
   EXPECT_EQ(consent.given_at_s, 1738573200);
+  EXPECT_EQ(consent.given_until_s, 1738573201);
   EXPECT_EQ(consent.starts_s, 1738540800);
   EXPECT_EQ(consent.ends_s, 2398377600);  // 2046-01-01: the last day counts as a whole
 }

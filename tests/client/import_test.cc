@@ -67,13 +67,53 @@ TEST_F(ImportTest, TakesUpFilmsWithConsentAndLabel) {
 TEST_F(ImportTest, ASecondImportReadsNothingAgain) {
   const fs::path source = MakeSource("hospital-a", 4);
   HILUM_ASSERT_OK(Take(source));
+  std::map<fs::path, int64_t> written;  // a second reading would write them again
   for (const auto& file : fs::recursive_directory_iterator(folder_ / "cache")) {
-    if (file.is_regular_file()) fs::remove(file);  // would be written again by a second reading
+    if (file.is_regular_file()) written[file.path()] = *LastChangeNs(file.path());
   }
   HILUM_ASSERT_OK_AND_ASSIGN(const ImportReport report, Take(source));
   EXPECT_EQ(report.accepted, 4u);
   EXPECT_EQ(report.unchanged, 4u);
-  EXPECT_EQ(CachedFiles(), 0u);
+  EXPECT_EQ(written.size(), 4u);
+  for (const auto& [path, time] : written) EXPECT_EQ(*LastChangeNs(path), time);
+}
+
+// docs/site.md: cache/ may be deleted.
+TEST_F(ImportTest, ALostOrDamagedCacheIsMadeAgain) {
+  const fs::path source = MakeSource("hospital-a", 4);
+  HILUM_ASSERT_OK(Take(source));
+  fs::remove_all(folder_ / "cache");
+  HILUM_ASSERT_OK(Take(source));
+  EXPECT_EQ(CachedFiles(), 4u);
+  for (const auto& file : fs::recursive_directory_iterator(folder_ / "cache")) {
+    if (!file.is_regular_file()) continue;
+    HILUM_ASSERT_OK_AND_ASSIGN(Bytes bytes, ReadFile(file.path(), 1 << 20));
+    bytes.back() ^= 1;
+    HILUM_ASSERT_OK(WriteFileDurably(file.path(), bytes));
+  }
+  HILUM_ASSERT_OK(Take(source));
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<FilmRecord> films, state_->Films());
+  for (const FilmRecord& film : films) {
+    HILUM_EXPECT_OK(
+        cache_.Load({film.pid, film.sop, film.profile_digest, film.cache_digest}).status());
+  }
+}
+
+// An editor that keeps the time, or `touch -r`: the size and the time of modification are as
+// before.
+TEST_F(ImportTest, AConsentThatChangesWithoutATraceIsReadAgain) {
+  const fs::path source = MakeSource("hospital-a", 4);
+  HILUM_ASSERT_OK(Take(source));
+  const fs::path file = source / "consent/DEMO-A-0002.json";
+  const auto time = fs::last_write_time(file);
+  HILUM_ASSERT_OK_AND_ASSIGN(std::string text, ReadTextFile(file, 1 << 20));
+  const size_t at = text.find("HRESCH");
+  ASSERT_NE(at, std::string::npos);
+  text.replace(at, 6, "HRESCX");
+  HILUM_ASSERT_OK(WriteFileDurably(file, AsBytes(text)));
+  fs::last_write_time(file, time);
+  HILUM_ASSERT_OK_AND_ASSIGN(const ImportReport report, Take(source));
+  EXPECT_EQ(ByPath(report).at("films/DEMO-A-0002_1.dcm").code, "CONSENT");
 }
 
 TEST_F(ImportTest, NoConsentIsARejectionAndLeavesNoImage) {

@@ -138,6 +138,46 @@ absl::StatusOr<Bytes> Decode(const Frame& frame, ByteView stream) {
   return DecodeJpeg2000(stream, header, frame.pixels);
 }
 
+void Append16(Bytes& out, uint32_t value) {
+  AppendU8(out, static_cast<uint8_t>(value >> 8));
+  AppendU8(out, static_cast<uint8_t>(value));
+}
+
+// A JPEG 2000 codestream of 256 x 256 in four tiles, with tile-parts of these tiles.
+Bytes FourTiles(const std::vector<uint16_t>& tiles, uint32_t tile_side = 128) {
+  Bytes out = {0xFF, 0x4F, 0xFF, 0x51, 0, 41, 0, 0};  // SOC, SIZ, its length, capabilities
+  for (const uint32_t value : {256u, 256u, 0u, 0u, tile_side, tile_side, 0u, 0u}) {
+    AppendU32(out, value);
+  }
+  AppendBytes(out, Bytes{0, 1, 7, 1, 1});
+  for (const uint16_t tile : tiles) {
+    AppendBytes(out, Bytes{0xFF, 0x90, 0, 10});
+    Append16(out, tile);
+    AppendU32(out, 18);  // the tile-part's length
+    AppendBytes(out, Bytes{0, 1, 0xFF, 0x93, 0, 0, 0, 0});
+  }
+  AppendBytes(out, Bytes{0xFF, 0xD9});
+  return out;
+}
+
+// A decoder leaves an absent tile black and says nothing.
+TEST(Jpeg2000, RefusesAFrameWithoutAllItsTiles) {
+  HILUM_EXPECT_OK(CheckTiles(FourTiles({0, 1, 2, 3})));
+  HILUM_EXPECT_OK(CheckTiles(FourTiles({3, 1, 1, 0, 2})));
+  const auto code = [](ByteView stream) { return std::string(CodeOf(CheckTiles(stream))); };
+  EXPECT_EQ(code(FourTiles({0, 1})), "CODESTREAM");
+  EXPECT_EQ(code(FourTiles({0, 1, 2, 2})), "CODESTREAM");
+  EXPECT_EQ(code(FourTiles({})), "CODESTREAM");
+  EXPECT_EQ(code(FourTiles({0, 1, 2, 4})), "CODESTREAM");     // of no tile
+  EXPECT_EQ(code(FourTiles({0, 1, 2, 3}, 0)), "CODESTREAM");  // no grid
+  EXPECT_EQ(code(FourTiles({0, 1, 2, 3}, 1)), "CODESTREAM");  // 65,536 tiles
+  const Bytes whole = FourTiles({0, 1, 2, 3});
+  for (size_t n = 42; n < whole.size(); ++n) {
+    if (n == whole.size() - 2) continue;  // all tiles and no end marker: the decoder refuses that
+    EXPECT_EQ(code(ByteView(whole).first(n)), "CODESTREAM") << n;
+  }
+}
+
 constexpr const char* kCompressed[] = {
     "MR_small_RLE.dcm",          "MR_small_jpeg_ls_lossless.dcm",
     "MR_small_jp2klossless.dcm", "SC_rgb_jpeg_gdcm.dcm",

@@ -152,6 +152,52 @@ TEST(Gate, CountsNestingAlsoWhereImplicitVrHidesIt) {
   EXPECT_EQ(CodeFor(File(data, kImplicit)), "NESTING");
 }
 
+// A reader with a dictionary takes (0008,1140) for a sequence: it ends it at the delimiter, and
+// what the gate would skip as a value becomes elements, `depth` deep.
+Bytes BehindADelimiter(uint32_t delimiter, int depth) {
+  Bytes data = Encode({delimiter, "", {}});
+  for (int i = 0; i < depth; ++i) {
+    AppendBytes(data, Encode({0x00081140, "", {}}, 0xFFFFFFFF));
+    AppendBytes(data, Encode({0xFFFEE000, "", {}}, 0xFFFFFFFF));
+  }
+  return Encode({0x00081140, "", data});
+}
+
+TEST(Gate, LetsNoDelimiterHideNesting) {
+  for (const uint32_t delimiter : {0xFFFEE0DDu, 0xFFFEE00Du, 0xFFFE1234u}) {
+    EXPECT_EQ(CodeFor(File(BehindADelimiter(delimiter, 1000), kImplicit)), "LENGTH");
+    // Inside an element of unknown VR, whose content is implicit.
+    Bytes data = Encode({0x00091010, "UN", {}}, 0xFFFFFFFF);
+    AppendBytes(data, Encode({0xFFFEE000, "", BehindADelimiter(delimiter, 1000)}));
+    AppendBytes(data, Encode({0xFFFEE0DD, "", {}}));
+    EXPECT_EQ(CodeFor(File(data)), "LENGTH");
+  }
+}
+
+// The tag of an item or delimiter is all of the value, or less: a reader takes the rest from the
+// bytes behind.
+TEST(Gate, LetsNoShortSequenceHideNesting) {
+  const Bytes tag = Encode({0xFFFEE000, "", {}});
+  for (const size_t length : {1, 2, 3, 4, 5, 6, 7}) {
+    Bytes data = Encode({0x00081140, "", Bytes(tag.begin(), tag.begin() + length)});
+    AppendBytes(data, Bytes(tag.begin() + length, tag.end()));
+    for (int i = 0; i < 1000; ++i) {
+      AppendBytes(data, Encode({0x00081140, "", {}}, 0xFFFFFFFF));
+      AppendBytes(data, Encode({0xFFFEE000, "", {}}, 0xFFFFFFFF));
+    }
+    EXPECT_EQ(CodeFor(File(data, kImplicit)), "LENGTH") << length;
+  }
+}
+
+TEST(Gate, RefusesImplicitVrInBigEndian) {
+  Bytes data;
+  for (int i = 0; i < 1000; ++i) {
+    AppendBytes(data, Bytes{0x00, 0x08, 0x11, 0x40, 0xFF, 0xFF, 0xFF, 0xFF});
+    AppendBytes(data, Bytes{0xFF, 0xFE, 0xE0, 0x00, 0xFF, 0xFF, 0xFF, 0xFF});
+  }
+  EXPECT_EQ(CodeFor(File(data, kBigEndian)), "TRANSFER_SYNTAX");
+}
+
 TEST(Gate, ReadsUnknownElementsOfUndefinedLengthAsImplicitSequences) {
   Bytes inner = Encode({0x00080100, "", TextBytes("CODE")});
   Bytes data = Encode({0x00091010, "UN", {}}, 0xFFFFFFFF);

@@ -7,7 +7,10 @@
 #include <thread>
 
 #include "base/file.h"
+#include "dicom/film_gate.h"
+#include "dicom/header.h"
 #include "dicom/refusal.h"
+#include "dicom/syntax.h"
 #include "tests/dicom/film_builder.h"
 #include "tests/status_matchers.h"
 
@@ -150,6 +153,24 @@ TEST(ReadVolume, TakesOneSampleOfEightOrSixteenBits) {
   Film film(16, 16, 8, std::vector<uint16_t>(1'024, 1));
   film.Short(0x00280100, {32}).Short(0x00280101, {32}).Short(0x00280102, {31});
   EXPECT_EQ(CodeFor(film), "BITS");
+}
+
+// The decoder would take memory for all pixels that a small stream claims.
+TEST(ReadVolume, RefusesMorePixelsThanAnyDetectorHas) {
+  GateReport report;
+  report.syntax = FindSyntax("1.2.840.10008.1.2.4.90");
+  report.has_pixels = true;
+  report.pixels.rows = 8192;
+  report.pixels.columns = 8193;
+  report.pixels.frames = report.pixels.samples = 1;
+  report.pixels.bits_allocated = report.pixels.bits_stored = 16;
+  const Bytes file = Chest().Build();
+  HILUM_ASSERT_OK_AND_ASSIGN(const SafeFile safe, OpenFile(file));
+  HILUM_ASSERT_OK_AND_ASSIGN(const Header header, ParseHeader(safe));
+  EXPECT_THAT(CheckFilm(report, header, false),
+              StatusIs(absl::StatusCode::kInvalidArgument, "8192 x 8193 pixels, the limit is"));
+  report.pixels.columns = 8192;
+  HILUM_EXPECT_OK(CheckFilm(report, header, false));
 }
 
 TEST(ReadVolume, QuarantinesFilmsThatMayHoldBurnedInText) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "ledger_anchor/cosign.h"
 #include "tests/crypto/vector_file.h"
@@ -215,8 +217,12 @@ TEST_F(Policies, CoverFaultsAsTheTableSays) {
     for (int i = 1; i <= row.n; ++i) absl::StrAppend(&text, " w", i);
     HILUM_ASSERT_OK_AND_ASSIGN(const Policy policy, ParsePolicy(text + "\nquorum g\n"));
     HILUM_EXPECT_OK(CheckFaults(policy, row.f)) << row.n << " " << row.q;
-    EXPECT_THAT(CheckFaults(policy, row.f + 1),
-                StatusIs(StatusCode::kPermissionDenied, "does not cover"));
+    for (const uint64_t more : {row.f + 1, std::numeric_limits<uint64_t>::max()}) {
+      EXPECT_THAT(CheckFaults(policy, more),
+                  StatusIs(StatusCode::kPermissionDenied, "does not cover"));
+    }
+    EXPECT_EQ(SmallestQuorum(row.n, row.f), static_cast<uint64_t>(row.q));
+    EXPECT_GT(SmallestQuorum(row.n, std::numeric_limits<uint64_t>::max()), 1u << 30);
   }
   HILUM_ASSERT_OK_AND_ASSIGN(
       const Policy nested, ParsePolicy(Head() + "group a all w1 w2\ngroup b all a w3\nquorum b\n"));
