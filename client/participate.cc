@@ -89,10 +89,12 @@ absl::Status LogManifest(const RoundContext& context, const CheckedRound& round,
                          const LocalDataset& dataset) {
   if (context.consents == nullptr) return absl::OkStatus();
   const std::string origin = round.proven.origin();
-  const ManifestClaim claim = {.name = {.study = round.facts.job, .round = round.facts.round},
-                               .open_leaf = round.proven.open_leaf(),
-                               .consent_size = round.proven.consent_size(),
-                               .leaves = dataset.manifest};
+  ManifestClaim claim;
+  claim.name.study = round.facts.job;
+  claim.name.round = round.facts.round;
+  claim.open_leaf = round.proven.open_leaf();
+  claim.consent_size = round.proven.consent_size();
+  claim.leaves = dataset.manifest;
   return CommitManifest(*context.consents,
                         {.site = context.options.site,
                          .study = round.facts.job,
