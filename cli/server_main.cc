@@ -35,7 +35,7 @@ int main(int argc, char** argv) {
   policy
       ->add_option("--faults", flags.faults,
                    "Witnesses that may be dishonest; sets how many must cosign")
-      ->check(WholeNumber())
+      ->check(hilum::cli::WholeNumber())
       ->capture_default_str();
   policy->add_flag("--install", flags.install,
                    "Also makes it this server's, from its next start, and the ML lead's");
