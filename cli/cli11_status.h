@@ -10,12 +10,16 @@
 #ifndef HILUM_CLI_CLI11_STATUS_H_
 #define HILUM_CLI_CLI11_STATUS_H_
 
+#include <cmath>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "base/version.h"
 #include "cli/output.h"
@@ -47,6 +51,30 @@ inline CLI::Validator WholeNumber() {
       "");
 }
 
+// For options of type double.
+inline CLI::Validator NumberAboveZero() {
+  return CLI::Validator(
+      [](std::string& text) {
+        double value = 0;
+        const bool fits = absl::SimpleAtod(text, &value) && value > 0 && std::isfinite(value);
+        return fits ? std::string() : absl::StrCat("\"", text, "\" is not a number above 0");
+      },
+      "");
+}
+
+// What CLI11 said; where a verb is needed and a word stands there that is none, that word.
+inline std::string SentenceOf(const CLI::App& app, const CLI::Error& error) {
+  const std::vector<std::string> rest = app.remaining();
+  const bool needs_verb = app.get_require_subcommand_min() > 0 && app.get_subcommands().empty();
+  if (!needs_verb || rest.empty()) return error.what();
+  if (rest[0][0] == '-') return absl::StrCat("there is no flag ", rest[0], " before a verb");
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) {
+    verbs.push_back(verb->get_name());
+  }
+  return absl::StrCat("there is no verb ", rest[0], "; there are ", absl::StrJoin(verbs, ", "));
+}
+
 enum class Parsed { kRun, kAnswered };
 
 // kAnswered: --help or --version, which is now on standard output; end with exit code 0.
@@ -61,7 +89,7 @@ inline absl::StatusOr<Parsed> ParseArguments(CLI::App& app, int argc, char** arg
   } catch (const CLI::Error& error) {
     std::string command = app.get_name();
     for (const CLI::App* verb : app.get_subcommands()) command += " " + verb->get_name();
-    std::string sentence = error.what();
+    std::string sentence = SentenceOf(app, error);
     while (!sentence.empty() && (sentence.back() == '\n' || sentence.back() == '.')) {
       sentence.pop_back();
     }

@@ -30,9 +30,11 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"server", "the aggregator: init, invite, members, policy, remove, gc, run"},
     {"site",
-     "a hospital: join, import, run, status, approve, policy, receipt, disclose, rotate-key, "
-     "doctor"},
-    {"job", "the ML lead: plan, launch, watch, report, model"},
+     "a hospital: join, import, run, status, approve, deny, policy, studies, receipt, disclose, "
+     "rotate-key, doctor"},
+    {"job",
+     "the ML lead: plan, launch, status, watch, cancel, resume, report, compare, "
+     "model"},
     {"ledger",
      "an auditor: verify, show, prove, audit, audit-consent, export, open, fsck, witness, "
      "anchors, monitor"},

@@ -4,9 +4,12 @@
 #include "cli/infer_trust.h"
 
 int main(int argc, char** argv) {
-  hilum::cli::App app("hilum-infer",
-                      "Applies a released model to films, after checking its ledger proof:\n"
-                      "hilum infer FILM.dcm --model DIR --site SITE --out OUT");
+  hilum::cli::App app(
+      "hilum-infer",
+      "Applies a released model to films, after checking its ledger proof:\n"
+      "hilum infer FILM.dcm --model DIR --site SITE --out OUT\n"
+      "A film that it does not take gets a result too, `abstained` with the reason, "
+      "and exit code 0");
   hilum::cli::InferFlags flags;
   app.add_option("PATH", flags.paths, "DICOM films, or folders of them")->required();
   app.add_option("--model", flags.model, "Released model folder (hilum job model)")->required();

@@ -71,6 +71,11 @@ void AddRow(const client::Finding& finding, Table& table) {
 }  // namespace
 
 absl::Status RunInfer(const InferFlags& flags) {
+  std::error_code error;
+  if (fs::exists(flags.out, error) && !fs::is_directory(flags.out, error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--out ", flags.out, " is a file; name a folder for the results"));
+  }
   HILUM_ASSIGN_OR_RETURN(const client::VerifiedModel model, ReadRelease(flags.model, flags.trust));
   HILUM_ASSIGN_OR_RETURN(client::Clinic clinic, client::Clinic::Open(model));
   HILUM_ASSIGN_OR_RETURN(const std::vector<fs::path> films, FilmsOf(flags.paths));

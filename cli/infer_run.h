@@ -20,8 +20,9 @@ struct InferFlags {
 };
 
 // Checks the model against its proof, then writes OUT/NAME/result.json and OUT/NAME/overlay.png for
-// each film. A film that is refused gets a result that says so and never ends the run.
-// DataLoss (exit 3): the model does not verify; no film is looked at. NotFound: no such film.
+// each film. A film that is refused gets a result that says so and never ends the run: an
+// abstention is an answer, so it is OK too when every film is refused. DataLoss (exit 3): the model
+// does not verify; no film is looked at. NotFound: no such film. InvalidArgument: `out` is a file.
 absl::Status RunInfer(const InferFlags& flags);
 
 }  // namespace hilum::cli

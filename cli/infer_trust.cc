@@ -1,8 +1,11 @@
 #include "cli/infer_trust.h"
 
 #include <cstdlib>
+#include <system_error>
 
+#include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/status_macros.h"
 
 namespace hilum::cli {
@@ -33,6 +36,14 @@ absl::StatusOr<client::VerifiedModel> ReadRelease(const std::string& folder,
   if (policy != nullptr && source.site.empty() && source.policy.empty() &&
       source.trust_log.empty()) {
     source.policy = policy;
+  }
+  std::error_code error;
+  const fs::path pinned = fs::path(source.site) / "ledger" / "policy";
+  if (!source.site.empty() && source.policy.empty() && source.trust_log.empty() &&
+      !fs::exists(pinned, error)) {
+    return absl::NotFoundError(absl::StrCat("--site ", source.site,
+                                            " is not the folder of a site that has joined: there ",
+                                            "is no ", pinned.string()));
   }
   HILUM_ASSIGN_OR_RETURN(const client::ReleasePins pins, client::ReadPins(source));
   return client::LedgerGate::AdmitRelease(folder, pins, SystemClock().NowSeconds());

@@ -29,29 +29,29 @@ CLI::App* AddCall(App& app, JobFlags& flags, const char* name, const char* descr
 std::map<CLI::App*, Run> AddVerbs(App& app, JobFlags& flags) {
   std::map<CLI::App*, Run> verbs;
   CLI::App* plan = AddVerb(app, flags, "plan", "Says what a job will cost; asks no server");
-  plan->add_option("file", flags.file, "JOB.toml")->required();
+  plan->add_option("FILE", flags.file, "JOB.toml")->required();
   plan->add_option("--sites", flags.n_sites, "Sites in each round (default: [cohort] target)")
       ->check(CLI::Range(1, 500));
   plan->add_option("--films", flags.films, "Training films of the largest site")
       ->check(WholeNumber());
   plan->add_option("--films-per-second", flags.films_per_second,
                    "What the slowest site trains in a second")
-      ->check(CLI::PositiveNumber);
+      ->check(NumberAboveZero());
   verbs[plan] = RunPlan;
 
   CLI::App* launch = AddCall(app, flags, "launch", "Sends version 0 and starts a job");
-  launch->add_option("file", flags.file, "JOB.toml")->required();
+  launch->add_option("FILE", flags.file, "JOB.toml")->required();
   launch->add_flag("--wait", flags.wait,
                    "Watch until the job is done, paused, failed or cancelled");
   verbs[launch] = RunLaunch;
 
   CLI::App* status = AddCall(app, flags, "status", "Shows a job, or all of them");
-  status->add_option("job", flags.job, "The job's name");
+  status->add_option("JOB", flags.job, "The job's name");
   verbs[status] = RunStatus;
 
   const auto add_job_verb = [&](const char* name, const char* description, Run run) {
     CLI::App* verb = AddCall(app, flags, name, description);
-    verb->add_option("job", flags.job, "The job's name")->required();
+    verb->add_option("JOB", flags.job, "The job's name")->required();
     verbs[verb] = std::move(run);
     return verb;
   };
@@ -65,7 +65,7 @@ std::map<CLI::App*, Run> AddVerbs(App& app, JobFlags& flags) {
   report->add_option("--evaluation", flags.evaluation,
                      "Output of `hilum model compare --json` or `evaluate --json`");
   add_job_verb("compare", "Shows two jobs side by side", RunCompare)
-      ->add_option("other", flags.other_job, "The other job's name")
+      ->add_option("OTHER", flags.other_job, "The other job's name")
       ->required();
   CLI::App* model = add_job_verb("model", "Fetches a round's model and verifies it", RunModel);
   model->add_option("--round", flags.round, "Default: the last closed one")

@@ -127,13 +127,19 @@ absl::StatusOr<v1::JobStatus> JobClient::Resume(const std::string& job, uint64_t
   v1::ResumeRequest request;
   request.set_job(job);
   request.set_rounds(rounds);
-  return impl_->Call<v1::JobStatus>(&v1::Jobs::Stub::Resume, request);
+  absl::StatusOr<v1::JobStatus> reply =
+      impl_->Call<v1::JobStatus>(&v1::Jobs::Stub::Resume, request);
+  if (!reply.ok()) return Explained(job, reply.status());
+  return reply;
 }
 
 absl::StatusOr<v1::JobStatus> JobClient::Cancel(const std::string& job) {
   v1::JobRequest request;
   request.set_job(job);
-  return impl_->Call<v1::JobStatus>(&v1::Jobs::Stub::Cancel, request);
+  absl::StatusOr<v1::JobStatus> reply =
+      impl_->Call<v1::JobStatus>(&v1::Jobs::Stub::Cancel, request);
+  if (!reply.ok()) return Explained(job, reply.status());
+  return reply;
 }
 
 absl::StatusOr<v1::JobList> JobClient::Jobs() {
@@ -155,6 +161,12 @@ absl::StatusOr<v1::JobStatus> JobClient::Job(const std::string& job) {
                    names.empty() ? std::string("none") : absl::StrJoin(names, ", "), "."));
 }
 
+absl::Status JobClient::Explained(const std::string& job, const absl::Status& status) {
+  if (!absl::IsNotFound(status)) return status;
+  const absl::Status which = Job(job).status();
+  return absl::IsNotFound(which) ? which : status;
+}
+
 absl::Status JobClient::Watch(const std::string& job, const std::atomic<bool>& stop,
                               const std::function<bool(const v1::JobStatus&)>& on_status) {
   grpc::ClientContext context;
@@ -173,7 +185,8 @@ absl::Status JobClient::Watch(const std::string& job, const std::atomic<bool>& s
   const grpc::Status ended = reader->Finish();
   if (!wanted) return absl::OkStatus();
   if (stop) return absl::CancelledError("stopped.");
-  return answered ? impl_->ToStatus(ended, std::nullopt) : impl_->ToStatus(ended, started);
+  if (answered) return impl_->ToStatus(ended, std::nullopt);
+  return Explained(job, impl_->ToStatus(ended, started));
 }
 
 absl::StatusOr<v1::ProofReply> JobClient::FetchProof(const RoundEntry& entry) {

@@ -35,14 +35,14 @@ class JobClient {
   absl::Status PutModel(ByteView file, const Digest& sha256,
                         const std::function<void(uint64_t)>& on_sent);
   absl::StatusOr<v1::JobStatus> Launch(absl::string_view plan, const Digest& model_sha256);
+  absl::StatusOr<v1::JobList> Jobs();
+  // Of these three, NotFound: the server has no such job; the sentence lists those it has.
   absl::StatusOr<v1::JobStatus> Resume(const std::string& job, uint64_t rounds);
   absl::StatusOr<v1::JobStatus> Cancel(const std::string& job);
-  absl::StatusOr<v1::JobList> Jobs();
-  // NotFound: the server has no such job; the sentence lists those it has.
   absl::StatusOr<v1::JobStatus> Job(const std::string& job);
 
   // Calls `on_status` with the status now and after each change, until it returns false (OK), the
-  // stream breaks (its status) or `stop` becomes true (Cancelled).
+  // stream breaks (its status) or `stop` becomes true (Cancelled). NotFound: as Job.
   absl::Status Watch(const std::string& job, const std::atomic<bool>& stop,
                      const std::function<bool(const v1::JobStatus&)>& on_status);
 
@@ -58,6 +58,8 @@ class JobClient {
 
  private:
   struct Impl;
+  // Where the server does not know the job, NotFound with the jobs that it has; else `status`.
+  absl::Status Explained(const std::string& job, const absl::Status& status);
   std::unique_ptr<Impl> impl_;
 };
 

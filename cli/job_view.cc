@@ -63,7 +63,11 @@ std::string RoundLine(const v1::RoundSummary& round) {
                     " films, mean loss ", Loss(round.mean_loss()), ", ",
                     FormatSeconds(round.seconds()));
   }
-  if (round.dropped_size() > 0) absl::StrAppend(&line, ", dropped ", Names(round.dropped()));
+  if (round.dropped_size() > 0) {
+    // An aborted round counts nobody, also those whose update was accepted.
+    absl::StrAppend(&line, round.status() == "aborted" ? ", not counted " : ", dropped ",
+                    Names(round.dropped()));
+  }
   if (!round.reason().empty()) absl::StrAppend(&line, ": ", round.reason());
   return line;
 }
@@ -127,9 +131,9 @@ std::string SiteTable(const v1::JobStatus& status) {
 }
 
 std::string RoundTable(const v1::JobStatus& status) {
-  SentenceTable table(
-      {"round", "status", "sites", "films", "mean loss", "time", "received", "dropped", "reason"},
-      kReasonCharacters);
+  SentenceTable table({"round", "status", "sites", "films", "mean loss", "time", "received",
+                       "not counted", "reason"},
+                      kReasonCharacters);
   for (const v1::RoundSummary& round : status.history()) {
     const bool ok = round.status() == "ok";
     table.AddRow({absl::StrCat(round.round()), round.status(), absl::StrCat(round.cohort_size()),

@@ -129,6 +129,35 @@ absl::Status CheckStudy(const std::string& study, const ledger_anchor::LogView& 
                    studies.empty() ? std::string("none") : absl::StrJoin(studies, ", ")));
 }
 
+// NotFound: `site` is set and no entry concerns it.
+absl::Status CheckSite(const std::string& site, const ledger_anchor::LogView& view) {
+  if (site.empty()) return absl::OkStatus();
+  std::set<std::string> members;
+  for (const ViewEntry& one : view.entries) {
+    if (Concerns(one.entry, site)) return absl::OkStatus();
+    members.insert(one.entry.by);
+    if (const auto* join = std::get_if<Join>(&one.entry.body)) members.insert(join->member);
+  }
+  return absl::NotFoundError(absl::StrCat("no entry of the log concerns a site \"", Printable(site),
+                                          "\"; its members are ", absl::StrJoin(members, ", ")));
+}
+
+// NotFound: `round` is set and no entry, of the study where one is named, is of it.
+absl::Status CheckRound(const ShowFlags& flags, const ledger_anchor::LogView& view) {
+  if (!flags.round) return absl::OkStatus();
+  uint64_t last = 0;  // rounds count from 1
+  for (const ViewEntry& one : view.entries) {
+    if (!flags.ledger.study.empty() && one.entry.study != flags.ledger.study) continue;
+    const std::optional<uint64_t> round = RoundOf(one.entry);
+    if (round == flags.round) return absl::OkStatus();
+    if (round) last = std::max(last, *round);
+  }
+  return absl::NotFoundError(
+      absl::StrCat("the log holds no round ", *flags.round,
+                   flags.ledger.study.empty() ? "" : " of " + flags.ledger.study, "; ",
+                   last > 0 ? absl::StrCat("its last is ", last) : std::string("it holds none")));
+}
+
 absl::StatusOr<std::vector<const ViewEntry*>> Select(const ShowFlags& flags,
                                                      const ledger_anchor::LogView& view) {
   const auto types = ledger_anchor::EntryTypes();
@@ -137,6 +166,8 @@ absl::StatusOr<std::vector<const ViewEntry*>> Select(const ShowFlags& flags,
                                                    "\"; there are ", absl::StrJoin(types, ", ")));
   }
   HILUM_RETURN_IF_ERROR(CheckStudy(flags.ledger.study, view));
+  HILUM_RETURN_IF_ERROR(CheckSite(flags.site, view));
+  HILUM_RETURN_IF_ERROR(CheckRound(flags, view));
   uint64_t since = 0;
   if (!flags.since.empty()) {
     HILUM_ASSIGN_OR_RETURN(since, ParseTime(flags.since));

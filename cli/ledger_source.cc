@@ -29,10 +29,19 @@ absl::Status CheckPolicyFile(const std::string& path, const LogView& view) {
       .status();
 }
 
+// Names the option whose value does not parse.
+absl::Status OfOption(const char* option, const absl::StatusOr<ledger_anchor::LedgerPins>& parsed) {
+  if (parsed.ok()) return absl::OkStatus();
+  return absl::Status(parsed.status().code(),
+                      absl::StrCat(option, ": ", parsed.status().message()));
+}
+
 }  // namespace
 
 absl::StatusOr<LedgerSource> OpenLedger(const LedgerFlags& flags,
                                         ledger_anchor::VerifyDepth depth) {
+  HILUM_RETURN_IF_ERROR(OfOption("--vkey", ledger_anchor::ParsePins(flags.vkey, "")));
+  HILUM_RETURN_IF_ERROR(OfOption("--entry-key", ledger_anchor::ParsePins("", flags.entry_key)));
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::LedgerPins pins,
                          ledger_anchor::ParsePins(flags.vkey, flags.entry_key));
   LedgerSource source;

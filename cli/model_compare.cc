@@ -125,7 +125,7 @@ void AddCompare(App& app, ModelVerbs& verbs) {
       "compare",
       "Trains what each site would reach alone, and on pooled films, and judges all on "
       "one test set; weights are never written");
-  verb->add_option("JOB", flags->job, "JOB.toml")->required();
+  verb->add_option("FILE", flags->job, "JOB.toml")->required();
   verb->add_option("--data", flags->data, "A site's folder: films, labels.csv, consent/; repeat")
       ->required();
   verb->add_option("--test", flags->test, "The common test folder: films, labels.csv")->required();

@@ -20,9 +20,16 @@
 namespace hilum::cli {
 namespace {
 
-constexpr int kMaxAgeYears = 120;
+// As in JOB.toml (docs/job.md): another model could be of no job.
+constexpr int kMaxAgeYears = 150;
+constexpr size_t kMinClasses = 2, kMaxClasses = 16;
 
 absl::Status CheckClasses(const std::vector<std::string>& classes) {
+  if (classes.size() < kMinClasses || classes.size() > kMaxClasses) {
+    return absl::InvalidArgumentError(absl::StrCat("--classes has ", classes.size(),
+                                                   " names, it must have ", kMinClasses, " to ",
+                                                   kMaxClasses));
+  }
   for (const std::string& name : classes) HILUM_RETURN_IF_ERROR(CheckName("the class", name));
   const std::set<std::string> distinct(classes.begin(), classes.end());
   if (distinct.size() != classes.size()) {

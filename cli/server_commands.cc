@@ -48,12 +48,16 @@ absl::StatusOr<std::unique_ptr<aggregator::State>> OpenState(
 
 absl::Status InitServer(const ServerFlags& flags) {
   const ServerConfig config;
-  HILUM_RETURN_IF_ERROR(aggregator::InitFederation({.folder = flags.dir,
-                                                    .federation = flags.federation,
-                                                    .hosts = flags.hosts,
-                                                    .server_toml = FormatServerConfig(config),
-                                                    .address = config.grpc,
-                                                    .now_s = SystemClock().NowSeconds()}));
+  const absl::Status made = aggregator::InitFederation({.folder = flags.dir,
+                                                        .federation = flags.federation,
+                                                        .hosts = flags.hosts,
+                                                        .server_toml = FormatServerConfig(config),
+                                                        .address = config.grpc,
+                                                        .now_s = SystemClock().NowSeconds()});
+  if (absl::IsAlreadyExists(made)) {  // --dir is a wrong one, as for `hilum site join`
+    return absl::InvalidArgumentError(absl::StrCat("--dir ", made.message()));
+  }
+  HILUM_RETURN_IF_ERROR(made);
   HILUM_ASSIGN_OR_RETURN(const aggregator::FederationIdentity identity,
                          aggregator::ReadIdentity(flags.dir));
   if (flags.json) {

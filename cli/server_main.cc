@@ -26,7 +26,8 @@ int main(int argc, char** argv) {
 
   CLI::App* invite = AddVerb(app, flags, "invite", "Makes a one-time token for a hospital");
   invite->add_option("--site", flags.site, "The hospital's name as a member")->required();
-  invite->add_option("--ttl", flags.ttl, "How long it is valid, for example 72h or 7d");
+  invite->add_option("--ttl", flags.ttl, "How long it is valid, for example 90m or 7d")
+      ->capture_default_str();
 
   CLI::App* members = AddVerb(app, flags, "members", "Lists the members");
 
@@ -41,11 +42,12 @@ int main(int argc, char** argv) {
                    "Also makes it this server's, from its next start, and the ML lead's");
 
   CLI::App* remove = AddVerb(app, flags, "remove", "Removes a site: a `leave` entry is logged");
-  remove->add_option("site", flags.site, "The site")->required();
+  remove->add_option("SITE", flags.site, "The site")->required();
 
   CLI::App* gc = AddVerb(app, flags, "gc",
                          "Deletes stored objects that nothing names; the server must be stopped");
-  gc->add_option("--grace", flags.grace, "What is younger is kept, for example 72h or 7d");
+  gc->add_option("--grace", flags.grace, "What is younger is kept, for example 72h or 30d")
+      ->capture_default_str();
   gc->add_flag(
       "--expired", flags.expired,
       "Also updates older than what their round promises to keep them: such a round cannot "

@@ -87,7 +87,9 @@ std::string JobsText(const client::Overview& overview) {
       absl::StrAppend(&notes, "job ", name, " waits for you: hilum site approve ", name,
                       ", or deny\n");
     }
-    if (!job.policy.empty()) absl::StrAppend(&notes, "policy: ", job.policy, "\n");
+    if (!job.policy.empty()) {
+      absl::StrAppend(&notes, "job ", job.record.job, ", policy: ", job.policy, "\n");
+    }
   }
   return table.ToString() + notes;
 }
@@ -105,7 +107,8 @@ std::string RoundsText(const client::Overview& overview) {
                   sent ? ToHex(round.sha256).substr(0, 16) : "-", sent ? round.masking : "-",
                   sent ? FormatUtc(round.sent_at_s) : FormatUtc(round.started_at_s)});
     if (!round.reason.empty()) {
-      absl::StrAppend(&notes, "round ", round.round, ": ", Printable(round.reason), "\n");
+      absl::StrAppend(&notes, "job ", round.job, ", round ", round.round, ": ",
+                      Printable(round.reason), "\n");
     }
   }
   return table.ToString() + notes;

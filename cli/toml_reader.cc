@@ -56,6 +56,7 @@ struct TomlReader::Impl {
   // Keys that were asked for, by section; for the keys nobody asked for, and their suggestions.
   std::map<std::string, std::set<std::string>> known;
   absl::Status first_error;
+  bool is_missing = false;  // first_error: a key is absent
 
   // Notes that the key exists and finds it. Null: absent, or an error came before.
   const toml::node* Find(absl::string_view key) {
@@ -161,6 +162,7 @@ bool TomlReader::Has(absl::string_view key) const {
 
 void TomlReader::Require(absl::string_view key) {
   if (Has(key)) return;
+  if (impl_->first_error.ok()) impl_->is_missing = true;
   impl_->Keep(absl::StrCat(impl_->Where(nullptr, impl_->section, key), " is missing."));
 }
 
@@ -238,8 +240,11 @@ void TomlReader::Refuse(absl::string_view key, absl::string_view reason) {
 }
 
 absl::Status TomlReader::Finish() {
+  // A misspelt key may be the one that is missing.
+  const absl::Status missing =
+      impl_->is_missing ? std::exchange(impl_->first_error, absl::OkStatus()) : absl::OkStatus();
   impl_->CheckUnknown();
-  return impl_->first_error;
+  return impl_->first_error.ok() ? missing : impl_->first_error;
 }
 
 }  // namespace hilum::cli

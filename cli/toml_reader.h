@@ -73,7 +73,8 @@ class TomlReader {
   // An error of the caller about a key of this section: its place, ": " and the reason.
   void Refuse(absl::string_view key, absl::string_view reason);
 
-  // InvalidArgument: the first error, or a key or section that no call asked for.
+  // InvalidArgument: the first error, or a key or section that no call asked for, which comes
+  // before a key that is missing.
   absl::Status Finish();
 
  private:

@@ -1,5 +1,5 @@
 // What a FHIR Consent, R4 or R5, says about training on a patient's films. Default deny: only what
-// is understood as a whole, and permits, permits (ledger.md, section 9).
+// is understood as a whole, and permits, permits (docs/site.md, section 3).
 #ifndef HILUM_CLIENT_CONSENT_H_
 #define HILUM_CLIENT_CONSENT_H_
 

@@ -42,7 +42,7 @@ class Clinic {
   static absl::StatusOr<Clinic> Open(const VerifiedModel& model);
 
   // A film that is refused gives a finding too. `with_overlay`: Grad-CAM of the predicted class, a
-  // debugging aid and never evidence (models.md, section 11), with its burned-in line.
+  // debugging aid and never evidence (docs/models.md, "Judgement"), with its burned-in line.
   // DataLoss: the network's output is not finite.
   absl::StatusOr<Finding> Infer(const fs::path& film, bool with_overlay);
 

@@ -1,4 +1,4 @@
-// The manifest of a round: a commitment to the films that were trained on (ledger.md, section 9).
+// The manifest of a round: a commitment to the films that were trained on.
 #ifndef HILUM_CLIENT_MANIFEST_H_
 #define HILUM_CLIENT_MANIFEST_H_
 

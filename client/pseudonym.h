@@ -30,7 +30,7 @@ absl::StatusOr<SiteSecret> LoadSiteSecret(const fs::path& path);
 // The study of the pseudonyms in the site's own database.
 inline constexpr absl::string_view kSiteStudy = "hilum-site";
 
-// pid = HMAC-SHA256(secret, study || 0x00 || id), 64 hexadecimal digits (ledger.md, section 9).
+// pid = HMAC-SHA256(secret, study || 0x00 || id), 64 hexadecimal digits (docs/site.md, section 3).
 // `id` is a DICOM PatientID or the identifier in a FHIR Consent, without surrounding spaces; both
 // give the same pid, which is how a film finds its consent.
 std::string Pseudonym(const SiteSecret& secret, absl::string_view study, absl::string_view id);

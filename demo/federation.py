@@ -10,6 +10,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LISTEN_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 20
+UNREACHABLE = 5  # exit code of a program whose server did not answer in time: a busy computer
+TRIES = 4
+RETRY_PAUSE_S = 2
 
 
 class DemoError(Exception):
@@ -24,16 +27,27 @@ class Programs:
         self.log_path = Path(log_path)
 
     def run(self, *arguments, expect=(0,)):
-        """Returns what the call printed. DemoError: another exit code than `expect`."""
+        """Returns what the call printed. DemoError: another exit code than `expect`.
+
+        A call that did not reach the server is tried again, a few times.
+        """
         arguments = [str(argument) for argument in arguments]
-        done = subprocess.run([self.hilum, *arguments], capture_output=True, text=True, check=False)
-        with self.log_path.open("a", encoding="utf-8") as log:
-            log.write(f"$ hilum {' '.join(arguments)}\n{done.stderr}# exit {done.returncode}\n")
+        for tries_left in reversed(range(TRIES)):
+            done = self._call(arguments)
+            if done.returncode != UNREACHABLE or UNREACHABLE in expect or not tries_left:
+                break
+            time.sleep(RETRY_PAUSE_S)
         if done.returncode not in expect:
             reason = done.stderr.strip().splitlines()
             raise DemoError(f"`hilum {' '.join(arguments)}` ended with exit code "
                             f"{done.returncode}: {reason[-1] if reason else 'no reason given'}")
         return done.stdout
+
+    def _call(self, arguments):
+        done = subprocess.run([self.hilum, *arguments], capture_output=True, text=True, check=False)
+        with self.log_path.open("a", encoding="utf-8") as log:
+            log.write(f"$ hilum {' '.join(arguments)}\n{done.stderr}# exit {done.returncode}\n")
+        return done
 
     def json(self, *arguments, expect=(0,)):
         """The one JSON document that the call prints."""

@@ -24,6 +24,7 @@ KILLED_SITE = "hospital-a"  # the largest: it trains longest, so the blow cannot
 KILL_ROUND = 2
 ROUNDS = 36
 MARKER = ".hilum-demo"  # only a folder that holds it is ever deleted
+SEED_LIMIT = 2**53 - 1  # as in JOB.toml
 EVALUATIONS = 9  # of the rounds' models, on the common test films
 POLL_S = 1
 POLL_SOON_S = 0.1  # while a blow is due: it must not come too late
@@ -37,11 +38,12 @@ def parse_arguments(arguments):
     parser.add_argument("--seed", type=int, default=7, metavar="N",
                         help="fixes training and rounding, never keys (7)")
     parser.add_argument("--dir", type=Path, metavar="D",
-                        help="where all files go (a new folder under demo-run/)")
+                        help="where all files go and stay, when the demo fails too (a new folder "
+                             "under demo-run/)")
     parser.add_argument("--fresh", action="store_true", help="delete what an earlier run left in D")
     parser.add_argument("--keep", action="store_true",
                         help="leave server and sites running at the end, until Ctrl-C")
-    parser.add_argument("--kill-server", type=int, default=0, metavar="ROUND",
+    parser.add_argument("--kill-server", type=int, metavar="ROUND",
                         help="kill the server (SIGKILL) in this round and start it again")
     parser.add_argument("--skip-compare", action="store_true",
                         help="leave out local-only and pooled training (two thirds of the time)")
@@ -53,7 +55,9 @@ def parse_arguments(arguments):
     options = parser.parse_args(arguments)
     if not 1 <= options.rounds <= 100:
         parser.error(f"--rounds {options.rounds} is not between 1 and 100")
-    if options.kill_server < 0 or options.kill_server > options.rounds:
+    if not 0 <= options.seed <= SEED_LIMIT:
+        parser.error(f"--seed {options.seed} is not between 0 and {SEED_LIMIT}")
+    if options.kill_server is not None and not 1 <= options.kill_server <= options.rounds:
         parser.error(f"--kill-server {options.kill_server} is not a round of 1 to {options.rounds}")
     return options
 
@@ -347,6 +351,9 @@ def run(options):
             print("server and sites go on; Ctrl-C stops them", file=sys.stderr)
             while True:
                 time.sleep(1)
+    except (DemoError, OSError) as error:
+        raise DemoError(f"{error}\ndemo: all files stay in {folder}: what was called in "
+                        "commands.log, what the programs said in logs/") from error
     finally:
         demo.federation.stop()
 
@@ -360,7 +367,7 @@ def main(arguments):
     except KeyboardInterrupt:
         print("stopped; the files stay where they are", file=sys.stderr)
         return 1
-    except DemoError as error:
+    except (DemoError, OSError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     return 0

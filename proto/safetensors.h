@@ -16,7 +16,7 @@
 
 namespace hilum::proto {
 
-// Limits of models.md, section 8.
+// Limits of docs/wire.md, section 6.
 inline constexpr uint64_t kSafetensorsHeaderLimitBytes = 1 << 20;
 inline constexpr size_t kTensorsLimit = 4096;
 inline constexpr size_t kTensorDimensionsLimit = 8;
@@ -29,7 +29,8 @@ inline constexpr uint64_t SafetensorsLimitBytes(int64_t n_params) {
   return 8 + kSafetensorsHeaderLimitBytes + 4 * static_cast<uint64_t>(n_params);
 }
 
-// "__metadata__": architecture, classes, profile, profile_digest, round, job, origin; all strings.
+// "__metadata__": architecture, classes, min_age_years, norm, profile, profile_digest, round, job,
+// origin; all strings.
 using SafetensorsMetadata = std::map<std::string, std::string>;
 
 struct SafetensorsFile {

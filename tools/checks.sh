@@ -61,26 +61,48 @@ check_fingerprints() {
   run_ctest build/release -R '^kernel_fingerprints'
 }
 
+# Mistyped arguments are refused at once, not when all is set up.
+check_mutants_arguments() { # [--part I/N] [REGEX]
+  ! command -v python3 >/dev/null ||
+    PYTHONPATH=$ROOT/tools python3 -c 'import mutants, sys; mutants.parse_arguments(sys.argv[1:])' \
+      "$@" || exit 2
+}
+
 check_mutants() { # [--part I/N] [REGEX]
   setup test
   python3 tools/mutants.py --jobs "$(jobs_of_a_build)" "$@"
 }
 
-check() { # [NAME [ARGUMENTS]]
-  local name failed=""
-  case ${1:-all} in
-    asan | tsan) check_sanitizer "$1" ;;
-    fuzz | fingerprints | soak | kill) "check_$1" ;;
-    mutants)
-      shift
-      check_mutants "$@"
-      ;;
-    all)
-      for name in asan tsan fuzz fingerprints soak kill mutants; do
-        ("$ROOT/dev" check "$name") || failed+=" $name"
-      done
-      [ -z "$failed" ] || fail "these checks failed:$failed"
-      ;;
-    *) usage_error "check knows no $1" ;;
-  esac
+check() { # [NAME...] [mutants [ARGUMENTS]]
+  local name names=() failed=""
+  while [ $# -gt 0 ]; do
+    case $1 in
+      asan | tsan | fuzz | fingerprints | soak | kill) names+=("$1") ;;
+      all) names+=(asan tsan fuzz fingerprints soak kill mutants) ;;
+      mutants) # takes what follows
+        names+=(mutants)
+        shift
+        check_mutants_arguments "$@"
+        break
+        ;;
+      *) usage_error "check knows no $1" ;;
+    esac
+    shift
+  done
+  [ ${#names[@]} -gt 0 ] || names=(asan tsan fuzz fingerprints soak kill mutants)
+  if [ ${#names[@]} = 1 ]; then
+    case ${names[0]} in
+      asan | tsan) check_sanitizer "${names[0]}" ;;
+      *) "check_${names[0]}" "$@" ;;
+    esac
+    return
+  fi
+  for name in "${names[@]}"; do
+    if [ "$name" = mutants ]; then
+      ("$ROOT/dev" check mutants "$@") || failed+=" $name"
+    else
+      ("$ROOT/dev" check "$name") || failed+=" $name"
+    fi
+  done
+  [ -z "$failed" ] || fail "these checks failed:$failed"
 }

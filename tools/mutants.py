@@ -165,14 +165,27 @@ def part_of(rows, text):
     return rows[len(rows) * (number - 1) // count:len(rows) * number // count]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+def parse_arguments(arguments):
+    parser = argparse.ArgumentParser(prog="mutants.py",
+                                     description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--folders", default="", help="build these folders only")
     parser.add_argument("--part", default="1/1", help="I/N: this block of the rows only")
     parser.add_argument("--work", type=Path, default=ROOT / "build/mutants")
     parser.add_argument("regex", nargs="?", default="")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    try:
+        part_of([], options.part)
+        re.compile(options.regex)
+    except re.error as error:
+        parser.error(f"{options.regex} is no regular expression: {error}")
+    except ValueError as error:
+        parser.error(str(error))
+    return options
+
+
+def main():
+    options = parse_arguments(sys.argv[1:])
     tree = options.work / "tree"
     tree.mkdir(parents=True, exist_ok=True)
     lock = (options.work / "lock").open("w", encoding="utf-8")

@@ -69,6 +69,9 @@ TEST(JobFile, RefusesWithFileLineKeyValueAndRange) {
   const Refused cases[] = {
       {"rounds = 3", "rounds = 0", "jobs/job.toml:2: rounds = 0, but a whole number from 1 to 1"},
       {"rounds = 3\n", "", "rounds is missing"},
+      {"rounds = 3", "roundz = 3", "jobs/job.toml:2: roundz is not a known key; known are "},
+      {"init =", "innit =", "[model] innit is not a known key"},
+      {"[model]", "[modell]", "modell is not a known section"},
       {"seed = 7", "seed = 9007199254740993", "seed = 9007199254740993"},
       {"seed = 7", "seeds = 7", "jobs/job.toml:3: seeds is not a known key"},
       {"cxr-demo", "CXR", "jobs/job.toml:1: job = 'CXR': "},

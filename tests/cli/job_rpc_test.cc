@@ -47,6 +47,12 @@ class FakeServer : public v1::Jobs::Service {
     list->add_jobs()->set_job("cxr-demo");
     return grpc::Status::OK;
   }
+  grpc::Status Cancel(grpc::ServerContext*, const v1::JobRequest*, v1::JobStatus*) override {
+    return proto::ToGrpcStatus(absl::NotFoundError("there is no such job"));
+  }
+  grpc::Status Resume(grpc::ServerContext*, const v1::ResumeRequest*, v1::JobStatus*) override {
+    return proto::ToGrpcStatus(absl::NotFoundError("there is no such job"));
+  }
   grpc::Status Launch(grpc::ServerContext*, const v1::LaunchRequest* request,
                       v1::JobStatus*) override {
     return proto::ToGrpcStatus(absl::FailedPreconditionError(
@@ -59,8 +65,11 @@ class FakeServer : public v1::Jobs::Service {
     writer->Write(chunk);
     return grpc::Status::OK;
   }
-  grpc::Status WatchJob(grpc::ServerContext* context, const v1::JobRequest*,
+  grpc::Status WatchJob(grpc::ServerContext* context, const v1::JobRequest* request,
                         grpc::ServerWriter<v1::JobStatus>* writer) override {
+    if (request->job() != "cxr-demo") {
+      return proto::ToGrpcStatus(absl::NotFoundError("there is no such job"));
+    }
     v1::JobStatus status;
     status.set_job("cxr-demo");
     status.set_state("running");
@@ -134,7 +143,11 @@ TEST_F(JobRpc, PassesTheServersSentenceOn) {
 
 TEST_F(JobRpc, SaysWhichJobsThereAre) {
   HILUM_EXPECT_OK(client_->Job("cxr-demo"));
-  EXPECT_THAT(client_->Job("nope"), StatusIs(StatusCode::kNotFound, "it has cxr-demo"));
+  const auto names_them = StatusIs(StatusCode::kNotFound, "has no job nope; it has cxr-demo");
+  EXPECT_THAT(client_->Job("nope"), names_them);
+  EXPECT_THAT(client_->Cancel("nope"), names_them);
+  EXPECT_THAT(client_->Resume("nope", 0), names_them);
+  EXPECT_THAT(Watch(*client_, {.job = "nope"}), names_them);
 }
 
 TEST_F(JobRpc, RefusesAModelThatIsTooLongOrAnother) {

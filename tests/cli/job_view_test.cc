@@ -124,6 +124,14 @@ TEST(Changes, TellsEachThingOnce) {
   EXPECT_THAT(Changes(first, second), ElementsAre("hospital-b: connected", "job cxr-demo is done"));
 }
 
+// Its sites are `dropped` in the ledger's words, whether they sent an update or not.
+TEST(Changes, AnAbortedRoundSaysThatItCountedNobody) {
+  v1::JobStatus status = Running();
+  status.mutable_history(0)->set_status("aborted");
+  EXPECT_THAT(Changes({}, status).back(), HasSubstr("round 1 aborted, not counted hospital-b"));
+  EXPECT_THAT(StatusPage(status), HasSubstr("not counted  reason"));
+}
+
 TEST(Changes, LetsNoPeerMoveTheCursor) {
   v1::JobStatus status;
   status.set_state("paused");

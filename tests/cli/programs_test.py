@@ -82,6 +82,29 @@ class EveryProgram(unittest.TestCase):
             self.assertIn("--help", found.stderr, verb)
 
     @for_each_program
+    def test_names_the_word_that_is_no_verb(self, name):
+        verbs = verbs_of(name)
+        if not verbs:
+            return
+        found = run(name, "bogus")
+        self.assertEqual(found.returncode, 2, found.stderr)
+        self.assertIn(f"there is no verb bogus; there are {', '.join(verbs)}; see", found.stderr)
+        self.assertIn("no flag --bogus", run(name, "--bogus").stderr)
+
+    def test_hilum_lists_each_verb_of_each_program(self):
+        for line in re.findall(r"^  hilum .*", run("hilum", "--help").stdout, re.MULTILINE):
+            for verb in verbs_of(f"hilum-{line.split()[1]}"):
+                self.assertRegex(line, rf"\b{verb}\b")
+
+    @for_each_program
+    def test_help_has_positionals_in_capitals(self, name):
+        for verb in verbs_of(name) or [None]:
+            text = run(name, *([verb] if verb else []), "--help").stdout
+            block = re.search(r"^Positionals:\n((?:  .*\n)+)", text, re.MULTILINE)
+            words = re.findall(r"^  (\S+)", block.group(1), re.MULTILINE) if block else []
+            self.assertEqual(words, [word.upper() for word in words], (verb, text))
+
+    @for_each_program
     def test_starts_fast(self, name):
         if name not in FAST:
             return
@@ -186,6 +209,23 @@ class ReleasedModel(unittest.TestCase):
                 self.assertIn(way, text)
         self.for_each_verb(check)
 
+    def test_a_folder_of_no_site_is_named_as_such(self):
+        def check(name, arguments):
+            found = run(name, *arguments, "--site", "nowhere")
+            self.assertEqual((found.returncode, found.stdout), (2, ""), found.stderr)
+            self.assertIn("--site nowhere is not the folder of a site that has joined",
+                          found.stderr)
+        self.for_each_verb(check)
+
+    def test_results_go_to_a_folder(self):
+        if "hilum-infer" not in programs():
+            self.skipTest("hilum-infer is not built here")
+        with tempfile.NamedTemporaryFile() as file:
+            found = run("hilum-infer", "film.dcm", "--model", "none", "--out", file.name,
+                        "--site", "s")
+            self.assertEqual((found.returncode, found.stdout), (2, ""), found.stderr)
+            self.assertIn(f"--out {file.name} is a file; name a folder", found.stderr)
+
     def test_a_flag_takes_the_place_of_the_environment(self):
         def check(name, arguments):
             found = run(name, *arguments, "--site", "/no/site", env={"HILUM_POLICY": "/no/policy"})
@@ -216,6 +256,20 @@ class Job(unittest.TestCase):
         self.assertIn(f"hilum-job: {file}:11: [training] epochs is not a known key", found.stderr)
         self.assertIn("local_epochs", found.stderr)
 
+    def test_a_misspelt_key_is_named_before_the_one_that_is_missing(self):
+        file = self.write("job.toml", JOB_TOML.replace("rounds", "roundz"))
+        found = run("hilum-job", "plan", file)
+        self.assertEqual(found.returncode, 2)
+        self.assertIn(f"hilum-job: {file}:2: roundz is not a known key", found.stderr)
+
+    def test_a_rate_is_above_zero(self):
+        for rate in ("0", "-1", "inf", "nan", "1e999", "many"):
+            found = run("hilum-job", "plan", "job.toml", "--films", "9",
+                        f"--films-per-second={rate}")
+            self.assertEqual(found.returncode, 2, rate)
+            self.assertIn(f'--films-per-second: "{rate}" is not a number above 0', found.stderr)
+            self.assertLess(len(found.stderr), 150)
+
     def test_a_missing_model_says_how_to_make_it(self):
         found = run("hilum-job", "plan", self.write("job.toml", JOB_TOML))
         self.assertEqual(found.returncode, 2)
@@ -245,6 +299,16 @@ class Folders(unittest.TestCase):
     def need(self, name):
         if name not in programs():
             self.skipTest(f"{name} is not built here")
+
+    def test_a_new_federation_needs_a_folder_of_its_own(self):
+        found = run("hilum-server", "init", "--dir", self.server, "--federation", "fl.example")
+        self.assertEqual((found.returncode, found.stdout), (2, ""), found.stderr)
+        self.assertIn(f"--dir {self.server} is not empty", found.stderr)
+
+    def test_help_says_the_defaults(self):
+        for verb, flag, default in (("invite", "--ttl", "72h"), ("gc", "--grace", "7d")):
+            self.assertRegex(run("hilum-server", verb, "--help").stdout,
+                             rf"{flag} TEXT(=| \[){default}")
 
     def test_print_config_is_toml_or_one_json_document(self):
         found = run("hilum-server", "run", "--dir", self.server, "--print-config")
@@ -307,6 +371,12 @@ class Folders(unittest.TestCase):
         found = run("hilum-ledger", "show", "--from", self.server, "--study", "nosuch")
         self.assertEqual((found.returncode, found.stdout), (2, ""))
         self.assertIn('no study "nosuch"; it holds none', found.stderr)
+        found = run("hilum-ledger", "show", "--from", self.server, "--site", "bogus")
+        self.assertEqual((found.returncode, found.stdout), (2, ""))
+        self.assertIn('concerns a site "bogus"; its members are aggregator', found.stderr)
+        found = run("hilum-ledger", "show", "99", "--from", self.server)
+        self.assertEqual((found.returncode, found.stdout), (2, ""))
+        self.assertIn("no round 99; it holds none", found.stderr)
         for verb in ("show", "prove", "audit"):
             found = run("hilum-ledger", verb, "-1", "--from", self.server)
             self.assertEqual(found.returncode, 2, (verb, found.stdout))
@@ -350,6 +420,13 @@ class Folders(unittest.TestCase):
             found = run("hilum-ledger", verb, "--from", self.server, "--study", "any")
             self.assertEqual(found.returncode, 2, (verb, found.stdout))
             self.assertIn("--study", found.stderr)
+
+    def test_a_key_that_does_not_parse_is_named_by_its_option(self):
+        self.need("hilum-ledger")
+        for option in ("--entry-key", "--vkey"):
+            found = run("hilum-ledger", "verify", "--from", self.server, option, "x")
+            self.assertEqual((found.returncode, found.stdout), (2, ""), found.stderr)
+            self.assertIn(f"hilum-ledger: {option}: ", found.stderr)
 
     def test_a_negative_seed_is_wrong_usage(self):
         self.need("hilum-model")

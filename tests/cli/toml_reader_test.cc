@@ -100,6 +100,16 @@ TEST(TomlReader, RequiresAndRefusesForItsCaller) {
               StatusIs(StatusCode::kInvalidArgument, "a.toml: [model] init is missing."));
 }
 
+// A misspelt key is why another is missing: it is what the sentence must be about.
+TEST(TomlReader, AnUnknownKeyIsNamedBeforeAMissingOne) {
+  HILUM_ASSERT_OK_AND_ASSIGN(TomlReader reader, TomlReader::Parse("a.toml", "\nroundz = 3\n"));
+  int rounds = 0;
+  reader.Require("rounds");
+  reader.Integer("rounds", rounds, 1, 9);
+  EXPECT_THAT(reader.Finish(), StatusIs(StatusCode::kInvalidArgument,
+                                        "a.toml:2: roundz is not a known key; known are rounds"));
+}
+
 TEST(TomlReader, OpenNamesTheFileThatIsMissing) {
   EXPECT_THAT(TomlReader::Open("no/such.toml"), StatusIs(StatusCode::kNotFound, "no/such.toml"));
 }

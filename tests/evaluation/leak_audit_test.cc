@@ -150,7 +150,7 @@ TEST(ClassBySite, CountsAndNamesSitesOfOneClass) {
   EXPECT_THAT(table.one_class_sites(), ElementsAre("hannover"));
 }
 
-// docs/models.md, section 7: in COVIDx 8B a rule that reads only the source scores 400 of 400.
+// docs/models.md, "Judgement": in COVIDx 8B a rule that reads only the source scores 400 of 400.
 TEST(BestSourceRule, ReachesEverythingWhereSourceAndClassAreOne) {
   const ClassBySite covidx{{"ricord", "rsna"}, {"covid", "normal"}, {200, 0, 0, 200}};
   HILUM_ASSERT_OK_AND_ASSIGN(const SourceOnly rule, BestSourceRule(covidx));

@@ -98,16 +98,21 @@ TEST_F(ModelInit, RefusesWrongFlagsAndThenWritesNothing) {
        [](ModelInitFlags& f) {
          f.classes = {"normal", "normal"};
        }},
-      {absl::StatusCode::kInvalidArgument, "2 to 1000 classes",
+      {absl::StatusCode::kInvalidArgument, "--classes has 1 names, it must have 2 to 16",
        [](ModelInitFlags& f) { f.classes = {"normal"}; }},
+      {absl::StatusCode::kInvalidArgument, "--classes has 17 names, it must have 2 to 16",
+       [](ModelInitFlags& f) {
+         f.classes.clear();
+         for (char c = 'a'; c <= 'q'; ++c) f.classes.push_back(std::string(1, c));
+       }},
       {absl::StatusCode::kInvalidArgument, "the class",
        [](ModelInitFlags& f) {
          f.classes = {"normal", "a,b"};
        }},
       {absl::StatusCode::kInvalidArgument, "norm \"batch\"",
        [](ModelInitFlags& f) { f.norm = "batch"; }},
-      {absl::StatusCode::kInvalidArgument, "--min-age is 121",
-       [](ModelInitFlags& f) { f.min_age_years = 121; }},
+      {absl::StatusCode::kInvalidArgument, "--min-age is 151",
+       [](ModelInitFlags& f) { f.min_age_years = 151; }},
       {absl::StatusCode::kInvalidArgument, "224 pixels, not 128",
        [](ModelInitFlags& f) { f.architecture = "covidnet-paper224"; }},
   };

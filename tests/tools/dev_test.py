@@ -1,6 +1,8 @@
 """./dev says how it is used, refuses what it does not know, and its set-up is quick when done."""
+import os
 import re
 import subprocess
+import tempfile
 import time
 import unittest
 from pathlib import Path
@@ -40,6 +42,47 @@ class DevTest(unittest.TestCase):
         self.assertEqual((found.returncode, found.stdout), (2, ""))
         self.assertIn("--no-such-flag", found.stderr)
         self.assertNotIn("==", found.stderr)
+
+    def test_refuses_a_wrong_value_before_anything_is_set_up(self):
+        for arguments, part in ((["demo", "--seed", "-1"], "--seed -1 is not between 0 and"),
+                                (["demo", "--kill-server", "0"],
+                                 "--kill-server 0 is not a round of 1 to 36"),
+                                (["demo", "--kill-server", "37"], "not a round of 1 to 36"),
+                                (["check", "mutants", "--part", "x"], "--part x is not I/N"),
+                                (["check", "asan", "mutants", "--part", "5/4"],
+                                 "--part 5/4 is not I/N"),
+                                (["check", "mutants", "("], "is no regular expression"),
+                                (["check", "asan", "no-such-check"],
+                                 "check knows no no-such-check")):
+            found = dev(*arguments)
+            self.assertEqual((found.returncode, found.stdout), (2, ""), arguments)
+            self.assertIn(part, found.stderr)
+            self.assertNotIn("==", found.stderr, "nothing was set up or built before")
+
+    def test_check_runs_all_that_are_named(self):
+        script = """source tools/checks.sh
+fail() { echo "failed: $*"; exit 1; }
+check_sanitizer() { echo "alone $1"; }
+check_mutants_arguments() { :; }
+check "$@"
+"""
+        with tempfile.TemporaryDirectory() as name:
+            stub = Path(name) / "dev"
+            stub.write_text('#!/bin/sh\necho "$*"\n[ "$2" != tsan ]\n', encoding="utf-8")
+            stub.chmod(0o755)
+
+            def check(*arguments):
+                found = subprocess.run(["bash", "-euc", script, "bash", *arguments], cwd=ROOT,
+                                       env={**os.environ, "ROOT": name}, capture_output=True,
+                                       text=True, check=False, timeout=60)
+                return found.returncode, found.stdout.splitlines()
+            self.assertEqual(check("asan", "tsan", "soak"), (1, [
+                "check asan", "check tsan", "check soak", "failed: these checks failed: tsan"]))
+            self.assertEqual(check("soak", "mutants", "--part", "1/4", "crypto"),
+                             (0, ["check soak", "check mutants --part 1/4 crypto"]))
+            self.assertEqual(check("asan"), (0, ["alone asan"]))
+            everything = check("all")[1]
+            self.assertEqual((check()[1], len(everything)), (everything, 8))
 
     def test_every_verb_says_what_it_takes_and_does_nothing_else(self):
         verbs = re.findall(r"^  (\w+)", dev("help").stdout, re.MULTILINE)
