@@ -73,12 +73,17 @@ void Agent::Impl::SendAnswer(const JobOffer& offer, const JobRecord& job) {
   if (job.answer == Answer::kApproved) {
     if (const absl::Status logged = LogConsents(job.job); !logged.ok()) {
       Log(LogLevel::kWarning, "consents not logged yet", {{"job", job.job}, {"reason", logged}});
+      if (waiting.insert({job.job, 0, 0}).second) {
+        Emit("waiting",
+             {{"job", job.job}, {"round", ""}, {"reason", std::string(logged.message())}});
+      }
       return;
     }
   }
   const absl::Status answered =
       connection->Answer(job.job, job.answer == Answer::kApproved, job.reason);
   if (answered.ok()) {
+    waiting.erase({job.job, 0, 0});
     Log(LogLevel::kInfo, "job answered", {{"job", job.job}, {"answer", ToString(job.answer)}});
     Emit("job_answered", {{"job", job.job},
                           {"answer", std::string(ToString(job.answer))},

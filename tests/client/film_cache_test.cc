@@ -33,7 +33,7 @@ TEST(FilmCache, ADamagedFileIsDataLoss) {
   }
   EXPECT_THAT(cache.Load(cached), StatusIs(absl::StatusCode::kDataLoss, "is damaged"));
   HILUM_ASSERT_OK(cache.Remove(film.sop(), {}));
-  EXPECT_THAT(cache.Load(cached), StatusIs(absl::StatusCode::kNotFound, ""));
+  EXPECT_THAT(cache.Load(cached), StatusIs(absl::StatusCode::kDataLoss, "is gone; import"));
   HILUM_EXPECT_OK(cache.Remove(film.sop(), {}));
 }
 
