@@ -218,6 +218,21 @@ grpc::Status FederationService::FetchModel(grpc::ServerContext* context,
   return proto::ToGrpcStatus(fetch());
 }
 
+grpc::Status FederationService::FetchObject(grpc::ServerContext* context,
+                                            const wire::ObjectRequest* request,
+                                            grpc::ServerWriter<wire::ModelChunk>* writer) {
+  const auto fetch = [&]() -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(const Caller caller, RequireRole(server_, *context, "site"));
+    HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot, fetches_.Take("objects", caller.name));
+    HILUM_ASSIGN_OR_RETURN(const Digest digest, ReadAddress(request->sha256()));
+    HILUM_ASSIGN_OR_RETURN(ledger_anchor::StoreReader reader,
+                           server_.OpenObject({request->job()}, {request->round()}, digest));
+    StreamWatch::Stream stream(&streams_, context);
+    return SendObject(std::move(reader), writer, [&stream] { stream.Moved(); });
+  };
+  return proto::ToGrpcStatus(fetch());
+}
+
 grpc::Status FederationService::SubmitUpdate(grpc::ServerContext* context,
                                              grpc::ServerReader<wire::UpdateMessage>* reader,
                                              wire::UpdateReceipt* reply) {
