@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "proto/canonical_json.h"
@@ -22,12 +21,11 @@ absl::StatusOr<RuleIdentity> IdentifyRule(const proto::StrategyPlan& strategy) {
 absl::StatusOr<GlobalModel> ServerStep(const privacy::MeanDelta& mean, proto::SafetensorsFile base,
                                        const StepContext& context) {
   HILUM_RETURN_IF_ERROR(privacy::AddMean(mean, context.strategy.server_learning_rate, base.flat));
-  base.metadata["round"] = absl::StrCat(context.round.number);
-  base.metadata["job"] = context.job.name;
-  base.metadata["origin"] = context.origin;
   GlobalModel model;
   HILUM_ASSIGN_OR_RETURN(model.file_,
-                         proto::EncodeSafetensors(base.spec, base.flat, base.metadata));
+                         proto::EncodeRoundModel(std::move(base), {.job = context.job.name,
+                                                                   .round = context.round.number,
+                                                                   .ledger = context.origin}));
   model.sha256_ = crypto::Sha256(model.file_);
   return model;
 }

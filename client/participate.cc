@@ -12,6 +12,7 @@
 #include "client/dataset.h"
 #include "client/network.h"
 #include "client/optimizer_memory.h"
+#include "client/round_check.h"
 #include "client/train.h"
 #include "crypto/hash.h"
 #include "models/architecture.h"
@@ -147,6 +148,7 @@ absl::StatusOr<LocalWeights> Train(const RoundContext& context, const CheckedRou
 }  // namespace
 
 absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const CheckedRound& round) {
+  HILUM_RETURN_IF_ERROR(RequireVerified(context, round));
   RoundRecord record;
   record.job = round.facts.job;
   record.round = round.facts.round;

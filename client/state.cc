@@ -35,12 +35,17 @@ CREATE TABLE IF NOT EXISTS masked(
   PRIMARY KEY(job, round, attempt, kind)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sums(model_hash BLOB, cohort BLOB, PRIMARY KEY(model_hash, cohort))
   WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS checks(
+  job TEXT, round INTEGER, status TEXT, standing TEXT, verified TEXT, reason TEXT, model BLOB,
+  receipt TEXT, checked_at INTEGER, PRIMARY KEY(job, round)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vals(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 )sql";
 
 constexpr char kFilmColumns[] =
     "source, path, size, modified, pid, issuer, sop, label, origin, code, reason, age, profile, "
     "profile_digest, cache_digest";
+constexpr char kCheckColumns[] =
+    "job, round, status, standing, verified, reason, model, receipt, checked_at";
 constexpr char kRoundColumns[] =
     "job, round, attempt, phase, reason, cfg_hash, base_model, root, sha256, signature, "
     "site_index, n_bytes, masking, n_films, n_patients, n_left_out, loss, update_norm, "
@@ -97,6 +102,20 @@ RoundRecord ReadRound(Statement& row) {
   round.started_at_s = row.Int();
   round.sent_at_s = row.Int();
   return round;
+}
+
+CheckRecord ReadCheck(Statement& row) {
+  CheckRecord check;
+  check.job = row.Text();
+  check.round = static_cast<uint64_t>(row.Int());
+  check.status = row.Text();
+  check.standing = row.Text();
+  check.verified = row.Text();
+  check.reason = row.Text();
+  check.model = row.DigestValue();
+  check.receipt = row.Text();
+  check.checked_at_s = row.Int();
+  return check;
 }
 
 // All rows of a statement.
@@ -394,6 +413,31 @@ absl::StatusOr<std::vector<privacy::secagg::SumRow>> State::Sums(const Digest& m
     }
   }
   return sums;
+}
+
+absl::Status State::PutCheck(const CheckRecord& check) {
+  const std::lock_guard lock(impl_->mutex);
+  Statement put = impl_->database.Prepare(
+      absl::StrCat("INSERT OR REPLACE INTO checks(", kCheckColumns, ") VALUES(?,?,?,?,?,?,?,?,?)"));
+  put.Bind(check.job).Bind(static_cast<int64_t>(check.round)).Bind(check.status);
+  put.Bind(check.standing).Bind(check.verified).Bind(check.reason).Bind(check.model);
+  put.Bind(check.receipt).Bind(check.checked_at_s);
+  return put.Run();
+}
+
+absl::StatusOr<std::vector<CheckRecord>> State::Checks() {
+  const std::lock_guard lock(impl_->mutex);
+  return All<CheckRecord>(impl_->database.Prepare(absl::StrCat("SELECT ", kCheckColumns,
+                                                               " FROM checks ORDER BY job, round")),
+                          ReadCheck);
+}
+
+absl::StatusOr<std::optional<CheckRecord>> State::Check(absl::string_view job, uint64_t round) {
+  const std::lock_guard lock(impl_->mutex);
+  Statement find = impl_->database.Prepare(
+      absl::StrCat("SELECT ", kCheckColumns, " FROM checks WHERE job=? AND round=?"));
+  find.Bind(job).Bind(static_cast<int64_t>(round));
+  return First<CheckRecord>(std::move(find), ReadCheck);
 }
 
 absl::Status State::PutValue(absl::string_view name, absl::string_view value) {
