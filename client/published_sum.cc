@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "base/log.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
+#include "kernels/device.h"
 #include "privacy/round_config.h"
 #include "privacy/secagg/evidence.h"
 #include "privacy/secagg/journal.h"
