@@ -109,8 +109,9 @@ absl::StatusOr<SqlDatabase> SqlDatabase::Open(const std::filesystem::path& path)
   SqlDatabase database(handle);
   if (code != SQLITE_OK) return SqlError(handle, absl::StrCat("open ", path.string()));
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
-  HILUM_RETURN_IF_ERROR(database.Execute(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"));
+  HILUM_RETURN_IF_ERROR(
+      database.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
+                       "PRAGMA secure_delete=ON;"));
   return database;
 }
 

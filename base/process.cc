@@ -1,5 +1,6 @@
 #include "base/process.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
 #include <ctime>
@@ -12,6 +13,17 @@ uint64_t RaiseOpenFileLimit() {
   const rlimit raised{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
   if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   return limit.rlim_cur;
+}
+
+bool KeepOutOfCoreDumps() {
+  const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+  const bool limited = setrlimit(RLIMIT_CORE, &none) == 0;
+#ifdef HILUM_SANITIZED
+  return limited;
+#else
+  // A core that is piped to a program ignores RLIMIT_CORE (core(5)).
+  return prctl(PR_SET_DUMPABLE, 0) == 0 && limited;
+#endif
 }
 
 sigset_t BlockEndSignals() {

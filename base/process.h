@@ -12,6 +12,11 @@ namespace hilum {
 // start.
 uint64_t RaiseOpenFileLimit();
 
+// Keeps the process' memory, keys and shares in it, out of core dumps, and from other processes of
+// the same user (RLIMIT_CORE 0 and PR_SET_DUMPABLE, prctl(2)); the latter is left out under the
+// sanitizers, whose leak check attaches to its own process. False: the system refuses.
+bool KeepOutOfCoreDumps();
+
 // The signals that end a program (SIGTERM, SIGINT), from now on taken by sigwait alone. Broken
 // pipes and writes beyond a file size limit become errors of their calls. Call before threads
 // start.

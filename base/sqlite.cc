@@ -144,6 +144,14 @@ absl::Status Database::Script(const std::string& sql) {
   return code == SQLITE_OK ? absl::OkStatus() : FromSqlite(code, handle_.get());
 }
 
+absl::Status Database::EmptyLog() {
+  Statement checkpoint = Prepare("PRAGMA wal_checkpoint(TRUNCATE)");
+  HILUM_ASSIGN_OR_RETURN(const bool found, checkpoint.Step());
+  if (found && checkpoint.Int() == 0) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("the database ", FileOf(handle_.get()), " is read by another program"));
+}
+
 absl::StatusOr<Transaction> Transaction::Begin(Database& database) {
   HILUM_RETURN_IF_ERROR(database.Script("BEGIN IMMEDIATE"));
   return Transaction(&database);

@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "base/process.h"
 #include "base/version.h"
 #include "cli/output.h"
 
@@ -74,6 +75,7 @@ inline absl::StatusOr<Parsed> ParseArguments(CLI::App& app, int argc, char** arg
 // exit code; the sentence of an error is on standard error.
 template <class Body>
 int RunApp(CLI::App& app, int argc, char** argv, Body body) {
+  KeepOutOfCoreDumps();
   const absl::StatusOr<Parsed> parsed = ParseArguments(app, argc, argv);
   if (!parsed.ok()) return Fail(parsed.status());
   if (*parsed == Parsed::kAnswered) return 0;

@@ -155,6 +155,8 @@ struct State::Impl {
   explicit Impl(Database d) : database(std::move(d)) {}
   std::recursive_mutex mutex;  // Atomically holds it while its function calls the others
   Database database;
+  bool erased = false;  // something that the write-ahead log may still hold
+  absl::Status Delete(const MaskedRow& key);
 };
 
 State::State(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -377,8 +379,17 @@ absl::StatusOr<std::optional<Bytes>> State::Masked(const MaskedRow& key) {
 
 absl::Status State::EraseMasked(const MaskedRow& key) {
   const std::lock_guard lock(impl_->mutex);
-  return impl_->database
-      .Prepare("DELETE FROM masked WHERE job=? AND round=? AND attempt=? AND kind=?")
+  HILUM_ASSIGN_OR_RETURN(const std::optional<Bytes> found, Masked(key));
+  if (!found.has_value() && !impl_->erased) return absl::OkStatus();
+  impl_->erased = true;
+  HILUM_RETURN_IF_ERROR(impl_->Delete(key));
+  HILUM_RETURN_IF_ERROR(impl_->database.EmptyLog());
+  impl_->erased = false;
+  return absl::OkStatus();
+}
+
+absl::Status State::Impl::Delete(const MaskedRow& key) {
+  return database.Prepare("DELETE FROM masked WHERE job=? AND round=? AND attempt=? AND kind=?")
       .Bind(key.job)
       .Bind(static_cast<int64_t>(key.round))
       .Bind(static_cast<int64_t>(key.attempt))

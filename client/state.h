@@ -156,6 +156,7 @@ class State {
 
   absl::Status PutMasked(const MaskedRow& row);
   absl::StatusOr<std::optional<Bytes>> Masked(const MaskedRow& key);  // `record` is not read
+  // Out of the database and of its write-ahead log. Unavailable: another process reads; again.
   absl::Status EraseMasked(const MaskedRow& key);
   // The cohort guard's rows: sums on one model that this site has signed. One row a cohort.
   absl::Status PutSum(const privacy::secagg::SumRow& sum);
