@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/rpc_services.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "proto/channel.h"
@@ -246,6 +247,7 @@ grpc::Status FederationService::SubmitUpdate(grpc::ServerContext* context,
       Log(LogLevel::kWarning, "update refused", {{"site", caller.name}, {"reason", why}});
       return why;
     }
+    CrashPoint("update acknowledged");
     reply->set_root(receipt->root.data(), receipt->root.size());
     reply->set_repeated_send(receipt->repeated);
     return absl::OkStatus();

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "base/system_error.h"
 
@@ -72,7 +73,10 @@ bool SqlStatement::Step() {
 }
 
 absl::Status SqlStatement::Run() {
-  if (Step()) return absl::InternalError("a statement of the state gave a row");
+  CrashPoint("row write begins");
+  const bool row = Step();
+  CrashPoint("row write ends");
+  if (row) return absl::InternalError("a statement of the state gave a row");
   return status_;
 }
 
@@ -142,7 +146,9 @@ SqlTransaction::~SqlTransaction() {
 
 absl::Status SqlTransaction::Commit() {
   HILUM_RETURN_IF_ERROR(status_);
+  CrashPoint("commit begins");
   HILUM_RETURN_IF_ERROR(database_.Execute("COMMIT"));
+  CrashPoint("commit ends");
   open_ = false;
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <ctime>
 
 namespace hilum {
@@ -24,6 +25,18 @@ bool KeepOutOfCoreDumps() {
   // A core that is piped to a program ignores RLIMIT_CORE (core(5)).
   return prctl(PR_SET_DUMPABLE, 0) == 0 && limited;
 #endif
+}
+
+namespace {
+
+std::atomic<CrashHook> crash_hook = nullptr;
+
+}  // namespace
+
+void SetCrashHook(CrashHook hook) { crash_hook = hook; }
+
+void CrashPoint(const char* point) {
+  if (const CrashHook hook = crash_hook.load(std::memory_order_acquire)) hook(point);
 }
 
 sigset_t BlockEndSignals() {

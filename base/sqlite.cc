@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 
 namespace hilum {
@@ -90,7 +91,9 @@ absl::StatusOr<bool> Statement::Step() {
 }
 
 absl::Status Statement::Run() {
+  CrashPoint("row write begins");
   const absl::StatusOr<bool> row = Step();
+  CrashPoint("row write ends");
   return row.status();
 }
 
@@ -162,7 +165,9 @@ Transaction::~Transaction() {
 }
 
 absl::Status Transaction::Commit() {
+  CrashPoint("commit begins");
   HILUM_RETURN_IF_ERROR(database_->Script("COMMIT"));
+  CrashPoint("commit ends");
   database_ = nullptr;
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "crypto/certificate.h"
@@ -335,8 +336,11 @@ absl::StatusOr<Receipt> Connection::SubmitUpdate(const SignedUpdate& update) {
   SetDeadline(context, 60 + update.n_bytes() / kSlowestBytesPerSecond);
   v1::UpdateReceipt reply;
   const auto writer = impl_->stub->SubmitUpdate(&context, &reply);
+  CrashPoint("update send begins");
   WriteParts(update, *writer);
-  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(writer->Finish(), impl_->peer));
+  const grpc::Status sent = writer->Finish();
+  CrashPoint("update send ends");
+  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(sent, impl_->peer));
   HILUM_ASSIGN_OR_RETURN(const Digest root, DigestOf("receipt", reply.root()));
   if (root != update.root()) {
     return absl::DataLossError("the server's receipt names another update than the one sent");
@@ -355,7 +359,10 @@ absl::Status Connection::SendFlight(const FlightPlace& place, ByteView message) 
   grpc::ClientContext context;
   SetDeadline(context, kCallSeconds);
   v1::FlightReceipt reply;
-  return proto::FromGrpcStatus(impl_->stub->SendFlight(&context, request, &reply), impl_->peer);
+  CrashPoint("flight send begins");
+  const grpc::Status sent = impl_->stub->SendFlight(&context, request, &reply);
+  CrashPoint("flight send ends");
+  return proto::FromGrpcStatus(sent, impl_->peer);
 }
 
 absl::StatusOr<Bytes> Connection::FetchFlight(const FlightPlace& place, uint64_t limit_bytes) {

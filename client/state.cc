@@ -358,6 +358,12 @@ absl::StatusOr<std::optional<RoundRecord>> State::Round(absl::string_view job, u
 
 absl::Status State::PutMasked(const MaskedRow& row) {
   const std::lock_guard lock(impl_->mutex);
+  HILUM_ASSIGN_OR_RETURN(const std::optional<Bytes> known, Masked(row));
+  if (known.has_value() && *known != row.record) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("another ", row.kind, " of round ", row.round, " of job ", row.job,
+                     ", attempt ", row.attempt, ", is on record; a second one is not made."));
+  }
   return impl_->database
       .Prepare("INSERT OR REPLACE INTO masked(job, round, attempt, kind, record) VALUES(?,?,?,?,?)")
       .Bind(row.job)

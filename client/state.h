@@ -154,6 +154,7 @@ class State {
   absl::StatusOr<std::optional<RoundRecord>> Round(absl::string_view job, uint64_t round,
                                                    uint32_t attempt);
 
+  // FailedPrecondition: another record of this kind is there. A vote and an answer are made once.
   absl::Status PutMasked(const MaskedRow& row);
   absl::StatusOr<std::optional<Bytes>> Masked(const MaskedRow& key);  // `record` is not read
   // Out of the database and of its write-ahead log. Unavailable: another process reads; again.

@@ -40,6 +40,18 @@ TEST(State, KeepsFilmsOverAReopening) {
   EXPECT_TRUE(none.empty());
 }
 
+TEST(State, AVoteIsOnRecordOnce) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(NewFolder("once") / "s.sqlite"));
+  MaskedRow row{.job = "j", .round = 1, .attempt = 0, .kind = "vote", .record = {1, 2}};
+  HILUM_ASSERT_OK(state->PutMasked(row));
+  HILUM_EXPECT_OK(state->PutMasked(row));
+  row.record = {1, 3};
+  EXPECT_THAT(state->PutMasked(row),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "a second one is not made"));
+  row.attempt = 1;
+  HILUM_EXPECT_OK(state->PutMasked(row));
+}
+
 // An answer of a masked round holds shares: once erased, no file of the database has it.
 TEST(State, WhatIsErasedIsInNoFile) {
   const fs::path folder = NewFolder("erased");
