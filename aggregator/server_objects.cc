@@ -1,7 +1,9 @@
 // What a member may read of a closed round's evidence (docs/secure_aggregation.md, section 8).
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/server_core.h"
