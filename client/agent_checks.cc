@@ -12,6 +12,7 @@ namespace hilum::client {
 namespace {
 
 constexpr int64_t kRetryCheckMs = 5000;
+constexpr int64_t kLookMs = 500;
 
 }  // namespace
 
@@ -43,7 +44,8 @@ absl::StatusOr<bool> Agent::Impl::IsChecked(const CheckKey& key) {
 
 // One at a time, while the worker has nothing else to do. A round's start comes first.
 absl::Status Agent::Impl::CheckRounds() {
-  if (worker->busy()) return absl::OkStatus();
+  if (worker->busy() || NowMs() - checks_ms < kLookMs) return absl::OkStatus();
+  checks_ms = NowMs();
   HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRecord> records, state->Rounds());
   for (const JobOffer& offer : current->jobs) {
     if (!offer.approved) continue;

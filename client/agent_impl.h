@@ -74,6 +74,7 @@ struct Agent::Impl {
   std::map<RoundKey, int64_t> retry_ms;  // not before this time
   std::set<CheckKey> checked;            // rounds that are over, looked at and said
   std::map<CheckKey, int64_t> check_retry_ms;
+  int64_t checks_ms = 0;               // when CheckRounds last looked
   uint64_t last_run = 0;               // of the worker, that AfterWork has looked at
   std::vector<ProgressReport> unsent;  // refusals that the server has not heard
   std::string last_report;
