@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "aggregator/record.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "ledger_anchor/entry.h"
+#include "ledger_anchor/round_record.h"
 #include "privacy/round_config.h"
 
 namespace hilum::aggregator {

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
+#include "privacy/secagg/complaint.h"
 #include "privacy/secagg/r2_messages.h"
 
 namespace hilum::aggregator {
@@ -18,11 +19,6 @@ Bytes BodyOf(const secagg::Context& context, ByteView message) {
   const auto opened = secagg::OpenFrame(context, message);
   HILUM_CHECK(opened.ok());  // our own message
   return Bytes(opened->body.begin(), opened->body.end());
-}
-
-void AppendSized(Bytes& out, ByteView bytes) {
-  AppendU32(out, static_cast<uint32_t>(bytes.size()));
-  AppendBytes(out, bytes);
 }
 
 DownMessages ForAll(Bytes message) {
@@ -151,12 +147,7 @@ absl::Status MaskedAttempt::CloseShares(secagg::ServerSharing state) {
 
 absl::Status MaskedAttempt::CloseAcks(secagg::ServerAcknowledging state) {
   HILUM_ASSIGN_OR_RETURN(auto closed, std::move(state).Close());
-  for (const auto& upheld : closed.evidence) {
-    AppendU16(evidence_.complaints, upheld.accused);
-    AppendU16(evidence_.complaints, upheld.accuser);
-    AppendSized(evidence_.complaints, Encode(upheld.bundle));
-    AppendSized(evidence_.complaints, Encode(upheld.ack));
-  }
+  evidence_.complaints = secagg::EncodeComplaints(closed.evidence);
   evidence_.u2 = BodyOf(*context_, closed.message);
   u2_hash_ = closed.next.u2_hash();
   Indices members = closed.next.members();

@@ -41,9 +41,7 @@ struct DownMessages {
 // What was signed in the attempt, for the round record: bodies of the server's messages.
 struct AttemptEvidence {
   Bytes key_list, u1, u2, transcript, votes;
-  // Complaints that were upheld: accused u16, accuser u16, the accused's bundle, the accuser's
-  // acknowledgement, each bundle and acknowledgement behind its u32 length.
-  Bytes complaints;
+  Bytes complaints;  // that were upheld: privacy/secagg/complaint.h
 };
 
 class MaskedAttempt {

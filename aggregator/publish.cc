@@ -5,12 +5,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/outcome.h"
-#include "aggregator/record.h"
 #include "aggregator/seal.h"
 #include "aggregator/strategy.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "crypto/labels.h"
+#include "ledger_anchor/round_record.h"
 #include "ledger_anchor/updates.h"
 #include "privacy/transcript.h"
 #include "proto/safetensors.h"

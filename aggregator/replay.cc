@@ -6,10 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/accumulate.h"
 #include "aggregator/outcome.h"
-#include "aggregator/record.h"
 #include "aggregator/replay_parts.h"
 #include "base/status_macros.h"
 #include "ledger_anchor/chain.h"
+#include "ledger_anchor/round_record.h"
 #include "privacy/transcript.h"
 
 namespace hilum::aggregator {

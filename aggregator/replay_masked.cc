@@ -9,12 +9,12 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/accumulate.h"
 #include "aggregator/replay_parts.h"
-#include "aggregator/sum_object.h"
 #include "base/status_macros.h"
 #include "kernels/tag_polynomial.h"
-#include "privacy/secagg/r1_messages.h"
+#include "privacy/secagg/evidence.h"
 #include "privacy/secagg/tags.h"
 #include "privacy/secagg/verify_round.h"
+#include "privacy/sum_object.h"
 #include "privacy/transcript.h"
 
 namespace hilum::aggregator {
@@ -25,44 +25,32 @@ namespace {
 
 using Vectors = std::map<uint16_t, std::vector<uint32_t>>;
 
-// The evidence of the record, parsed.
-struct Evidence {
-  secagg::Facts facts;
-  privacy::Transcript transcript;
-  secagg::VoteList votes;
-  secagg::RoundOpening opening;
+// The evidence of the record, read, and S.
+struct Evidence : secagg::Evidence {
   std::vector<uint64_t> sums;
 };
 
-// What the flights fixed, with every signature in it.
-absl::StatusOr<secagg::Facts> GetFacts(const ReplayInputs& inputs, const RoundRecord& record,
-                                       const Recipe& recipe) {
+absl::StatusOr<Evidence> GetEvidence(Objects& objects, const ReplayInputs& inputs,
+                                     const RoundRecord& record, const Recipe& recipe) {
   const ledger_anchor::Member* aggregator = inputs.members->Find(inputs.close.by);
   if (aggregator == nullptr) return absl::DataLossError("its signer is not a member");
   HILUM_ASSIGN_OR_RETURN(secagg::ContextPtr context,
                          secagg::Context::Create({.config = recipe.config,
                                                   .attempt = record.attempt,
                                                   .server_key = aggregator->entry_key}));
-  HILUM_ASSIGN_OR_RETURN(const secagg::KeyList list,
-                         secagg::DecodeKeyList(record.masked->key_list));
-  HILUM_ASSIGN_OR_RETURN(secagg::Facts facts, secagg::AcceptKeyList(std::move(context), list));
-  HILUM_ASSIGN_OR_RETURN(const secagg::U1 u1, secagg::DecodeU1(record.masked->u1));
-  HILUM_RETURN_IF_ERROR(secagg::AcceptU1(u1, facts));
-  HILUM_ASSIGN_OR_RETURN(const secagg::U2 u2, secagg::DecodeU2(record.masked->u2));
-  HILUM_RETURN_IF_ERROR(secagg::AcceptU2(u2.members, u2.server_signature, facts));
-  return facts;
-}
-
-absl::StatusOr<Evidence> GetEvidence(Objects& objects, const ReplayInputs& inputs,
-                                     const RoundRecord& record, const Recipe& recipe) {
+  const MaskedEvidence& masked = *record.masked;
   Evidence evidence;
-  HILUM_ASSIGN_OR_RETURN(evidence.facts, GetFacts(inputs, record, recipe));
-  HILUM_ASSIGN_OR_RETURN(evidence.transcript, privacy::DecodeTranscript(record.transcript));
-  HILUM_ASSIGN_OR_RETURN(evidence.votes, secagg::DecodeVoteList(record.masked->votes));
-  HILUM_ASSIGN_OR_RETURN(evidence.opening, secagg::DecodeRoundOpening(record.masked->opening));
-  HILUM_ASSIGN_OR_RETURN(const Bytes sum, objects.Get("sum", record.masked->sum_object,
-                                                      SumObjectBytes(recipe.config)));
-  HILUM_ASSIGN_OR_RETURN(evidence.sums, UnpackSum(sum, recipe.config));
+  HILUM_ASSIGN_OR_RETURN(static_cast<secagg::Evidence&>(evidence),
+                         secagg::ReadEvidence(std::move(context), {.key_list = masked.key_list,
+                                                                   .u1 = masked.u1,
+                                                                   .u2 = masked.u2,
+                                                                   .complaints = masked.complaints,
+                                                                   .transcript = record.transcript,
+                                                                   .votes = masked.votes,
+                                                                   .opening = masked.opening}));
+  HILUM_ASSIGN_OR_RETURN(const Bytes sum, objects.Get("sum", masked.sum_object,
+                                                      privacy::SumObjectBytes(recipe.config)));
+  HILUM_ASSIGN_OR_RETURN(evidence.sums, privacy::UnpackSum(sum, recipe.config));
   return evidence;
 }
 

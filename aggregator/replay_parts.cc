@@ -7,14 +7,12 @@
 #include "crypto/hash.h"
 #include "crypto/labels.h"
 #include "ledger_anchor/updates.h"
-#include "nlohmann/json.hpp"
 #include "privacy/transcript.h"
 
 namespace hilum::aggregator {
 namespace {
 
 constexpr uint64_t kConfigLimitBytes = 1 << 20;
-constexpr uint64_t kAnnexLimitBytes = 1 << 20;
 
 }  // namespace
 
@@ -35,16 +33,10 @@ absl::StatusOr<Bytes> Objects::Get(absl::string_view what, const Digest& digest,
 absl::StatusOr<std::vector<std::string>> Objects::Names(absl::string_view what,
                                                         const ledger_anchor::NameList& list) {
   if (!list.annex.has_value()) return list.items;
-  HILUM_ASSIGN_OR_RETURN(const Bytes text, Get(what, *list.annex, kAnnexLimitBytes));
-  const auto json = nlohmann::json::parse(text.begin(), text.end(), nullptr, false);
-  std::vector<std::string> names;
-  if (json.is_array()) {
-    for (const auto& item : json) {
-      if (item.is_string()) names.push_back(item.get<std::string>());
-    }
-  }
-  if (names.size() == list.n) return names;
-  return absl::DataLossError(absl::StrCat(what, ": the annex does not hold ", list.n, " names"));
+  HILUM_ASSIGN_OR_RETURN(const Bytes text, Get(what, *list.annex, ledger_anchor::kAnnexLimitBytes));
+  absl::StatusOr<std::vector<std::string>> names = ledger_anchor::NamesOf(list, AsText(text));
+  if (names.ok()) return names;
+  return absl::DataLossError(absl::StrCat(what, ": ", names.status().message()));
 }
 
 // "round 3 of job cxr-1: <what> differs": the sentence of every failure.

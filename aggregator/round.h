@@ -24,11 +24,20 @@
 #include "base/bytes.h"
 #include "base/ids.h"
 #include "crypto/sign.h"
+#include "ledger_anchor/round_record.h"
 
 namespace hilum::aggregator {
 
 // The server's name as a member: `by` of its entries.
 inline constexpr absl::string_view kAggregatorName = "aggregator";
+
+// The evidence of a round, which sites read too.
+using ledger_anchor::CountedUpdate;
+using ledger_anchor::EncodeRoundRecord;
+using ledger_anchor::kRecordLimitBytes;
+using ledger_anchor::MaskedEvidence;
+using ledger_anchor::ParseRoundRecord;
+using ledger_anchor::RoundRecord;
 
 // What does not change while the round lives.
 struct RoundFacts {
@@ -43,15 +52,6 @@ struct RosterSite {
   SiteId site;
   crypto::PublicKey entry_key;
   friend bool operator==(const RosterSite&, const RosterSite&) = default;
-};
-
-// An update whose bytes are durable at the server.
-struct CountedUpdate {
-  uint16_t site_index = 0;
-  Digest root{};  // R_i = Tree(r2-chunk, y_i)
-  crypto::Signature signature;
-  Digest object{};  // SHA-256 of the stored vector
-  friend bool operator==(const CountedUpdate&, const CountedUpdate&) = default;
 };
 
 // Waits until the approved sites are connected. Ends with all (or `target`) of them connected, or

@@ -108,16 +108,27 @@ absl::Status CheckProtocolVersion(uint32_t peer_version) {
       std::string(kVersion), ") speaks version ", kProtocolVersion, ": update the older one"));
 }
 
+absl::StatusOr<Digest> ReadAddress(const std::string& sha256) {
+  Digest digest{};
+  if (sha256.size() != digest.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("a SHA-256 has 32 bytes, the request has ", sha256.size()));
+  }
+  std::copy(sha256.begin(), sha256.end(), digest.begin());
+  return digest;
+}
+
 absl::Status SendModel(Server& server, const wire::ModelRequest& request,
                        grpc::ServerWriter<wire::ModelChunk>* writer,
                        const std::function<void()>& on_moved) {
-  Digest digest{};
-  if (request.sha256().size() != digest.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("a SHA-256 has 32 bytes, the request has ", request.sha256().size()));
-  }
-  std::copy(request.sha256().begin(), request.sha256().end(), digest.begin());
+  HILUM_ASSIGN_OR_RETURN(const Digest digest, ReadAddress(request.sha256()));
   HILUM_ASSIGN_OR_RETURN(ledger_anchor::StoreReader reader, server.OpenModel(digest));
+  return SendObject(std::move(reader), writer, on_moved);
+}
+
+absl::Status SendObject(ledger_anchor::StoreReader reader,
+                        grpc::ServerWriter<wire::ModelChunk>* writer,
+                        const std::function<void()>& on_moved) {
   Bytes buffer(proto::kModelChunkBytes);
   for (;;) {
     HILUM_ASSIGN_OR_RETURN(const size_t n_read, reader.Read(buffer));

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/rpc_services.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "proto/channel.h"
@@ -218,6 +219,21 @@ grpc::Status FederationService::FetchModel(grpc::ServerContext* context,
   return proto::ToGrpcStatus(fetch());
 }
 
+grpc::Status FederationService::FetchObject(grpc::ServerContext* context,
+                                            const wire::ObjectRequest* request,
+                                            grpc::ServerWriter<wire::ModelChunk>* writer) {
+  const auto fetch = [&]() -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(const Caller caller, RequireRole(server_, *context, "site"));
+    HILUM_ASSIGN_OR_RETURN(const StreamLimit::Slot slot, fetches_.Take("objects", caller.name));
+    HILUM_ASSIGN_OR_RETURN(const Digest digest, ReadAddress(request->sha256()));
+    HILUM_ASSIGN_OR_RETURN(ledger_anchor::StoreReader reader,
+                           server_.OpenObject({request->job()}, {request->round()}, digest));
+    StreamWatch::Stream stream(&streams_, context);
+    return SendObject(std::move(reader), writer, [&stream] { stream.Moved(); });
+  };
+  return proto::ToGrpcStatus(fetch());
+}
+
 grpc::Status FederationService::SubmitUpdate(grpc::ServerContext* context,
                                              grpc::ServerReader<wire::UpdateMessage>* reader,
                                              wire::UpdateReceipt* reply) {
@@ -231,6 +247,7 @@ grpc::Status FederationService::SubmitUpdate(grpc::ServerContext* context,
       Log(LogLevel::kWarning, "update refused", {{"site", caller.name}, {"reason", why}});
       return why;
     }
+    CrashPoint("update acknowledged");
     reply->set_root(receipt->root.data(), receipt->root.size());
     reply->set_repeated_send(receipt->repeated);
     return absl::OkStatus();

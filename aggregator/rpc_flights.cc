@@ -5,6 +5,7 @@
 #include "aggregator/masked_attempt.h"
 #include "aggregator/rpc_services.h"
 #include "base/log.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "proto/channel.h"
 
@@ -47,6 +48,7 @@ grpc::Status FederationService::SendFlight(grpc::ServerContext* context,
       return is_new.status();
     }
     reply->set_repeated_send(!*is_new);
+    CrashPoint("flight acknowledged");
     return absl::OkStatus();
   };
   return proto::ToGrpcStatus(send());
@@ -62,6 +64,7 @@ grpc::Status FederationService::FetchFlight(grpc::ServerContext* context,
     HILUM_ASSIGN_OR_RETURN(const FlightClaim claim, ReadClaim(*request));
     HILUM_ASSIGN_OR_RETURN(const FlightDown down, server_.FlightFor({caller.name}, claim));
     StreamWatch::Stream stream(&streams_, context);
+    CrashPoint("flight shown");
     for (size_t at = 0; at < down.message.size(); at += proto::kModelChunkBytes) {
       const ByteView part =
           down.message.subspan(at, std::min(proto::kModelChunkBytes, down.message.size() - at));

@@ -56,7 +56,12 @@ absl::StatusOr<Caller> RequireRole(Server& server, const grpc::ServerContext& co
                                    absl::string_view role);
 // FailedPrecondition: the sentence names both versions.
 absl::Status CheckProtocolVersion(uint32_t peer_version);
+// InvalidArgument: not 32 bytes.
+absl::StatusOr<Digest> ReadAddress(const std::string& sha256);
 // Sends the object in pieces of 1 MiB.
+absl::Status SendObject(ledger_anchor::StoreReader reader,
+                        grpc::ServerWriter<wire::ModelChunk>* writer,
+                        const std::function<void()>& on_moved);
 absl::Status SendModel(Server& server, const wire::ModelRequest& request,
                        grpc::ServerWriter<wire::ModelChunk>* writer,
                        const std::function<void()>& on_moved);
@@ -76,6 +81,8 @@ class FederationService final : public wire::Federation::Service {
   grpc::Status Report(grpc::ServerContext*, const wire::Progress*, wire::ProgressReply*) override;
   grpc::Status FetchModel(grpc::ServerContext*, const wire::ModelRequest*,
                           grpc::ServerWriter<wire::ModelChunk>*) override;
+  grpc::Status FetchObject(grpc::ServerContext*, const wire::ObjectRequest*,
+                           grpc::ServerWriter<wire::ModelChunk>*) override;
   grpc::Status SubmitUpdate(grpc::ServerContext*, grpc::ServerReader<wire::UpdateMessage>*,
                             wire::UpdateReceipt*) override;
   grpc::Status SendFlight(grpc::ServerContext*, const wire::FlightMessage*,

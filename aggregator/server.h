@@ -161,16 +161,16 @@ class Server {
                              std::shared_ptr<ledger_anchor::WitnessTransport> way);
   void DetachWitness(const std::shared_ptr<ledger_anchor::WitnessTransport>& way);
 
-  // Members.
-  // NotFound: not a model of this federation.
+  // Members. NotFound: not a model of this federation, or not an object of the round's evidence.
   absl::StatusOr<ledger_anchor::StoreReader> OpenModel(const Digest& sha256);
+  absl::StatusOr<ledger_anchor::StoreReader> OpenObject(const JobId& job, RoundId round,
+                                                        const Digest& sha256);
   // `type`: round-open, round-close or model-release; or join, of the member that `job` names; or
   // key-rotate: its `round`th rotation. NotFound. Unavailable: the witnesses have not cosigned it.
   absl::StatusOr<ProofView> Proof(const JobId& job, RoundId round, absl::string_view type);
   absl::StatusOr<ledger_anchor::HashList> ProveConsistency(uint64_t old_size, uint64_t new_size);
 
-  // The lead.
-  // InvalidArgument, DataLoss: not a safetensors file within the limits.
+  // The lead. InvalidArgument, DataLoss: not a safetensors file within the limits.
   absl::StatusOr<Digest> PutModel(ByteView file);
   uint64_t max_model_bytes() const;
   // InvalidArgument: the plan. NotFound: the model was not put here. AlreadyExists: the job's name

@@ -6,9 +6,9 @@
 #include "aggregator/advance.h"
 #include "aggregator/masked_tags.h"
 #include "aggregator/server_core.h"
-#include "aggregator/sum_object.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "privacy/sum_object.h"
 
 namespace hilum::aggregator {
 
@@ -113,9 +113,10 @@ absl::Status ServerCore::Replay(const std::vector<FlightRow>& rows,
       HILUM_RETURN_IF_ERROR(take_vectors());
       std::copy_n(row.message.begin(), std::min(row.message.size(), run.sum_object.size()),
                   run.sum_object.begin());
-      HILUM_ASSIGN_OR_RETURN(const Bytes object,
-                             federation->store.Get(run.sum_object, SumObjectBytes(config)));
-      HILUM_ASSIGN_OR_RETURN(std::vector<uint64_t> sums, UnpackSum(object, config));
+      HILUM_ASSIGN_OR_RETURN(
+          const Bytes object,
+          federation->store.Get(run.sum_object, privacy::SumObjectBytes(config)));
+      HILUM_ASSIGN_OR_RETURN(std::vector<uint64_t> sums, privacy::UnpackSum(object, config));
       HILUM_RETURN_IF_ERROR(attempt.CloseVectors(std::move(sums)));
     }
   }
@@ -282,7 +283,7 @@ absl::Status ServerCore::EndVectors(LiveJob& job) {
     sum->Close();  // uploads in flight end now
     HILUM_ASSIGN_OR_RETURN(privacy::MaskedTotal total, TotalOf(config, counted, *sum));
     HILUM_ASSIGN_OR_RETURN(const Digest object,
-                           federation->store.Put(PackSum(total.sums(), config)));
+                           federation->store.Put(privacy::PackSum(total.sums(), config)));
     const absl::MutexLock lock(&run->mutex);
     HILUM_RETURN_IF_ERROR(run->SaveEnd(*federation->state, row, object));
     run->sum_object = object;

@@ -63,7 +63,11 @@ absl::Status State::BeginAttempt(const RoundRow& round, const std::vector<DropRo
 
 absl::Status State::EraseFlights(const JobId& job, RoundId round) {
   const absl::MutexLock lock(&impl_->mutex);
-  return Delete(impl_->database, "DELETE FROM flights WHERE job = ? AND round = ?", job, round);
+  HILUM_RETURN_IF_ERROR(
+      Delete(impl_->database, "DELETE FROM flights WHERE job = ? AND round = ?", job, round));
+  // Shares were in it: out of the write-ahead log too. Whoever reads just now delays that until the
+  // next round.
+  return impl_->database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
 }
 
 }  // namespace hilum::aggregator

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "base/system_error.h"
 
@@ -72,7 +73,10 @@ bool SqlStatement::Step() {
 }
 
 absl::Status SqlStatement::Run() {
-  if (Step()) return absl::InternalError("a statement of the state gave a row");
+  CrashPoint("row write begins");
+  const bool row = Step();
+  CrashPoint("row write ends");
+  if (row) return absl::InternalError("a statement of the state gave a row");
   return status_;
 }
 
@@ -109,8 +113,9 @@ absl::StatusOr<SqlDatabase> SqlDatabase::Open(const std::filesystem::path& path)
   SqlDatabase database(handle);
   if (code != SQLITE_OK) return SqlError(handle, absl::StrCat("open ", path.string()));
   sqlite3_busy_timeout(handle, kBusyTimeoutMs);
-  HILUM_RETURN_IF_ERROR(database.Execute(
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"));
+  HILUM_RETURN_IF_ERROR(
+      database.Execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; "
+                       "PRAGMA secure_delete=ON;"));
   return database;
 }
 
@@ -141,7 +146,9 @@ SqlTransaction::~SqlTransaction() {
 
 absl::Status SqlTransaction::Commit() {
   HILUM_RETURN_IF_ERROR(status_);
+  CrashPoint("commit begins");
   HILUM_RETURN_IF_ERROR(database_.Execute("COMMIT"));
+  CrashPoint("commit ends");
   open_ = false;
   return absl::OkStatus();
 }

@@ -98,11 +98,10 @@ absl::StatusOr<GlobalModel> ServerStep(const StepInput& input, proto::Safetensor
   } else {
     HILUM_RETURN_IF_ERROR(Average(input, context.strategy.server_learning_rate, base.flat));
   }
-  base.metadata["round"] = absl::StrCat(context.round.number);
-  base.metadata["job"] = context.job.name;
-  base.metadata["origin"] = context.origin;
   HILUM_ASSIGN_OR_RETURN(model.file_,
-                         proto::EncodeSafetensors(base.spec, base.flat, base.metadata));
+                         proto::EncodeRoundModel(std::move(base), {.job = context.job.name,
+                                                                   .round = context.round.number,
+                                                                   .ledger = context.origin}));
   model.sha256_ = crypto::Sha256(model.file_);
   return model;
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "base/system_error.h"
 
@@ -125,6 +126,7 @@ absl::Status SyncFolder(const fs::path& path) {
 }
 
 absl::Status WriteFileDurably(const fs::path& path, ByteView bytes, FileMode mode) {
+  CrashPoint("file write begins");
   fs::path temporary = path;
   temporary += absl::StrCat(".tmp", getpid());
   {
@@ -144,7 +146,9 @@ absl::Status WriteFileDurably(const fs::path& path, ByteView bytes, FileMode mod
     return status;
   }
   const fs::path folder = path.parent_path();
-  return SyncFolder(folder.empty() ? fs::path(".") : folder);
+  const absl::Status synced = SyncFolder(folder.empty() ? fs::path(".") : folder);
+  CrashPoint("file write ends");
+  return synced;
 }
 
 absl::Status MakeFolder(const fs::path& path) {
@@ -194,6 +198,7 @@ absl::StatusOr<AppendFile> AppendFile::Open(const fs::path& path,
 }
 
 absl::Status AppendFile::Append(ByteView bytes) {
+  CrashPoint("append begins");
   HILUM_RETURN_IF_ERROR(WriteAll(descriptor_, bytes, path_));
   size_bytes_ += bytes.size();
   return absl::OkStatus();
@@ -201,6 +206,7 @@ absl::Status AppendFile::Append(ByteView bytes) {
 
 absl::Status AppendFile::Sync() {
   if (fdatasync(descriptor_) != 0) return SystemError("sync", path_);
+  CrashPoint("append synced");
   return absl::OkStatus();
 }
 

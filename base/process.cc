@@ -1,7 +1,9 @@
 #include "base/process.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <ctime>
 
 namespace hilum {
@@ -12,6 +14,29 @@ uint64_t RaiseOpenFileLimit() {
   const rlimit raised{.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
   if (setrlimit(RLIMIT_NOFILE, &raised) == 0) limit = raised;
   return limit.rlim_cur;
+}
+
+bool KeepOutOfCoreDumps() {
+  const rlimit none{.rlim_cur = 0, .rlim_max = 0};
+  const bool limited = setrlimit(RLIMIT_CORE, &none) == 0;
+#ifdef HILUM_SANITIZED
+  return limited;
+#else
+  // A core that is piped to a program ignores RLIMIT_CORE (core(5)).
+  return prctl(PR_SET_DUMPABLE, 0) == 0 && limited;
+#endif
+}
+
+namespace {
+
+std::atomic<CrashHook> crash_hook = nullptr;
+
+}  // namespace
+
+void SetCrashHook(CrashHook hook) { crash_hook = hook; }
+
+void CrashPoint(const char* point) {
+  if (const CrashHook hook = crash_hook.load(std::memory_order_acquire)) hook(point);
 }
 
 sigset_t BlockEndSignals() {

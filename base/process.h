@@ -12,6 +12,18 @@ namespace hilum {
 // start.
 uint64_t RaiseOpenFileLimit();
 
+// Keeps the process' memory, keys and shares in it, out of core dumps, and from other processes of
+// the same user (RLIMIT_CORE 0 and PR_SET_DUMPABLE, prctl(2)); the latter is left out under the
+// sanitizers, whose leak check attaches to its own process. False: the system refuses.
+bool KeepOutOfCoreDumps();
+
+// A point at which a crash makes a difference: before and after each durable write, each message
+// sent and each acknowledgement. The wrappers of those call it. It does nothing unless a test has
+// set a hook, which may end the process (tests/client/crash_walk_test.cc).
+using CrashHook = void (*)(const char* point);
+void SetCrashHook(CrashHook hook);
+void CrashPoint(const char* point);
+
 // The signals that end a program (SIGTERM, SIGINT), from now on taken by sigwait alone. Broken
 // pipes and writes beyond a file size limit become errors of their calls. Call before threads
 // start.

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 
 namespace hilum {
@@ -90,7 +91,9 @@ absl::StatusOr<bool> Statement::Step() {
 }
 
 absl::Status Statement::Run() {
+  CrashPoint("row write begins");
   const absl::StatusOr<bool> row = Step();
+  CrashPoint("row write ends");
   return row.status();
 }
 
@@ -144,6 +147,14 @@ absl::Status Database::Script(const std::string& sql) {
   return code == SQLITE_OK ? absl::OkStatus() : FromSqlite(code, handle_.get());
 }
 
+absl::Status Database::EmptyLog() {
+  Statement checkpoint = Prepare("PRAGMA wal_checkpoint(TRUNCATE)");
+  HILUM_ASSIGN_OR_RETURN(const bool found, checkpoint.Step());
+  if (found && checkpoint.Int() == 0) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("the database ", FileOf(handle_.get()), " is read by another program"));
+}
+
 absl::StatusOr<Transaction> Transaction::Begin(Database& database) {
   HILUM_RETURN_IF_ERROR(database.Script("BEGIN IMMEDIATE"));
   return Transaction(&database);
@@ -154,7 +165,9 @@ Transaction::~Transaction() {
 }
 
 absl::Status Transaction::Commit() {
+  CrashPoint("commit begins");
   HILUM_RETURN_IF_ERROR(database_->Script("COMMIT"));
+  CrashPoint("commit ends");
   database_ = nullptr;
   return absl::OkStatus();
 }

@@ -21,6 +21,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "base/process.h"
 #include "base/version.h"
 #include "cli/output.h"
 
@@ -102,6 +103,7 @@ inline absl::StatusOr<Parsed> ParseArguments(CLI::App& app, int argc, char** arg
 // exit code; the sentence of an error is on standard error.
 template <class Body>
 int RunApp(CLI::App& app, int argc, char** argv, Body body) {
+  KeepOutOfCoreDumps();
   const absl::StatusOr<Parsed> parsed = ParseArguments(app, argc, argv);
   if (!parsed.ok()) return Fail(parsed.status());
   if (*parsed == Parsed::kAnswered) return 0;

@@ -39,6 +39,7 @@ void ReadPolicy(TomlReader& reader, SiteOptions& options) {
   reader.Integer("max_weight", options.max_weight, 1, int64_t{1} << 31);
   reader.Integer("min_films", options.min_films, 1, 1'000'000'000);
   reader.Texts("architectures", options.architectures);
+  reader.OneOf("verify", options.verify, {"full", "tags", "none"});
 }
 
 }  // namespace
@@ -88,9 +89,9 @@ std::string PrintSiteConfig(const SiteOptions& options) {
       "\"\nallow_open = ", truth(options.allow_open), "\nmin_cohort = ", options.min_cohort,
       "\nmax_clip = ", options.max_clip_l2, "\nmax_weight = ", options.max_weight,
       "\nmin_films = ", options.min_films, "\narchitectures = ", list(options.architectures),
-      "\n\n[training]\nthreads = ", options.threads, "\n\n[ledger]\nfaults = ", options.faults,
-      "\nmax_age = ", options.max_cosignature_age_s, "\n\n[import]\nprofile = \"", options.profile,
-      "\"\nissuers = ", list(options.issuers), "\n");
+      "\nverify = \"", options.verify, "\"", "\n\n[training]\nthreads = ", options.threads,
+      "\n\n[ledger]\nfaults = ", options.faults, "\nmax_age = ", options.max_cosignature_age_s,
+      "\n\n[import]\nprofile = \"", options.profile, "\"\nissuers = ", list(options.issuers), "\n");
 }
 
 nlohmann::ordered_json SiteConfigJson(const SiteOptions& options) {
@@ -102,7 +103,8 @@ nlohmann::ordered_json SiteConfigJson(const SiteOptions& options) {
             {"max_clip", options.max_clip_l2},
             {"max_weight", options.max_weight},
             {"min_films", options.min_films},
-            {"architectures", options.architectures}}},
+            {"architectures", options.architectures},
+            {"verify", options.verify}}},
           {"training", {{"threads", options.threads}}},
           {"ledger", {{"faults", options.faults}, {"max_age", options.max_cosignature_age_s}}},
           {"import", {{"profile", options.profile}, {"issuers", options.issuers}}}};

@@ -6,6 +6,7 @@
 #include "cli/cli11_status.h"
 #include "cli/site_commands.h"
 #include "cli/site_consent.h"
+#include "cli/site_rounds.h"
 
 namespace hilum::cli {
 namespace {
@@ -39,6 +40,27 @@ void AddConsentVerbs(App& app, SiteConsentFlags& flags, std::map<CLI::App*, Run>
   disclose->add_option("--out", flags.out, "File to write")->required();
   add("rotate-key", "Gives this site another entry key, in the middle of a federation",
       RunRotateKey);
+}
+
+// Verbs about rounds that are over.
+void AddRoundVerbs(App& app, SiteRoundFlags& flags, std::map<CLI::App*, Run>& verbs) {
+  const auto add = [&](const char* name, const char* description,
+                       absl::Status (*run)(const SiteRoundFlags&)) {
+    CLI::App* verb = app.add_subcommand(name, description);
+    verb->add_option("--dir", flags.dir, "The site's folder")->required();
+    verb->add_flag("--json", flags.json, "One JSON document on standard output");
+    verbs[verb] = [run, &flags](const SiteFlags&) { return run(flags); };
+    return verb;
+  };
+  CLI::App* receipt =
+      add("round-receipt", "Proves that a round counted this site's update", RunRoundReceipt);
+  receipt->add_option("ROUND", flags.round, "The round")->check(WholeNumber());
+  receipt->add_option("--study", flags.job, "The job");
+  receipt->add_option("--out", flags.out, "File to write");
+  receipt->add_option("--verify", flags.verify, "Verifies this receipt instead, offline");
+  add("resume", "Goes on with a job although a round of it failed this site's check", RunResume)
+      ->add_option("JOB", flags.job, "The job's name")
+      ->required();
 }
 
 std::map<CLI::App*, Run> AddVerbs(App& app, SiteFlags& flags) {
@@ -89,6 +111,8 @@ int Main(int argc, char** argv) {
   SiteConsentFlags consent;
   std::map<CLI::App*, Run> verbs = AddVerbs(app, flags);
   AddConsentVerbs(app, consent, verbs);
+  SiteRoundFlags rounds;
+  AddRoundVerbs(app, rounds, verbs);
   return RunApp(app, argc, argv, [&] { return verbs.at(app.get_subcommands().front())(flags); });
 }
 

@@ -34,6 +34,7 @@ ordered_json JobJson(const client::JobOverview& job) {
                        {"reason", job.record.reason},
                        {"state", job.record.server_state},
                        {"round", job.record.round}};
+  if (!job.halted.empty()) json["halted"] = job.halted;
   if (!job.plan_is_readable) return json;
   json["rounds"] = job.rounds;
   json["architecture"] = job.architecture;
@@ -70,6 +71,33 @@ ordered_json RoundJson(const client::RoundRecord& round) {
           {"sent_at", round.sent_at_s != 0 ? FormatUtc(round.sent_at_s) : ""}};
 }
 
+ordered_json CheckJson(const client::CheckRecord& check) {
+  return {{"job", check.job},
+          {"round", check.round},
+          {"status", check.status},
+          {"standing", check.standing},
+          {"verified", check.verified},
+          {"reason", check.reason},
+          {"model", ToHex(check.model)},
+          {"receipt", !check.receipt.empty()},
+          {"checked_at", FormatUtc(check.checked_at_s)}};
+}
+
+// Empty when no round is over.
+std::string ChecksText(const client::Overview& overview) {
+  if (overview.checks.empty()) return "";
+  Table table({"job", "round", "closed", "this site", "verified", "receipt", "when"});
+  std::string notes;
+  for (const client::CheckRecord& check : overview.checks) {
+    table.AddRow({check.job, absl::StrCat(check.round), check.status, check.standing,
+                  check.verified, check.receipt.empty() ? "-" : "stored",
+                  FormatUtc(check.checked_at_s)});
+    if (!check.reason.empty()) absl::StrAppend(&notes, "ALARM: ", Printable(check.reason), "\n");
+  }
+  return absl::StrCat("\nRounds that are over: hilum site round-receipt ROUND --study JOB\n",
+                      table.ToString(), notes);
+}
+
 std::string JobsText(const client::Overview& overview) {
   if (overview.jobs.empty()) return "no job was offered yet\n";
   Table table({"job", "answer", "by", "state", "round", "mode", "leaves a round", "films here"});
@@ -81,6 +109,9 @@ std::string JobsText(const client::Overview& overview) {
                   job.record.answered_by, job.record.server_state,
                   absl::StrCat(job.record.round, " of ", job.rounds), job.mode,
                   FormatBytes(static_cast<double>(job.bytes_a_round)), absl::StrCat(job.films)});
+    if (!job.halted.empty()) {
+      absl::StrAppend(&notes, "HALTED: ", Printable(job.halted), "\n");
+    }
     if (over) continue;  // nobody waits for an answer, and no policy matters any more
     if (job.record.answer == client::Answer::kPending) {
       const std::string name = Printable(job.record.job);
@@ -176,6 +207,8 @@ std::string EventText(const client::AgentEvent& event) {
 
 ordered_json OverviewJson(const client::Overview& overview) {
   ordered_json jobs = ordered_json::array(), rounds = ordered_json::array();
+  ordered_json checks = ordered_json::array();
+  for (const client::CheckRecord& check : overview.checks) checks.push_back(CheckJson(check));
   for (const client::JobOverview& job : overview.jobs) jobs.push_back(JobJson(job));
   for (const client::RoundRecord& round : overview.rounds) rounds.push_back(RoundJson(round));
   return {{"site", overview.site},
@@ -183,6 +216,7 @@ ordered_json OverviewJson(const client::Overview& overview) {
           {"ledger", {{"origin", overview.ledger_origin}, {"size", overview.ledger_size}}},
           {"jobs", jobs},
           {"rounds", rounds},
+          {"checks", checks},
           {"consent",
            {{"granted", overview.patients_granted},
             {"denied", overview.patients_denied},
@@ -199,12 +233,13 @@ std::string OverviewText(const client::Overview& overview) {
   return absl::StrCat(
       "site ", overview.site, ", server ", overview.server, "\nledger ", overview.ledger_origin,
       ", accepted up to size ", overview.ledger_size, "\n\nJobs\n", JobsText(overview),
-      "\nRounds: what has left this site\n", RoundsText(overview), "\nConsent\n",
-      Count(overview.patients_granted, "patient"), " with a Consent that permits training, ",
-      overview.patients_denied, " without (", overview.patients_revoked,
-      " of them revoked)\nthe next round can use ", Count(overview.films, "film"), " of ",
-      Count(overview.patients, "patient"), ", and leaves out ",
-      Count(overview.patients_left_out, "patient"), " whose consent is absent or revoked\n");
+      "\nRounds: what has left this site\n", RoundsText(overview), ChecksText(overview),
+      "\nConsent\n", Count(overview.patients_granted, "patient"),
+      " with a Consent that permits training, ", overview.patients_denied, " without (",
+      overview.patients_revoked, " of them revoked)\nthe next round can use ",
+      Count(overview.films, "film"), " of ", Count(overview.patients, "patient"),
+      ", and leaves out ", Count(overview.patients_left_out, "patient"),
+      " whose consent is absent or revoked\n");
 }
 
 ordered_json PolicyJson(const client::PolicyReport& report) {

@@ -16,10 +16,11 @@
 namespace hilum::client {
 
 // Something a person or program may want to hear of: ready, connected, disconnected, job_offered,
-// job_answered, round_started, round_ended, witnessing, not_witnessing (the server asks this site's
-// witness, or why not), and waiting: for something that may mend, such as a full disk, once until
-// it has mended. The fields are names and text values. One at a time,
-// from any thread of the agent.
+// job_answered, round_started, round_ended, round_checked (how a round counted this site, and how
+// it was verified), alarm (a check failed, or a round was closed without this site: with what to
+// do), witnessing, not_witnessing (the server asks this site's witness, or why not), and waiting:
+// for something that may mend, such as a full disk, once until it has mended. The fields are names
+// and text values. One at a time, from any thread of the agent.
 struct AgentEvent {
   std::string event;
   std::vector<std::pair<std::string, std::string>> fields;

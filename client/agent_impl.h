@@ -33,6 +33,8 @@ namespace hilum::client {
 
 using RoundKey = std::tuple<std::string, uint64_t, uint32_t>;
 
+using CheckKey = std::pair<std::string, uint64_t>;  // job, round
+
 inline RoundKey KeyOf(const RoundNotice& notice) {
   return {notice.job, notice.round, notice.attempt};
 }
@@ -70,11 +72,15 @@ struct Agent::Impl {
   std::set<RoundKey> started;
   std::set<RoundKey> refused;            // refusals that are in `unsent` or were sent
   std::map<RoundKey, int64_t> retry_ms;  // not before this time
-  uint64_t last_run = 0;                 // of the worker, that AfterWork has looked at
-  std::vector<ProgressReport> unsent;    // refusals that the server has not heard
+  std::set<CheckKey> checked;            // rounds that are over, looked at and said
+  std::map<CheckKey, int64_t> check_retry_ms;
+  int64_t checks_ms = 0;               // when CheckRounds last looked
+  uint64_t last_run = 0;               // of the worker, that AfterWork has looked at
+  std::vector<ProgressReport> unsent;  // refusals that the server has not heard
   std::string last_report;
   int64_t last_report_ms = 0;
   bool clock_warned = false;
+  const int64_t started_s = SystemClock().NowSeconds();
   int64_t consents_ms = 0;  // when the ledger was last compared with the consents
 
   void Emit(const std::string& event,
@@ -94,10 +100,15 @@ struct Agent::Impl {
   void FollowConsents();
   absl::Status UseKeyOfRoster(const RoundNotice& notice);
   absl::Status ReconcileRounds();
+  absl::StatusOr<bool> IsHalted(const RoundNotice& notice);
   absl::Status StartRound(const RoundNotice& notice);
   absl::Status ResendAnswer(const RoundNotice& notice);
   absl::Status CloseRounds();
   void AfterWork();
+  absl::Status CheckRounds();
+  absl::StatusOr<bool> IsChecked(const CheckKey& key);
+  void SayChecked(const CheckRecord& check);
+  void AfterCheck(const WorkerProgress& work);
   void ReportProgress();
 };
 

@@ -11,6 +11,7 @@
 #include "client/agent_impl.h"
 #include "client/participate.h"
 #include "client/rotation.h"
+#include "client/round_check.h"
 #include "privacy/round_config.h"
 #include "privacy/secagg/flight.h"
 #include "privacy/secagg/journal.h"
@@ -42,6 +43,20 @@ absl::Status Agent::Impl::UseKeyOfRoster(const RoundNotice& notice) {
   return absl::OkStatus();
 }
 
+// Whether an earlier round of the job failed this site's check: then it keeps out, and says so to
+// the server once a round.
+absl::StatusOr<bool> Agent::Impl::IsHalted(const RoundNotice& notice) {
+  HILUM_ASSIGN_OR_RETURN(const std::string reason, HaltReason(*state, notice.job));
+  if (reason.empty()) return false;
+  if (refused.insert(KeyOf(notice)).second) {
+    Emit("alarm", {{"job", notice.job}, {"round", absl::StrCat(notice.round)}, {"reason", reason}});
+    unsent.push_back({notice.job, notice.round, "refused", 0,
+                      "an earlier round failed this site's own check; its operator decides",
+                      notice.attempt});
+  }
+  return true;
+}
+
 absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
   const auto retry = retry_ms.find(KeyOf(notice));
   if (retry != retry_ms.end() && NowMs() < retry->second) return absl::OkStatus();
@@ -62,6 +77,8 @@ absl::Status Agent::Impl::StartRound(const RoundNotice& notice) {
     }
     return absl::OkStatus();
   }
+  HILUM_ASSIGN_OR_RETURN(const bool halted, IsHalted(notice));
+  if (halted) return absl::OkStatus();
   HILUM_RETURN_IF_ERROR(UseKeyOfRoster(notice));
   if (!worker->Start(notice)) return absl::OkStatus();
   if (started.insert(KeyOf(notice)).second) {
@@ -95,7 +112,7 @@ absl::Status Agent::Impl::ReconcileRounds() {
     if (!notice.update_accepted && !worker->busy()) HILUM_RETURN_IF_ERROR(StartRound(notice));
   }
   const std::optional<WorkerProgress> work = worker->Progress();
-  if (worker->busy()) {
+  if (worker->busy() && !work->check) {
     const bool listed =
         std::any_of(current->rounds.begin(), current->rounds.end(), [&](const RoundNotice& notice) {
           return RoundKey(work->job, work->round, work->attempt) == KeyOf(notice);
@@ -103,13 +120,14 @@ absl::Status Agent::Impl::ReconcileRounds() {
     // A round that the server no longer lists is over, or this site was dropped from it.
     if (!listed) worker->Cancel();
   }
-  return fresh ? CloseRounds() : absl::OkStatus();
+  if (fresh) HILUM_RETURN_IF_ERROR(CloseRounds());
+  return CheckRounds();
 }
 
 // Brings the records in step with the snapshot: rounds that are no longer open, and updates that
 // the server has although its receipt never arrived. The words of a round that is over are removed.
 absl::Status Agent::Impl::CloseRounds() {
-  if (worker->busy()) return absl::OkStatus();
+  if (worker->busy() && !worker->Progress()->check) return absl::OkStatus();
   HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRecord> records, state->Rounds());
   std::map<RoundKey, bool> open;  // -> the server has the update
   for (const RoundNotice& notice : current->rounds) open[KeyOf(notice)] = notice.update_accepted;
@@ -137,6 +155,10 @@ void Agent::Impl::AfterWork() {
   const std::optional<WorkerProgress> work = worker->Progress();
   if (!work.has_value() || worker->busy() || work->run == last_run) return;
   last_run = work->run;
+  if (work->check) {
+    AfterCheck(*work);
+    return;
+  }
   const RoundKey key(work->job, work->round, work->attempt);
   if (work->phase == "failed") {
     retry_ms[key] = NowMs() + kRetryRoundMs;

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
+#include "ledger_anchor/entry.h"
 #include "privacy/quantize.h"
 #include "proto/model_spec_codec.h"
 
@@ -130,12 +131,30 @@ absl::Status CheckChangedKey(const RoundContext& context, const std::string& nam
                       context.prove, context.fetch_rotation);
 }
 
+// The roster's names, by index. A long list is an object that the round-open names.
+absl::StatusOr<std::vector<std::string>> NamesOfRoster(const RoundContext& context,
+                                                       const CheckedRound& round) {
+  const ledger_anchor::NameList& list = round.proven.open().cohort;
+  Bytes annex;
+  if (list.annex.has_value()) {
+    if (!context.fetch_object) return absl::InternalError("nothing fetches the roster's names");
+    HILUM_ASSIGN_OR_RETURN(annex,
+                           context.fetch_object({round.facts.job, round.facts.round, *list.annex},
+                                                ledger_anchor::kAnnexLimitBytes));
+  }
+  HILUM_ASSIGN_OR_RETURN(std::vector<std::string> names,
+                         ledger_anchor::NamesOf(list, AsText(annex)));
+  if (names.size() == round.config.roster.size()) return names;
+  return absl::DataLossError(absl::StrCat("round ", round.facts.round, " of job ", round.facts.job,
+                                          ": its configuration has ", round.config.roster.size(),
+                                          " members, its round-open names ", names.size()));
+}
+
 // The pinned keys of the other members: the first one seen under a name stays, unless the ledger
 // proves that the member rotated it.
 absl::Status PinRoster(const RoundContext& context, const CheckedRound& round) {
   State& state = context.state;
-  const std::vector<std::string>& names = round.proven.open().cohort.items;
-  if (names.size() != round.config.roster.size()) return absl::OkStatus();  // the list is an annex
+  HILUM_ASSIGN_OR_RETURN(const std::vector<std::string> names, NamesOfRoster(context, round));
   for (size_t i = 0; i < names.size(); ++i) {
     const std::string key = crypto::ToBase64(round.config.roster[i].key);
     HILUM_ASSIGN_OR_RETURN(const std::string pinned, state.Value("member/" + names[i]));

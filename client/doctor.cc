@@ -16,6 +16,8 @@
 #include "client/rpc.h"
 #include "client/state.h"
 #include "crypto/certificate.h"
+#include "crypto/locked_memory.h"
+#include "crypto/secret.h"
 #include "crypto/sign.h"
 #include "proto/channel.h"
 
@@ -35,6 +37,18 @@ ProbeResult ProbeKeys(const SiteFolder& folder) {
   absl::Status status = LoadSiteSecret(folder.pseudonym_secret()).status();
   if (status.ok()) status = crypto::SigningKey::Load(folder.entry_key()).status();
   return Of("keys", status, "private, and as they were made");
+}
+
+// Keys and shares of masked rounds.
+ProbeResult ProbeMemory() {
+  const crypto::SecretKey one;  // takes a page of them
+  if (crypto::SecretsAreLocked()) {
+    return Of("memory", absl::OkStatus(), "secrets are locked into memory");
+  }
+  return Of("memory", absl::FailedPreconditionError(
+                          "secrets cannot be locked into memory and may reach the swap partition: "
+                          "raise the limit (ulimit -l, LimitMEMLOCK=), or swap to an encrypted "
+                          "partition."));
 }
 
 ProbeResult ProbeDatabase(const SiteFolder& folder) {
@@ -170,8 +184,8 @@ void ProbeServer(const SiteOptions& options, const Credentials& credentials, int
 
 std::vector<ProbeResult> Diagnose(const SiteFolder& folder, const SiteOptions& options,
                                   int64_t now_s) {
-  std::vector<ProbeResult> findings = {ProbeKeys(folder), ProbeDatabase(folder), ProbeDisk(folder),
-                                       ProbePins(folder)};
+  std::vector<ProbeResult> findings = {ProbeKeys(folder), ProbeMemory(), ProbeDatabase(folder),
+                                       ProbeDisk(folder), ProbePins(folder)};
   const absl::StatusOr<Credentials> credentials = ReadCredentials(folder);
   if (!credentials.ok()) {
     findings.push_back(Of("certificate", credentials.status()));

@@ -367,6 +367,9 @@ max_clip = 100.0         # largest L2 norm that an update may have
 max_weight = 1000000     # largest weight of a site that a job may allow
 min_films = 1            # take no part with fewer films
 architectures = []       # empty: every network that this program knows
+# How a masked round is verified before its model is used. "full": the sum, and the model from it.
+# "tags": the sum alone, with less work. "none": only the ledger's proof.
+verify = "full"
 
 [training]
 threads = 1              # more is faster on a large computer, with other bits in the result

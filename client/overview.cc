@@ -7,6 +7,7 @@
 #include "client/consent_gate.h"
 #include "client/ledger_gate.h"
 #include "client/participate.h"
+#include "client/round_check.h"
 #include "privacy/quantize.h"
 #include "proto/round_plan.h"
 
@@ -65,6 +66,7 @@ absl::StatusOr<Overview> MakeOverview(const SiteFolder& folder, const SiteOption
   overview.ledger_origin = gate.origin();
   overview.ledger_size = gate.accepted_size();
   HILUM_ASSIGN_OR_RETURN(overview.rounds, state.Rounds());
+  HILUM_ASSIGN_OR_RETURN(overview.checks, state.Checks());
   std::set<std::string> used, left_out;
   for (const FilmRecord& film : usable) used.insert(film.pid);
   for (const FilmRecord& film : films) {
@@ -81,7 +83,10 @@ absl::StatusOr<Overview> MakeOverview(const SiteFolder& folder, const SiteOption
     overview.patients_denied += granted ? 0 : 1;
     overview.patients_revoked += !granted && (patient.revoked || patient.granted) ? 1 : 0;
   }
-  for (const JobRecord& job : jobs) overview.jobs.push_back(OfJob(job, options, usable));
+  for (const JobRecord& job : jobs) {
+    JobOverview& one = overview.jobs.emplace_back(OfJob(job, options, usable));
+    HILUM_ASSIGN_OR_RETURN(one.halted, HaltReason(state, job.job));
+  }
   return overview;
 }
 

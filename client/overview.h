@@ -27,6 +27,7 @@ struct JobOverview {
   uint64_t bytes_a_round = 0;  // what would leave the site in each round
   uint64_t films = 0;          // that the next round would use here
   std::string policy;          // empty: the site's policy allows it; else which rule it breaks
+  std::string halted;          // why this site takes no further part; empty: it does
 };
 
 struct Overview {
@@ -36,7 +37,8 @@ struct Overview {
   uint64_t ledger_size = 0;  // of the last accepted checkpoint
   std::vector<JobOverview> jobs;
   std::vector<RoundRecord> rounds;
-  uint64_t films = 0;  // that may be used for training now
+  std::vector<CheckRecord> checks;  // of rounds that are over
+  uint64_t films = 0;               // that may be used for training now
   uint64_t films_rejected = 0;
   uint64_t patients = 0;          // whose films may be used now
   uint64_t patients_granted = 0;  // by their Consents

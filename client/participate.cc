@@ -12,6 +12,7 @@
 #include "client/dataset.h"
 #include "client/network.h"
 #include "client/optimizer_memory.h"
+#include "client/round_check.h"
 #include "client/train.h"
 #include "crypto/hash.h"
 #include "models/architecture.h"
@@ -45,7 +46,11 @@ absl::StatusOr<VerifiedModel> BaseModel(const RoundContext& context, const Check
   const uint64_t limit = proto::SafetensorsLimitBytes(round.plan.spec.n_params());
   if (const absl::StatusOr<Bytes> kept = ReadFile(path, limit); kept.ok()) {
     absl::StatusOr<VerifiedModel> model = LedgerGate::AdmitBase(round.proven, *kept, round.plan);
-    if (model.ok()) return model;  // a damaged copy is fetched again
+    // A damaged copy is fetched again. A round's check has written the good one (round_check.h).
+    if (model.ok()) {
+      DropOldModels(context.folder.models(), path);
+      return model;
+    }
   }
   HILUM_ASSIGN_OR_RETURN(const Bytes file, context.fetch_model(sha256, limit));
   HILUM_ASSIGN_OR_RETURN(VerifiedModel model,
@@ -149,6 +154,7 @@ absl::StatusOr<LocalWeights> Train(const RoundContext& context, const CheckedRou
 }  // namespace
 
 absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const CheckedRound& round) {
+  HILUM_RETURN_IF_ERROR(RequireVerified(context, round));
   RoundRecord record;
   record.job = round.facts.job;
   record.round = round.facts.round;

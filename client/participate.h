@@ -42,6 +42,13 @@ struct RoundContext {
   LogEntry log_entry{};
   FetchRotation fetch_rotation{};  // empty: no member's key may have changed
   std::function<absl::StatusOr<Bytes>(const Digest& sha256, uint64_t limit_bytes)> fetch_model;
+  // Proofs of a round's entries and the objects that they name (round_check.h). Empty: no round is
+  // checked; only tests of the arithmetic do that.
+  std::function<absl::StatusOr<std::string>(const std::string& job, uint64_t round,
+                                            const std::string& type)>
+      fetch_proof{};
+  std::function<absl::StatusOr<Bytes>(const RoundObject& object, uint64_t limit_bytes)>
+      fetch_object{};
   std::function<void(uint32_t percent)> on_training;  // may be empty
   const std::atomic<bool>* cancel = nullptr;
 };

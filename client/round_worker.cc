@@ -16,6 +16,7 @@
 #include "client/ledger_gate.h"
 #include "client/masked_round.h"
 #include "client/participate.h"
+#include "client/round_check.h"
 #include "client/submit_entry.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
@@ -64,6 +65,8 @@ struct RoundWorker::Impl {
 
   // Runs `work` with the gate and the edges of a round.
   absl::Status WithContext(const std::function<absl::Status(const RoundContext&)>& work);
+  void RunCheck(const std::string& job, uint64_t round);
+  bool Begin(WorkerProgress work, const RoundNotice& notice);
   absl::Status RunOpen(const RoundNotice& notice);
   absl::Status RunMasked(const RoundNotice& notice);
   absl::StatusOr<std::unique_ptr<MaskedRound>> MakeMasked(const RoundContext& context,
@@ -115,9 +118,26 @@ absl::Status RoundWorker::Impl::WithContext(
           },
       .fetch_model = [&](const Digest& sha256,
                          uint64_t limit) { return site.connection.FetchModel(sha256, limit); },
+      .fetch_proof =
+          [&](const std::string& job, uint64_t round, const std::string& type) {
+            return site.connection.FetchRoundProof(job, round, type);
+          },
+      .fetch_object = [&](const RoundObject& object,
+                          uint64_t limit) { return site.connection.FetchObject(object, limit); },
       .on_training = [&](uint32_t percent) { SetPhase("training", percent); },
       .cancel = &cancel};
   return work(context);
+}
+
+void RoundWorker::Impl::RunCheck(const std::string& job, uint64_t round) {
+  const absl::Status ended = WithContext(
+      [&](const RoundContext& context) { return CheckClosedRound(context, job, round).status(); });
+  if (!ended.ok()) {
+    Log(LogLevel::kWarning, "round not checked yet",
+        {{"job", job}, {"round", round}, {"reason", ended}});
+  }
+  SetPhase(ended.ok() ? "checked" : "failed", 100, std::string(ended.message()));
+  busy = false;
 }
 
 absl::Status RoundWorker::Impl::RunOpen(const RoundNotice& notice) {
@@ -268,21 +288,31 @@ RoundWorker::~RoundWorker() {
   if (impl_->thread.joinable()) impl_->thread.join();
 }
 
+// False: it is at work. Otherwise the caller starts the thread.
+bool RoundWorker::Impl::Begin(WorkerProgress work, const RoundNotice& notice) {
+  if (busy) return false;
+  if (thread.joinable()) thread.join();
+  cancel = false;
+  busy = true;
+  const std::lock_guard lock(mutex);
+  newest = notice;
+  work.run = ++runs;
+  progress = std::move(work);
+  return true;
+}
+
 bool RoundWorker::Start(const RoundNotice& notice) {
-  if (impl_->busy) return false;
-  if (impl_->thread.joinable()) impl_->thread.join();
-  impl_->cancel = false;
-  impl_->busy = true;
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->newest = notice;
-    impl_->progress = WorkerProgress{.job = notice.job,
-                                     .round = notice.round,
-                                     .attempt = notice.attempt,
-                                     .run = ++impl_->runs,
-                                     .phase = "training"};
-  }
+  const WorkerProgress work{
+      .job = notice.job, .round = notice.round, .attempt = notice.attempt, .phase = "training"};
+  if (!impl_->Begin(work, notice)) return false;
   impl_->thread = std::thread([impl = impl_.get(), notice] { impl->Run(notice); });
+  return true;
+}
+
+bool RoundWorker::Check(const std::string& job, uint64_t round) {
+  const WorkerProgress work{.job = job, .round = round, .check = true, .phase = "checking"};
+  if (!impl_->Begin(work, RoundNotice{})) return false;
+  impl_->thread = std::thread([impl = impl_.get(), job, round] { impl->RunCheck(job, round); });
   return true;
 }
 

@@ -23,7 +23,8 @@ struct WorkerProgress {
   std::string job;
   uint64_t round = 0;
   uint32_t attempt = 0;
-  uint64_t run = 0;  // counts the calls of Start
+  uint64_t run = 0;    // counts the calls of Start and Check
+  bool check = false;  // of a round that is over; phases checking, checked, failed
   // training, sending, accepted, refused, failed, cancelled; dropped: a masked round went on
   // without this site
   std::string phase;
@@ -48,6 +49,8 @@ class RoundWorker {
 
   // False: still busy with another round.
   bool Start(const RoundNotice& notice);
+  // Judges a round that is over (CheckClosedRound), whose record is then in the state. False: busy.
+  bool Check(const std::string& job, uint64_t round);
   // What the server says of the round now, if it is the one at work: a masked round goes by it.
   void Update(const RoundNotice& notice);
   // Stops training before its next step, and sending before its next try.

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "base/process.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "crypto/certificate.h"
@@ -158,6 +159,9 @@ struct Connection::Impl {
 
   absl::StatusOr<std::string> FetchProof(const std::string& type, const std::string& member,
                                          uint64_t nth);
+  absl::StatusOr<Bytes> ReadFile(grpc::ClientContext& context,
+                                 grpc::ClientReader<v1::ModelChunk>& stream, const Digest& sha256,
+                                 uint64_t limit_bytes);
 
   std::string peer;
   std::shared_ptr<grpc::Channel> channel;
@@ -290,25 +294,41 @@ absl::StatusOr<Bytes> Connection::FetchModel(const Digest& sha256, uint64_t limi
   grpc::ClientContext context;
   SetDeadline(context, 60 + limit_bytes / kSlowestBytesPerSecond);
   const auto stream = impl_->stub->FetchModel(&context, request);
+  return impl_->ReadFile(context, *stream, sha256, limit_bytes);
+}
+
+absl::StatusOr<Bytes> Connection::FetchObject(const RoundObject& object, uint64_t limit_bytes) {
+  v1::ObjectRequest request;
+  request.set_job(object.job);
+  request.set_round(object.round);
+  request.set_sha256(ToText(object.sha256));
+  impl_->WaitUntilConnected(kConnectMs);
+  grpc::ClientContext context;
+  SetDeadline(context, 60 + limit_bytes / kSlowestBytesPerSecond);
+  const auto stream = impl_->stub->FetchObject(&context, request);
+  return impl_->ReadFile(context, *stream, object.sha256, limit_bytes);
+}
+
+// All pieces of a stream, which must be the file of that digest.
+absl::StatusOr<Bytes> Connection::Impl::ReadFile(grpc::ClientContext& context,
+                                                 grpc::ClientReader<v1::ModelChunk>& stream,
+                                                 const Digest& sha256, uint64_t limit_bytes) {
   Bytes file;
   bool too_long = false;
   v1::ModelChunk chunk;
-  while (!too_long && stream->Read(&chunk)) {
+  while (!too_long && stream.Read(&chunk)) {
     too_long = file.size() + chunk.data().size() > limit_bytes;
     if (!too_long) AppendText(file, chunk.data());
   }
   if (too_long) context.TryCancel();
-  const grpc::Status ended = stream->Finish();
+  const grpc::Status ended = stream.Finish();
   if (too_long) {
-    return absl::DataLossError(absl::StrCat("the server sent more than ", limit_bytes,
-                                            " bytes for model ", ToHex(sha256)));
-  }
-  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(ended, impl_->peer));
-  if (crypto::Sha256(file) != sha256) {
     return absl::DataLossError(
-        absl::StrCat("the server sent other bytes than model ", ToHex(sha256)));
+        absl::StrCat("the server sent more than ", limit_bytes, " bytes for ", ToHex(sha256)));
   }
-  return file;
+  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(ended, peer));
+  if (crypto::Sha256(file) == sha256) return file;
+  return absl::DataLossError(absl::StrCat("the server sent other bytes than ", ToHex(sha256)));
 }
 
 absl::StatusOr<Receipt> Connection::SubmitUpdate(const SignedUpdate& update) {
@@ -317,8 +337,11 @@ absl::StatusOr<Receipt> Connection::SubmitUpdate(const SignedUpdate& update) {
   SetDeadline(context, 60 + update.n_bytes() / kSlowestBytesPerSecond);
   v1::UpdateReceipt reply;
   const auto writer = impl_->stub->SubmitUpdate(&context, &reply);
+  CrashPoint("update send begins");
   WriteParts(update, *writer);
-  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(writer->Finish(), impl_->peer));
+  const grpc::Status sent = writer->Finish();
+  CrashPoint("update send ends");
+  HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(sent, impl_->peer));
   HILUM_ASSIGN_OR_RETURN(const Digest root, DigestOf("receipt", reply.root()));
   if (root != update.root()) {
     return absl::DataLossError("the server's receipt names another update than the one sent");
@@ -337,7 +360,10 @@ absl::Status Connection::SendFlight(const FlightPlace& place, ByteView message) 
   grpc::ClientContext context;
   SetDeadline(context, kCallSeconds);
   v1::FlightReceipt reply;
-  return proto::FromGrpcStatus(impl_->stub->SendFlight(&context, request, &reply), impl_->peer);
+  CrashPoint("flight send begins");
+  const grpc::Status sent = impl_->stub->SendFlight(&context, request, &reply);
+  CrashPoint("flight send ends");
+  return proto::FromGrpcStatus(sent, impl_->peer);
 }
 
 absl::StatusOr<Bytes> Connection::FetchFlight(const FlightPlace& place, uint64_t limit_bytes) {
@@ -384,7 +410,7 @@ absl::StatusOr<EntryReceipt> Connection::SubmitEntry(const std::string& entry) {
   return receipt;
 }
 
-// The proof of an entry about a member.
+// The proof of an entry about a member, or of a job's round.
 absl::StatusOr<std::string> Connection::Impl::FetchProof(const std::string& type,
                                                          const std::string& member, uint64_t nth) {
   v1::ProofRequest request;
@@ -406,6 +432,11 @@ absl::StatusOr<std::string> Connection::FetchJoinProof(const std::string& member
 absl::StatusOr<std::string> Connection::FetchRotationProof(const std::string& member,
                                                            uint64_t nth) {
   return impl_->FetchProof("key-rotate", member, nth);
+}
+
+absl::StatusOr<std::string> Connection::FetchRoundProof(const std::string& job, uint64_t round,
+                                                        const std::string& type) {
+  return impl_->FetchProof(type, job, round);
 }
 
 absl::StatusOr<std::vector<Digest>> Connection::ProveConsistency(uint64_t old_size,

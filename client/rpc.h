@@ -97,6 +97,13 @@ struct FlightPlace {
   uint32_t flight = 0;
 };
 
+// An object that the ledger's entries or the record of a round name.
+struct RoundObject {
+  std::string job;
+  uint64_t round = 0;
+  Digest sha256{};
+};
+
 struct Receipt {
   Digest root{};
   bool repeated_send = false;
@@ -139,6 +146,8 @@ class Connection {
   absl::Status Report(const ProgressReport& report);
   // The whole file. DataLoss: longer than `limit_bytes`, or another SHA-256.
   absl::StatusOr<Bytes> FetchModel(const Digest& sha256, uint64_t limit_bytes);
+  // An object of a round's evidence. DataLoss: as FetchModel. NotFound: the round has no such one.
+  absl::StatusOr<Bytes> FetchObject(const RoundObject& object, uint64_t limit_bytes);
   absl::StatusOr<Receipt> SubmitUpdate(const SignedUpdate& update);
   // A message of a masked round; durable at the server when this returns OK.
   absl::Status SendFlight(const FlightPlace& place, ByteView message);
@@ -150,6 +159,9 @@ class Connection {
   absl::StatusOr<std::string> FetchRotationProof(const std::string& member, uint64_t nth);
   // The tlog-proof of the member's `join` entry. NotFound: it has none.
   absl::StatusOr<std::string> FetchJoinProof(const std::string& member);
+  // The tlog-proof of a round's entry, `type` round-open or round-close. NotFound: there is none.
+  absl::StatusOr<std::string> FetchRoundProof(const std::string& job, uint64_t round,
+                                              const std::string& type);
   // [32] each.
   absl::StatusOr<std::vector<Digest>> ProveConsistency(uint64_t old_size, uint64_t new_size);
 

@@ -21,7 +21,9 @@ struct SiteOptions {
   uint16_t min_cohort = 2;    // smallest number of sites in a round
   double max_clip_l2 = 100.0;
   uint32_t max_weight = 1'000'000;
-  uint64_t min_films = 1;                  // take no part with fewer films
+  uint64_t min_films = 1;  // take no part with fewer films
+  // How a masked round is verified before its model is used (round_check.h): full, tags, none.
+  std::string verify = "full";
   std::vector<std::string> architectures;  // empty: all that this program knows
 
   // [training]

@@ -100,6 +100,21 @@ struct RoundRecord {
   int64_t sent_at_s = 0;  // 0: nothing has left
 };
 
+// What this site found out about a round that is over (round_check.h).
+struct CheckRecord {
+  std::string job;
+  uint64_t round = 0;
+  std::string status;    // of the round-close: ok, aborted
+  std::string standing;  // counted, left_out, absent (not in the roster), aborted
+  // full, tags; proof: by the ledger's proof alone; open, aborted: no masks, no sum; failed;
+  // accepted: failed, and the operator went on all the same
+  std::string verified;
+  std::string reason;   // of an alarm: what is wrong, and what to do
+  Digest model{};       // that the round made, by its round-close
+  std::string receipt;  // of a counted update: ledger_anchor/update_receipt.h
+  int64_t checked_at_s = 0;
+};
+
 // What a masked round must have on disk before something leaves (privacy/secagg/journal.h).
 struct MaskedRow {
   std::string job;
@@ -139,12 +154,18 @@ class State {
   absl::StatusOr<std::optional<RoundRecord>> Round(absl::string_view job, uint64_t round,
                                                    uint32_t attempt);
 
+  // FailedPrecondition: another record of this kind is there. A vote and an answer are made once.
   absl::Status PutMasked(const MaskedRow& row);
   absl::StatusOr<std::optional<Bytes>> Masked(const MaskedRow& key);  // `record` is not read
+  // Out of the database and of its write-ahead log. Unavailable: another process reads; again.
   absl::Status EraseMasked(const MaskedRow& key);
   // The cohort guard's rows: sums on one model that this site has signed. One row a cohort.
   absl::Status PutSum(const privacy::secagg::SumRow& sum);
   absl::StatusOr<std::vector<privacy::secagg::SumRow>> Sums(const Digest& model_hash);
+
+  absl::Status PutCheck(const CheckRecord& check);
+  absl::StatusOr<std::vector<CheckRecord>> Checks();  // ascending by job, then round
+  absl::StatusOr<std::optional<CheckRecord>> Check(absl::string_view job, uint64_t round);
 
   // Small values by name. Empty: not there.
   absl::Status PutValue(absl::string_view name, absl::string_view value);

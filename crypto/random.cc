@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "crypto/openssl_handles.h"
+#include "crypto/secret.h"
 
 namespace hilum::crypto {
 
@@ -22,10 +23,9 @@ void RandomBytes(std::span<uint8_t> bytes) {
 }
 
 struct SeededStream::Impl {
-  std::array<uint8_t, 32> key;
+  SecretKey key;
   CipherPtr cipher{EVP_CIPHER_CTX_new()};
   uint64_t offset_bytes = 0;
-  ~Impl() { OPENSSL_cleanse(key.data(), key.size()); }
 
   // Adds `n` bytes of keystream to `bytes`, which hold zeros.
   void Encrypt(uint8_t* bytes, size_t n) {
@@ -35,7 +35,7 @@ struct SeededStream::Impl {
 };
 
 SeededStream::SeededStream(const std::array<uint8_t, 32>& key) : impl_(std::make_unique<Impl>()) {
-  impl_->key = key;
+  impl_->key = SecretKey::CopyOf(key);
   Seek(0);
 }
 SeededStream::SeededStream(SeededStream&&) noexcept = default;

@@ -3,11 +3,12 @@
 #define HILUM_CRYPTO_SECRET_H_
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <utility>
 
+#include "crypto/locked_memory.h"
 #include "crypto/mac.h"
 
 namespace hilum::crypto {
@@ -15,44 +16,45 @@ namespace hilum::crypto {
 // Writes zeros that the compiler may not leave out.
 void Wipe(std::span<uint8_t> bytes);
 
-// N secret bytes, zeros at first. Movable only: the source of a move holds zeros.
-// Keeping the process' memory out of swap and core dumps is the program's task.
+// N secret bytes, zeros at first, in locked memory. Movable only: the source of a move holds zeros.
 template <size_t N>
 class Secret {
+  static_assert(N <= kSecretSlotBytes);
+
  public:
-  Secret() = default;
+  Secret() : slot_(TakeSecretSlot()) {}
   static Secret CopyOf(std::span<const uint8_t, N> bytes) {
     Secret secret;
-    std::copy(bytes.begin(), bytes.end(), secret.bytes_.begin());
+    std::copy(bytes.begin(), bytes.end(), secret.slot_);
     return secret;
   }
   Secret Copy() const { return CopyOf(bytes()); }
 
-  Secret(Secret&& other) noexcept : bytes_(other.bytes_) { other.Erase(); }
+  Secret(Secret&& other) noexcept : slot_(std::exchange(other.slot_, TakeSecretSlot())) {}
   Secret& operator=(Secret&& other) noexcept {
     if (this != &other) {
-      bytes_ = other.bytes_;
+      std::swap(slot_, other.slot_);
       other.Erase();
     }
     return *this;
   }
   Secret(const Secret&) = delete;
   Secret& operator=(const Secret&) = delete;
-  ~Secret() { Erase(); }
+  ~Secret() { ReturnSecretSlot(slot_); }
 
-  void Erase() { Wipe(bytes_); }
+  void Erase() { Wipe(mutable_bytes()); }
 
-  std::span<const uint8_t, N> bytes() const { return bytes_; }
-  std::span<uint8_t, N> mutable_bytes() { return bytes_; }
-  const uint8_t* data() const { return bytes_.data(); }
-  uint8_t* data() { return bytes_.data(); }
+  std::span<const uint8_t, N> bytes() const { return std::span<const uint8_t, N>(slot_, N); }
+  std::span<uint8_t, N> mutable_bytes() { return std::span<uint8_t, N>(slot_, N); }
+  const uint8_t* data() const { return slot_; }
+  uint8_t* data() { return slot_; }
 
   friend bool operator==(const Secret& a, const Secret& b) {
     return ConstantTimeEqual(a.bytes(), b.bytes());
   }
 
  private:
-  std::array<uint8_t, N> bytes_{};
+  uint8_t* slot_;
 };
 
 using SecretKey = Secret<32>;

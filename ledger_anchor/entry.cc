@@ -299,6 +299,26 @@ absl::StatusOr<NameList> MakeNameList(const std::vector<std::string>& names, std
   return list;
 }
 
+absl::StatusOr<std::vector<std::string>> NamesOf(const NameList& list, absl::string_view annex) {
+  if (!list.annex.has_value()) return list.items;
+  const auto malformed = [](absl::string_view why) {
+    return absl::DataLossError(absl::StrCat("the annex of a list ", why));
+  };
+  if (crypto::Sha256(annex) != *list.annex) return malformed("hashes otherwise");
+  if (annex.size() > kAnnexLimitBytes) return malformed("is longer than 1 MiB");
+  const Json json = Json::parse(annex.begin(), annex.end(), nullptr, false);
+  if (!json.is_array()) return malformed("is not a JSON list");
+  std::vector<std::string> names;
+  for (const Json& item : json) {
+    if (!item.is_string() || !CheckName("the member", item.get<std::string>()).ok()) {
+      return malformed("holds something that is not a name");
+    }
+    names.push_back(item.get<std::string>());
+  }
+  if (names.size() == list.n) return names;
+  return malformed(absl::StrCat("has ", names.size(), " names, the list says ", list.n));
+}
+
 absl::StatusOr<std::string> EncodeEntry(const Entry& entry) {
   HILUM_RETURN_IF_ERROR(CheckEntry(entry));
   HILUM_ASSIGN_OR_RETURN(std::string text, proto::Canonicalize(EntryToJson(entry)));

@@ -21,6 +21,11 @@ namespace hilum::ledger_anchor {
 // Makes the list. When `names` are more than kListLimit, `*annex` gets the array to put into the
 // store (else it is emptied). InvalidArgument: a name that CheckName refuses.
 absl::StatusOr<NameList> MakeNameList(const std::vector<std::string>& names, std::string* annex);
+// The names of a list; `annex` is the object that it names, empty when it names none.
+// DataLoss: the object has another SHA-256, is longer than kAnnexLimitBytes, is not a JSON list of
+// names, or has another number of them.
+absl::StatusOr<std::vector<std::string>> NamesOf(const NameList& list, absl::string_view annex);
+inline constexpr uint64_t kAnnexLimitBytes = 1 << 20;
 
 // Lists that a site commits to are padded with dummies to a power of two within these limits, so
 // that their length says little.

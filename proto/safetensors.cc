@@ -250,6 +250,13 @@ absl::StatusOr<SafetensorsHeader> ParseSafetensorsHeader(ByteView head, uint64_t
   return header;
 }
 
+absl::StatusOr<Bytes> EncodeRoundModel(SafetensorsFile base, const ModelStamp& stamp) {
+  base.metadata["round"] = absl::StrCat(stamp.round);
+  base.metadata["job"] = stamp.job;
+  base.metadata["origin"] = stamp.ledger;
+  return EncodeSafetensors(base.spec, base.flat, base.metadata);
+}
+
 absl::StatusOr<SafetensorsFile> ParseSafetensors(ByteView file) {
   absl::StatusOr<SafetensorsHeader> header = ParseSafetensorsHeader(file, file.size());
   if (!header.ok()) return header.status();

@@ -60,6 +60,16 @@ absl::StatusOr<Bytes> EncodeSafetensorsHeader(const ModelSpec& spec,
 absl::StatusOr<Bytes> EncodeSafetensors(const ModelSpec& spec, std::span<const float> flat,
                                         const SafetensorsMetadata& metadata);
 
+// The file of the model that a round made of `base`: its weights, with metadata `round`, `job` and
+// `origin` replaced. Server, sites and auditors make it here, so their bytes agree.
+// Errors: as EncodeSafetensors.
+struct ModelStamp {
+  std::string job;
+  uint64_t round = 0;
+  std::string ledger;  // origin of the log
+};
+absl::StatusOr<Bytes> EncodeRoundModel(SafetensorsFile base, const ModelStamp& stamp);
+
 // Parses a whole file from anywhere. Only F32; no doubled key, no gap, no overlap; the data end
 // where the file ends; every value is finite. Keys of the header may come in any order.
 // DataLoss: the file breaks the format or a limit; the sentence says where.

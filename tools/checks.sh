@@ -40,11 +40,13 @@ check_fuzz() {
   done
 }
 
-# Runs that kill the server in each round must end with the same model as one without.
+# Runs that kill the server in each round must end with the same model as one without. Then masked
+# rounds in which the server, and a site, die at every point of their writes and sends: hours.
 check_kill() {
   setup
-  build release programs
+  build release programs client_crash_walk_test
   python3 tools/kill_walk.py --bin build/release/bin
+  HILUM_WALK=all build/release/tests/client_crash_walk_test --gtest_filter='CrashWalk.*'
 }
 
 # Many rounds: memory and files of server and sites must not grow with them.

@@ -59,7 +59,8 @@ The long checks: those that are named, without an argument all of them, one afte
   tsan      the tests under ThreadSanitizer
   fuzz      each fuzz target for 60 s, or HILUM_FUZZ_SECONDS
   soak      many rounds: memory and files of server and sites must not grow with them
-  kill      kills the server in each round; the model must be the same as without
+  kill      kills the server in each round; the model must be the same as without. Then kills server
+            and site at every write and send of a masked round, which must end soundly. Hours.
   fingerprints
             builds the kernels with clang; same bits as with g++, for each instruction set.
   mutants   takes each countermeasure of tests/mutants.d away; its test must fail then. Hours;

@@ -35,7 +35,8 @@ def descendants(pid):
             above = parents[above]
         if above == pid:
             try:
-                name = os.path.basename(os.readlink(f"/proc/{child}/exe"))
+                command = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0]
+                name = os.path.basename(command.decode())
             except OSError:
                 continue
             if name in PROGRAMS:
@@ -43,13 +44,21 @@ def descendants(pid):
     return found
 
 
+def open_files(pid):
+    """How many files a process has open; 0 where only root may look (KeepOutOfCoreDumps)."""
+    try:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:
+        return 0
+
+
 def sample(pid):
     """(resident memory in MB, open files) of a process, or None when it ended."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, len(os.listdir(f"/proc/{pid}/fd"))
     except OSError:
         return None
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6, open_files(pid)
 
 
 def median(values):

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "crypto/labels.h"
-#include "privacy/secagg/sealed_share.h"
 
 namespace hilum::privacy::secagg {
 namespace {
@@ -26,11 +25,6 @@ Indices ReceiversOf(const std::vector<SealedShare>& shares) {
 Indices Without(Indices indices, uint16_t index) {
   std::erase(indices, index);
   return indices;
-}
-
-const SealedShare& ShareFor(const ShareBundle& bundle, uint16_t receiver) {
-  return *std::find_if(bundle.shares.begin(), bundle.shares.end(),
-                       [receiver](const SealedShare& share) { return share.index == receiver; });
 }
 
 absl::StatusOr<Opened> OpenOfU1(const Facts& facts, ByteView message) {
@@ -77,7 +71,7 @@ absl::StatusOr<ServerSharing::Closed> ServerSharing::Close() && {
       delivery.shares.push_back({.index = sender,
                                  .commitments = bundle.commitments,
                                  .digests = DigestsOf(bundle.shares),
-                                 .ciphertext = ShareFor(bundle, receiver).ciphertext,
+                                 .ciphertext = FindShare(bundle, receiver)->ciphertext,
                                  .signature = bundle.signature});
     }
     messages.emplace(receiver, Frame(context, crypto::kServerSender, Encode(delivery)));
@@ -103,14 +97,7 @@ absl::Status ServerAcknowledging::CheckAnswersAll(uint16_t sender, const ShareAc
 absl::Status ServerAcknowledging::CheckComplaint(uint16_t accuser,
                                                  const Complaint& complaint) const {
   if (complaint.kind != ComplaintKind::kBadShare) return absl::OkStatus();
-  const ShareBundle& bundle = bundles_.at(complaint.index);
-  const SecretKey key = SecretKey::CopyOf(complaint.channel_key);
-  const auto opened = OpenShare(facts_, {.sender = complaint.index, .receiver = accuser}, key,
-                                ShareFor(bundle, accuser).ciphertext, bundle.commitments);
-  if (absl::IsInvalidArgument(opened.status())) return absl::OkStatus();  // upheld
-  return Invalid(
-      "the complaint of member ", accuser, " about member ", complaint.index,
-      opened.ok() ? " is false: the share is good" : " shows a key that does not open the share");
+  return JudgeBadShare(facts_, accuser, complaint, bundles_.at(complaint.index));
 }
 
 absl::StatusOr<Receipt> ServerAcknowledging::Take(ByteView message) {
@@ -154,6 +141,22 @@ Indices ServerAcknowledging::MembersOfU2() const {
   }
 }
 
+std::vector<UpheldComplaint> ServerAcknowledging::UpheldComplaints() const {
+  std::map<uint16_t, UpheldComplaint> first;  // by accused
+  for (const auto& [accuser, ack] : acks_) {
+    for (const Complaint& complaint : ack.complaints) {
+      if (complaint.kind != ComplaintKind::kBadShare || first.count(complaint.index) != 0) continue;
+      first.emplace(complaint.index, UpheldComplaint{.accused = complaint.index,
+                                                     .accuser = accuser,
+                                                     .bundle = bundles_.at(complaint.index),
+                                                     .ack = ack});
+    }
+  }
+  std::vector<UpheldComplaint> upheld;
+  for (auto& [accused, complaint] : first) upheld.push_back(std::move(complaint));
+  return upheld;
+}
+
 absl::StatusOr<ServerAcknowledging::Closed> ServerAcknowledging::Close() && {
   const Context& context = *facts_.context;
   U2 u2{.members = MembersOfU2(), .server_signature = {}};
@@ -161,16 +164,7 @@ absl::StatusOr<ServerAcknowledging::Closed> ServerAcknowledging::Close() && {
     return absl::UnavailableError(absl::StrCat("U2 would have ", u2.members.size(),
                                                " members, the round needs ", context.min_count()));
   }
-  std::vector<Evidence> evidence;
-  for (const auto& [accuser, ack] : acks_) {
-    for (const Complaint& complaint : ack.complaints) {
-      if (complaint.kind != ComplaintKind::kBadShare) continue;
-      evidence.push_back({.accused = complaint.index,
-                          .accuser = accuser,
-                          .bundle = bundles_.at(complaint.index),
-                          .ack = ack});
-    }
-  }
+  std::vector<UpheldComplaint> evidence = UpheldComplaints();
   facts_.u2 = u2.members;
   facts_.u2_hash = HashU2(facts_.u1_hash, u2.members);
   u2.server_signature = self_.Sign(context, crypto::kLabelU2, facts_.u2_hash);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "privacy/secagg/complaint.h"
 #include "privacy/secagg/facts.h"
 #include "privacy/secagg/inbox.h"
 #include "privacy/secagg/r1_messages.h"
@@ -26,17 +27,10 @@ class ServerAcknowledging {
   absl::StatusOr<Receipt> Take(ByteView message);
   bool complete() const { return inbox_.size() == bundles_.size(); }
 
-  // An upheld complaint of kind 2, with what a third party needs to judge it again: the accused's
-  // signed bundle, and the accuser's signed acknowledgement.
-  struct Evidence {
-    uint16_t accused = 0, accuser = 0;
-    ShareBundle bundle;
-    ShareAck ack;
-  };
   struct Closed {
     ServerCollecting next;
-    Bytes message;  // U2
-    std::vector<Evidence> evidence;
+    Bytes message;                          // U2
+    std::vector<UpheldComplaint> evidence;  // one of each accused, ascending
   };
   // U2: who acknowledged; without the accused of each upheld complaint, without both sides of each
   // that cannot be decided, and without those who have fewer than t holders left.
@@ -50,6 +44,7 @@ class ServerAcknowledging {
   absl::Status CheckAnswersAll(uint16_t sender, const ShareAck& ack) const;
   absl::Status CheckComplaint(uint16_t accuser, const Complaint& complaint) const;
   Indices MembersOfU2() const;
+  std::vector<UpheldComplaint> UpheldComplaints() const;
 
   ServerSelf self_;
   Facts facts_;

@@ -63,7 +63,7 @@ absl::StatusOr<std::vector<IndexedTag>> TagsOf(const PublishedRound& round,
 
 }  // namespace
 
-absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Device device) {
+absl::Status VerifySum(const PublishedRound& round) {
   const Context& context = *round.facts.context;
   const RoundConfig& config = context.config();
   HILUM_RETURN_IF_ERROR(CheckTranscript(round.facts, round.transcript));
@@ -74,11 +74,18 @@ absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Devi
       SumRoot(round.sums, config) != round.transcript.sum_root) {
     return False("the published sum is not the one of the transcript");
   }
-  const Indices u3 = MembersOf(round.transcript);
   HILUM_ASSIGN_OR_RETURN(const std::vector<IndexedTag> tags,
                          TagsOf(round, transcript_hash, votes_hash));
+  const MaskedSum sum{.sums = round.sums,
+                      .n_members = static_cast<uint32_t>(round.transcript.members.size())};
+  return CheckSum(sum, config.ring_bits, tags, ChallengeOf(context, votes_hash));
+}
+
+absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Device device) {
+  HILUM_RETURN_IF_ERROR(VerifySum(round));
+  const RoundConfig& config = round.facts.context->config();
+  const Indices u3 = MembersOf(round.transcript);
   const MaskedSum sum{.sums = round.sums, .n_members = static_cast<uint32_t>(u3.size())};
-  HILUM_RETURN_IF_ERROR(CheckSum(sum, config.ring_bits, tags, ChallengeOf(context, votes_hash)));
   HILUM_ASSIGN_OR_RETURN(const SignedKeys keys,
                          KeysToRemove(round.facts, u3, round.opening.secrets));
   HILUM_ASSIGN_OR_RETURN(const kernels::MaskKeys masks, keys.Schedule(config));

@@ -7,6 +7,7 @@
 #include <map>
 #include <span>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kernels/device.h"
 #include "privacy/secagg/facts.h"
@@ -27,6 +28,11 @@ struct PublishedRound {
   // The whole vectors of members without a tag.
   std::map<uint16_t, std::span<const uint32_t>> untagged;
 };
+
+// The cheaper part, without taking the masks out (mode "tags"): T (CheckTranscript) and a quorum of
+// votes on it; root(S); a tag of each member of U3, or its vector; S against the tags.
+// DataLoss: the first of these that fails.
+absl::Status VerifySum(const PublishedRound& round);
 
 // Checks, in this order: T (CheckTranscript) and a quorum of votes on it; root(S); a tag, signed on
 // this T and V, of each member of U3, or its whole vector with the root that T has; S against the

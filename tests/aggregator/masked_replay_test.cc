@@ -1,10 +1,10 @@
 // An auditor's view of masked rounds: what is accepted, and what a changed record is called.
 #include <gtest/gtest.h>
 
-#include "aggregator/record.h"
 #include "aggregator/replay.h"
 #include "crypto/labels.h"
 #include "ledger_anchor/reader.h"
+#include "ledger_anchor/round_record.h"
 #include "privacy/secagg/r4_messages.h"
 #include "privacy/secagg/r5_messages.h"
 #include "tests/aggregator/masked_site.h"

@@ -3,8 +3,8 @@
 
 #include <gtest/gtest.h>
 
-#include "aggregator/record.h"
 #include "ledger_anchor/reader.h"
+#include "ledger_anchor/round_record.h"
 #include "tests/aggregator/test_federation.h"
 #include "tests/kernels/lazy_queues.h"
 #include "tests/status_matchers.h"

@@ -1,6 +1,9 @@
 #include "base/process.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +13,26 @@ namespace {
 
 volatile std::sig_atomic_t n_signals = 0;
 void Count(int) { n_signals = n_signals + 1; }
+
+// In a child: the test itself stays as it is.
+TEST(KeepOutOfCoreDumps, LeavesNoWayForACore) {
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    bool kept = KeepOutOfCoreDumps();
+    rlimit limit{1, 1};
+    kept =
+        kept && getrlimit(RLIMIT_CORE, &limit) == 0 && limit.rlim_cur == 0 && limit.rlim_max == 0;
+#ifndef HILUM_SANITIZED
+    kept = kept && prctl(PR_GET_DUMPABLE) == 0;
+#endif
+    _exit(kept ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
 
 // A pipe that nobody reads.
 class NoPipeSignals : public testing::Test {

@@ -1,8 +1,10 @@
 // Masked jobs with real agents: five hospitals and a real server in one process.
 #include <map>
 
+#include "absl/strings/str_cat.h"
 #include "client/agent.h"
 #include "client/overview.h"
+#include "client/round_receipts.h"
 #include "tests/client/films.h"
 #include "tests/client/server.h"
 #include "tests/client/two_hospitals.h"
@@ -55,6 +57,21 @@ TEST_F(MaskedAgents, SixSitesTakePartInTwoRounds) {
   const RoundRecord record = RoundsOf("hospital-a")[1];
   EXPECT_EQ(record.masking, "ChaCha20");
   EXPECT_GT(record.sent_at_s, 0);
+  // Both rounds verified from the published sums, the last one after the job was over.
+  State& own = *sites_["hospital-a"].state;
+  ASSERT_TRUE(WaitUntil([&] { return own.Checks()->size() == 2; }, 60));
+  for (const CheckRecord& check : *own.Checks()) {
+    EXPECT_EQ(check.verified, "full") << check.reason;
+    EXPECT_EQ(check.standing, "counted");
+    EXPECT_EQ(check.model, server_.Job(kJob).history[check.round - 1].model);
+    HILUM_ASSERT_OK_AND_ASSIGN(
+        const RoundReceiptView receipt,
+        VerifyRoundReceipt(sites_["hospital-a"].folder, sites_["hospital-a"].options, check.receipt,
+                           SystemClock().NowSeconds()));
+    EXPECT_EQ(receipt.site, "hospital-a");
+  }
+  EXPECT_TRUE(sites_["hospital-a"].agent->Saw("round_checked"));
+  EXPECT_FALSE(sites_["hospital-a"].agent->Saw("alarm"));
   // The answer held shares: it is gone with the round. The vote's row stays for the cohort guard.
   State& state = *sites_["hospital-a"].state;
   EXPECT_TRUE(WaitUntil(
@@ -78,6 +95,19 @@ TEST_F(MaskedAgents, ASiteThatRestartsDropsOutOfTheAttemptOnly) {
   const auto history = server_.Job(kJob).history;
   EXPECT_EQ(history[0].status, "ok") << history[0].reason;
   EXPECT_EQ(history[1].cohort.size(), 6u) << "it is back in the next round";
+}
+
+// The operator's halt, as a failed check leaves it.
+TEST_F(MaskedAgents, AHaltedSiteKeepsOutUntilItsOperatorSaysSo) {
+  HILUM_ASSERT_OK(sites_["hospital-f"].state->PutValue(absl::StrCat("halted/", kJob),
+                                                       "round 1: the sum was false"));
+  Launch(MaskedPlan());
+  ASSERT_TRUE(WaitUntil([&] { return Finished(2); }, 250)) << server_.Job(kJob).message;
+  for (const aggregator::RoundView& round : server_.Job(kJob).history) {
+    EXPECT_EQ(round.cohort.size(), 5u) << round.reason;
+  }
+  EXPECT_TRUE(sites_["hospital-f"].agent->Saw("alarm"));
+  EXPECT_TRUE(RoundsOf("hospital-f").empty());
 }
 
 TEST_F(MaskedAgents, TheServerMayRestartInTheMiddle) {

@@ -77,11 +77,18 @@ privacy::RoundConfig RoundSite::Config() const {
 void RoundSite::OpenRound() { OpenRoundWith(Config()); }
 
 void RoundSite::OpenRoundWith(privacy::RoundConfig with) {
+  OpenRoundWith(std::move(with), {"hospital-a", "hospital-b"});
+}
+
+void RoundSite::OpenRoundWith(privacy::RoundConfig with, const std::vector<std::string>& names) {
   config = std::move(with);
   ledger_anchor::Entry entry = federation.OpenDraft();
   auto& open = std::get<ledger_anchor::RoundOpen>(entry.body);
   open.base_model = crypto::Sha256(base);
   open.cfg = privacy::HashConfig(config);
+  std::string annex;
+  open.cohort = ledger_anchor::MakeNameList(names, &annex).value();
+  if (open.cohort.annex) objects[*open.cohort.annex] = Bytes(annex.begin(), annex.end());
   open_index = federation.texts.size();
   federation.Add(entry);
 }
@@ -137,6 +144,11 @@ absl::StatusOr<SignedUpdate> RoundSite::Take(const RoundNotice& notice) {
       .fetch_model = [&](const Digest&, uint64_t) -> absl::StatusOr<Bytes> {
         ++n_fetched;
         return base;
+      },
+      .fetch_object = [&](const RoundObject& object, uint64_t) -> absl::StatusOr<Bytes> {
+        const auto found = objects.find(object.sha256);
+        if (found == objects.end()) return absl::NotFoundError("no such object");
+        return found->second;
       },
       .on_training = [&](uint32_t) { ++n_steps; },
       .cancel = &cancel};

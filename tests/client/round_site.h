@@ -3,8 +3,10 @@
 #define HILUM_TESTS_CLIENT_ROUND_SITE_H_
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "client/participate.h"
 #include "privacy/round_config.h"
@@ -21,6 +23,8 @@ class RoundSite {
   // Adds the entry that opens the next round, with `config`, or the plan's own.
   void OpenRound();
   void OpenRoundWith(privacy::RoundConfig config);
+  // With these members; more than 64 are an annex, which `objects` then holds.
+  void OpenRoundWith(privacy::RoundConfig config, const std::vector<std::string>& names);
   // Closes it: the model of the round is `base` again (nobody trains here).
   void CloseRound();
   // What the server would send now.
@@ -46,6 +50,7 @@ class RoundSite {
   SiteOptions options;
   std::unique_ptr<State> state;
   std::atomic<bool> cancel = false;
+  std::map<Digest, Bytes> objects;
   int n_fetched = 0;
   int n_steps = 0;  // training steps seen
   size_t open_index = 0, close_index = 0;

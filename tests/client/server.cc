@@ -40,6 +40,11 @@ TestServer::TestServer() {
   Start();
 }
 
+TestServer::TestServer(fs::path folder, std::string address)
+    : folder_(std::move(folder)), address_(std::move(address)) {
+  Start();
+}
+
 TestServer::~TestServer() { Stop(); }
 
 void TestServer::Start() {

@@ -22,6 +22,8 @@ class TestServer {
  public:
   // A new federation in a new folder; failures end the test.
   TestServer();
+  // The federation of another TestServer that has stopped, or whose process died.
+  TestServer(fs::path folder, std::string address);
   ~TestServer();
 
   void Start();

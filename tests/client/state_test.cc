@@ -40,6 +40,39 @@ TEST(State, KeepsFilmsOverAReopening) {
   EXPECT_TRUE(none.empty());
 }
 
+TEST(State, AVoteIsOnRecordOnce) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(NewFolder("once") / "s.sqlite"));
+  MaskedRow row{.job = "j", .round = 1, .attempt = 0, .kind = "vote", .record = {1, 2}};
+  HILUM_ASSERT_OK(state->PutMasked(row));
+  HILUM_EXPECT_OK(state->PutMasked(row));
+  row.record = {1, 3};
+  EXPECT_THAT(state->PutMasked(row),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "a second one is not made"));
+  row.attempt = 1;
+  HILUM_EXPECT_OK(state->PutMasked(row));
+}
+
+// An answer of a masked round holds shares: once erased, no file of the database has it.
+TEST(State, WhatIsErasedIsInNoFile) {
+  const fs::path folder = NewFolder("erased");
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(folder / "state.sqlite"));
+  const std::string text = "shares that nobody may find on the disk later";
+  Bytes record;
+  for (int i = 0; i < 500; ++i) AppendText(record, text);  // several pages
+  const MaskedRow row{.job = "j", .round = 1, .attempt = 0, .kind = "answer", .record = record};
+  const auto is_on_disk = [&] {
+    for (const auto& file : fs::directory_iterator(folder)) {
+      const Bytes bytes = ReadFile(file.path(), 1 << 24).value();
+      if (AsText(bytes).find(text.substr(0, 20)) != absl::string_view::npos) return true;
+    }
+    return false;
+  };
+  HILUM_ASSERT_OK(state->PutMasked(row));
+  EXPECT_TRUE(is_on_disk());
+  HILUM_ASSERT_OK(state->EraseMasked(row));
+  EXPECT_FALSE(is_on_disk());
+}
+
 TEST(State, KeepsRoundsAndJobs) {
   HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(NewFolder("state") / "s.sqlite"));
   RoundRecord round;

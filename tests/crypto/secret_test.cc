@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
-#include <new>
+#include <cinttypes>
+#include <cstdio>
+#include <fstream>
+#include <set>
+#include <string>
 #include <type_traits>
+#include <vector>
 
 #include "base/bytes.h"
 
@@ -20,11 +24,49 @@ SecretKey Filled(uint8_t byte) {
 }
 
 TEST(Secret, IsWipedAtItsEnd) {
-  alignas(SecretKey) std::array<uint8_t, sizeof(SecretKey)> memory;
-  auto* secret = new (memory.data()) SecretKey(Filled(0xab));
-  EXPECT_EQ(memory[5], 0xab);
-  secret->~SecretKey();
-  EXPECT_EQ(memory, (std::array<uint8_t, sizeof(SecretKey)>{}));
+  const uint8_t* slot = nullptr;
+  {
+    const SecretKey secret = Filled(0xab);
+    slot = secret.data();
+    ASSERT_EQ(slot[5], 0xab);
+  }
+  // The page stays; what was in it does not.
+  for (size_t i = 0; i < kSecretSlotBytes; ++i) EXPECT_EQ(slot[i], 0) << i;
+}
+
+// The flags of the mapping that holds `address` (proc(5), smaps).
+std::string FlagsOf(const uint8_t* address) {
+  std::ifstream smaps("/proc/self/smaps");
+  const auto at = reinterpret_cast<uintptr_t>(address);
+  bool inside = false;
+  for (std::string line; std::getline(smaps, line);) {
+    uintptr_t begin = 0, end = 0;
+    if (std::sscanf(line.c_str(), "%" SCNxPTR "-%" SCNxPTR " ", &begin, &end) == 2) {
+      inside = begin <= at && at < end;
+    } else if (inside && line.rfind("VmFlags:", 0) == 0) {
+      return line + " ";
+    }
+  }
+  return "";
+}
+
+TEST(Secret, LiesInLockedMemoryThatNoCoreDumpHolds) {
+  const SecretKey secret = Filled(0xab);
+  const std::string flags = FlagsOf(secret.data());
+  if (flags.empty()) GTEST_SKIP() << "this kernel has no VmFlags";
+  EXPECT_NE(flags.find(" dd "), std::string::npos) << flags;
+  EXPECT_EQ(flags.find(" lo ") != std::string::npos, SecretsAreLocked()) << flags;
+}
+
+TEST(Secret, SlotsAreNeverShared) {
+  std::vector<SecretKey> secrets;
+  std::set<const uint8_t*> slots;
+  for (int i = 0; i < 2000; ++i) {
+    secrets.push_back(Filled(static_cast<uint8_t>(i)));
+    slots.insert(secrets.back().data());
+  }
+  EXPECT_EQ(slots.size(), 2000u);
+  for (int i = 0; i < 2000; ++i) EXPECT_TRUE(secrets[i] == Filled(static_cast<uint8_t>(i)));
 }
 
 TEST(Secret, LeavesZerosWhereItMovedFrom) {

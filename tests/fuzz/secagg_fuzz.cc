@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/check.h"
+#include "privacy/secagg/complaint.h"
 #include "privacy/secagg/journal.h"
 #include "privacy/secagg/r0_messages.h"
 #include "privacy/secagg/r1_messages.h"
@@ -38,6 +39,12 @@ void CheckRoundTrip(const absl::StatusOr<Message>& message, ByteView body) {
   CheckRoundTrip(DecodeShareDelivery(body, data[0]), body);
 }
 [[maybe_unused]] void share_ack(ByteView body) { CheckRoundTrip(DecodeShareAck(body), body); }
+[[maybe_unused]] void complaints(ByteView data) {
+  if (data.empty()) return;
+  const ByteView body = data.subspan(1);
+  const auto list = DecodeComplaints(body, data[0]);
+  if (list.ok()) HILUM_CHECK(EncodeComplaints(*list) == Bytes(body.begin(), body.end()));
+}
 [[maybe_unused]] void u2(ByteView body) { CheckRoundTrip(DecodeU2(body), body); }
 [[maybe_unused]] void masked_input_chunk(ByteView body) {
   RoundConfig config;

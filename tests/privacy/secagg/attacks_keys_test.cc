@@ -164,8 +164,8 @@ TEST(Attacks, CorruptShareIsBlamed) {
   federation.ServerTakesShares();
   federation.stage = Federation::kDeliveries;
   federation.RunTo(Federation::kU2);
-  ASSERT_EQ(federation.evidence.size(), 5u);
-  for (const auto& evidence : federation.evidence) EXPECT_EQ(evidence.accused, 2);
+  ASSERT_EQ(federation.evidence.size(), 1u);  // five complain; one complaint excludes a member
+  EXPECT_EQ(federation.evidence[0].accused, 2);
   EXPECT_EQ(DecodeU2(BodyOf(*federation.context, federation.u2))->members,
             (Indices{0, 1, 3, 4, 5}));
   federation.Drop(2);
@@ -173,6 +173,99 @@ TEST(Attacks, CorruptShareIsBlamed) {
   const auto words = federation.opened->total.words();
   EXPECT_EQ(std::vector<uint32_t>(words.begin(), words.end()),
             federation.PlainSum({0, 1, 3, 4, 5}));
+}
+
+// What an auditor reads of such a round, with the complaint as `change` leaves it.
+class ComplaintInRecord : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    federation_.RunTo(Federation::kU1);
+    federation_.SitesShare();
+    federation_.bundles[2] = BundleOffItsCommitments(federation_);
+    federation_.ServerTakesShares();
+    federation_.stage = Federation::kDeliveries;
+    federation_.RunTo(Federation::kU2);
+    ASSERT_EQ(federation_.evidence.size(), 1u);
+    facts_ = federation_.FactsAfterU1();
+    TakeU2(DecodeU2(BodyOf(*federation_.context, federation_.u2)).value().members);
+  }
+  void TakeU2(const Indices& members) {
+    facts_.u2 = members;
+    facts_.u2_hash = HashU2(facts_.u1_hash, members);
+  }
+  template <class Change>
+  absl::Status Check(Change change) {
+    UpheldComplaint complaint = federation_.evidence[0];
+    change(complaint);
+    return CheckUpheld(facts_, complaint);
+  }
+  void SignAck(UpheldComplaint& complaint) {
+    complaint.ack.signature =
+        facts_.context->Sign(federation_.keys[complaint.accuser], crypto::kLabelR1Ack,
+                             complaint.accuser, AckFields(complaint.ack));
+  }
+  Federation federation_{MaskedRound(6, 10)};
+  Facts facts_;
+};
+
+TEST_F(ComplaintInRecord, IsJudgedAgainAsTheServerDid) {
+  HILUM_EXPECT_OK(Check([](UpheldComplaint&) {}));
+}
+
+TEST_F(ComplaintInRecord, AboutAGoodShareIsFalse) {
+  // Everything is signed by those who should, but the accused's bundle is a good one.
+  Federation honest(MaskedRound(6, 10));
+  honest.RunTo(Federation::kU1);
+  honest.SitesShare();
+  EXPECT_THAT(Check([&](UpheldComplaint& complaint) {
+                complaint.bundle =
+                    DecodeShareBundle(BodyOf(*honest.context, honest.bundles.at(2)), 5).value();
+              }),
+              StatusIs(kFalse, "is false: the share is good"));
+}
+
+TEST_F(ComplaintInRecord, WithAnotherKeyIsFalse) {
+  EXPECT_THAT(Check([&](UpheldComplaint& complaint) {
+                complaint.ack.complaints[0].channel_key[5] ^= 1;
+                SignAck(complaint);
+              }),
+              StatusIs(kFalse, "shows a key that does not open the share"));
+}
+
+TEST_F(ComplaintInRecord, IsSignedByBoth) {
+  EXPECT_THAT(Check([](UpheldComplaint& complaint) { complaint.bundle.signature.bytes[3] ^= 1; }),
+              StatusIs(kFalse, "a share bundle"));
+  EXPECT_THAT(Check([](UpheldComplaint& complaint) { complaint.ack.signature.bytes[3] ^= 1; }),
+              StatusIs(kFalse, "a share acknowledgement"));
+}
+
+TEST_F(ComplaintInRecord, IsOfMembersAndAboutTheAccused) {
+  EXPECT_THAT(Check([](UpheldComplaint& complaint) { complaint.accused = 6; }),
+              StatusIs(kFalse, "is not of U1"));
+  EXPECT_THAT(Check([&](UpheldComplaint& complaint) {
+                complaint.ack.complaints.clear();
+                SignAck(complaint);
+              }),
+              StatusIs(kFalse, "does not hold it"));
+  EXPECT_THAT(Check([](UpheldComplaint& complaint) { complaint.bundle.shares.pop_back(); }),
+              StatusIs(kFalse, "not for the accused's holders"));
+}
+
+TEST_F(ComplaintInRecord, ExcludesTheAccused) {
+  TakeU2({0, 1, 2, 3, 4, 5});
+  EXPECT_THAT(Check([](UpheldComplaint&) {}), StatusIs(kFalse, "U2 has the accused"));
+}
+
+TEST_F(ComplaintInRecord, HasOneSpelling) {
+  const UpheldComplaint good = federation_.evidence[0];
+  const Bytes bytes = EncodeComplaints({good});
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto read, DecodeComplaints(bytes, 5));
+  EXPECT_EQ(read, std::vector<UpheldComplaint>{good});
+  EXPECT_THAT(DecodeComplaints(EncodeComplaints({good, good}), 5),
+              StatusIs(kInvalid, "not in ascending order"));
+  for (size_t n = 1; n < bytes.size(); ++n) {
+    EXPECT_FALSE(DecodeComplaints(ByteView(bytes).first(n), 5).ok()) << n;
+  }
 }
 
 TEST(Attacks, FalseComplaintRefused) {

@@ -344,7 +344,7 @@ class Federation {
   std::optional<ServerConfirming> confirming;
   std::optional<ServerUnmasking> unmasking;
   std::optional<OpenedRound> opened;
-  std::vector<ServerAcknowledging::Evidence> evidence;
+  std::vector<UpheldComplaint> evidence;
   Bytes key_list, u1, u2, transcript, vote_list;
   std::map<uint16_t, Bytes> deliveries;
 

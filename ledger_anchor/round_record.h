@@ -1,7 +1,7 @@
 // The round record: the evidence that a round-close pins (secure_aggregation.md, section 9).
 // Canonical JSON in the content-addressed store (docs/wire.md).
-#ifndef HILUM_AGGREGATOR_RECORD_H_
-#define HILUM_AGGREGATOR_RECORD_H_
+#ifndef HILUM_LEDGER_ANCHOR_ROUND_RECORD_H_
+#define HILUM_LEDGER_ANCHOR_ROUND_RECORD_H_
 
 #include <cstdint>
 #include <optional>
@@ -10,20 +10,28 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "aggregator/round.h"
 #include "base/bytes.h"
 #include "crypto/sign.h"
 
-namespace hilum::aggregator {
+namespace hilum::ledger_anchor {
 
 inline constexpr uint64_t kRecordLimitBytes = 4 << 20;
+
+// An update whose bytes are durable at the server.
+struct CountedUpdate {
+  uint16_t site_index = 0;
+  Digest root{};  // R_i = Tree(r2-chunk, y_i)
+  crypto::Signature signature;
+  Digest object{};  // SHA-256 of the stored vector
+  friend bool operator==(const CountedUpdate&, const CountedUpdate&) = default;
+};
 
 // What a masked round is judged by beside T (docs/secure_aggregation.md, section 9): bodies of the
 // server's messages, and the opened secrets with the tags.
 struct MaskedEvidence {
-  Bytes key_list, u1, u2, complaints, votes;  // as AttemptEvidence of masked_attempt.h has them
+  Bytes key_list, u1, u2, complaints, votes;  // as privacy/secagg/evidence.h reads them
   Bytes opening;                              // RoundOpening
-  Digest sum_object{};                        // S, as sum_object.h packs it: its address
+  Digest sum_object{};                        // S, as privacy/sum_object.h packs it: its address
   friend bool operator==(const MaskedEvidence&, const MaskedEvidence&) = default;
 };
 
@@ -60,6 +68,6 @@ absl::StatusOr<std::string> EncodeRoundRecord(const RoundRecord& record);
 // DataLoss: over 4 MiB, not canonical, or a field is missing, unknown or malformed.
 absl::StatusOr<RoundRecord> ParseRoundRecord(absl::string_view text);
 
-}  // namespace hilum::aggregator
+}  // namespace hilum::ledger_anchor
 
-#endif  // HILUM_AGGREGATOR_RECORD_H_
+#endif  // HILUM_LEDGER_ANCHOR_ROUND_RECORD_H_

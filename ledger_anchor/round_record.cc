@@ -1,18 +1,19 @@
-#include "aggregator/record.h"
+#include "ledger_anchor/round_record.h"
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "crypto/base64.h"
 #include "nlohmann/json.hpp"
-#include "privacy/round_config.h"
 #include "proto/canonical_json.h"
 #include "proto/json_fields.h"
 
-namespace hilum::aggregator {
+namespace hilum::ledger_anchor {
 namespace {
 
 using Json = nlohmann::json;
 using proto::JsonFields;
+
+constexpr size_t kMemberLimit = 1000;  // as privacy::kMaxRoster
 
 Json UpdatesToJson(const std::vector<CountedUpdate>& updates) {
   Json list = Json::array();
@@ -77,7 +78,7 @@ absl::Status CheckAscending(const RoundRecord& record) {
 }
 
 absl::Status ReadUpdates(const Json& list, RoundRecord& record) {
-  if (!list.is_array() || list.size() > privacy::kMaxRoster) {
+  if (!list.is_array() || list.size() > kMemberLimit) {
     return absl::InvalidArgumentError("record.updates is not a list of at most 1000 updates");
   }
   for (const Json& item : list) {
@@ -110,7 +111,7 @@ absl::StatusOr<RoundRecord> RecordFromJson(const Json& json) {
   record.ring_root = fields.Hash("ring_root");
   record.base_model = fields.Hash("base_model");
   record.model = fields.Hash("model");
-  for (const int64_t index : fields.Integers("dropped", privacy::kMaxRoster)) {
+  for (const int64_t index : fields.Integers("dropped", kMemberLimit)) {
     if (index > 0xffff) fields.Fail("dropped", "holds an index above 65535");
     record.dropped.push_back(static_cast<uint16_t>(index));
   }
@@ -174,4 +175,4 @@ absl::StatusOr<RoundRecord> ParseRoundRecord(absl::string_view text) {
   return record;
 }
 
-}  // namespace hilum::aggregator
+}  // namespace hilum::ledger_anchor

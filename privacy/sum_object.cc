@@ -1,18 +1,18 @@
-#include "aggregator/sum_object.h"
+#include "privacy/sum_object.h"
 
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "privacy/transcript.h"
 
-namespace hilum::aggregator {
+namespace hilum::privacy {
 
-uint64_t SumObjectBytes(const privacy::RoundConfig& config) {
-  return config.n_coords() * static_cast<uint64_t>(privacy::SumCoordBytes(config));
+uint64_t SumObjectBytes(const RoundConfig& config) {
+  return config.n_coords() * static_cast<uint64_t>(SumCoordBytes(config));
 }
 
-Bytes PackSum(std::span<const uint64_t> sums, const privacy::RoundConfig& config) {
-  const auto width = static_cast<size_t>(privacy::SumCoordBytes(config));
+Bytes PackSum(std::span<const uint64_t> sums, const RoundConfig& config) {
+  const auto width = static_cast<size_t>(SumCoordBytes(config));
   Bytes object(sums.size() * width);
   for (size_t j = 0; j < sums.size(); ++j) {
     std::memcpy(object.data() + j * width, &sums[j], width);  // words lie little-endian
@@ -20,13 +20,12 @@ Bytes PackSum(std::span<const uint64_t> sums, const privacy::RoundConfig& config
   return object;
 }
 
-absl::StatusOr<std::vector<uint64_t>> UnpackSum(ByteView object,
-                                                const privacy::RoundConfig& config) {
+absl::StatusOr<std::vector<uint64_t>> UnpackSum(ByteView object, const RoundConfig& config) {
   if (object.size() != SumObjectBytes(config)) {
     return absl::DataLossError(absl::StrCat("a stored sum has ", object.size(),
                                             " bytes, the round's has ", SumObjectBytes(config)));
   }
-  const auto width = static_cast<size_t>(privacy::SumCoordBytes(config));
+  const auto width = static_cast<size_t>(SumCoordBytes(config));
   std::vector<uint64_t> sums(static_cast<size_t>(config.n_coords()));
   for (size_t j = 0; j < sums.size(); ++j) {
     std::memcpy(&sums[j], object.data() + j * width, width);
@@ -34,4 +33,4 @@ absl::StatusOr<std::vector<uint64_t>> UnpackSum(ByteView object,
   return sums;
 }
 
-}  // namespace hilum::aggregator
+}  // namespace hilum::privacy

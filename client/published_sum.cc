@@ -1,0 +1,199 @@
+#include "client/published_sum.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "crypto/hash.h"
+#include "kernels/device.h"
+#include "privacy/round_config.h"
+#include "privacy/secagg/evidence.h"
+#include "privacy/secagg/journal.h"
+#include "privacy/secagg/verify_round.h"
+#include "privacy/sum_object.h"
+#include "privacy/unmask.h"
+#include "proto/round_plan.h"
+#include "proto/safetensors.h"
+
+namespace hilum::client {
+
+namespace secagg = privacy::secagg;
+
+namespace {
+
+using Vectors = std::map<uint16_t, std::vector<uint32_t>>;
+
+constexpr uint64_t kConfigLimitBytes = 1 << 20;
+
+class PublishedSum {
+ public:
+  PublishedSum(const RoundContext& context, const ledger_anchor::RoundRecord& record)
+      : context_(context), record_(record) {}
+
+  absl::Status Verify();
+
+ private:
+  template <class... Parts>
+  absl::Status False(const Parts&... parts) const {
+    return absl::DataLossError(
+        absl::StrCat("round ", record_.round, " of job ", record_.job, ": ", parts...));
+  }
+  absl::StatusOr<Bytes> Fetch(const Digest& sha256, uint64_t limit_bytes) const {
+    return context_.fetch_object({record_.job, record_.round, sha256}, limit_bytes);
+  }
+  absl::Status ReadRecipe();
+  absl::Status ReadEvidence();
+  absl::Status CheckOwnVote() const;
+  absl::StatusOr<Vectors> UntaggedVectors() const;
+  absl::StatusOr<proto::SafetensorsFile> BaseModel() const;
+  absl::Status DeriveModel(privacy::RingTotal total) const;
+
+  const RoundContext& context_;
+  const ledger_anchor::RoundRecord& record_;
+  privacy::RoundConfig config_;
+  proto::RoundPlan plan_;
+  std::optional<secagg::Evidence> evidence_;
+};
+
+// Configuration and plan. Their sizes bound everything that follows, so the layout must be the one
+// of the plan that this site has approved.
+absl::Status PublishedSum::ReadRecipe() {
+  HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, context_.state.Job(record_.job));
+  if (!job.has_value()) return absl::FailedPreconditionError("the job was not offered here");
+  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan approved,
+                         proto::ParseRoundPlan(job->answered_plan));
+  HILUM_ASSIGN_OR_RETURN(const Bytes config, Fetch(record_.config_object, kConfigLimitBytes));
+  HILUM_ASSIGN_OR_RETURN(config_, privacy::DecodeRoundConfig(config));
+  if (privacy::HashConfig(config_) != record_.config) {
+    return False("its configuration is not the one in the ledger");
+  }
+  HILUM_ASSIGN_OR_RETURN(const Bytes plan, Fetch(config_.plan, proto::kRoundPlanLimitBytes));
+  HILUM_ASSIGN_OR_RETURN(plan_, proto::ParseRoundPlan(AsText(plan)));
+  const bool same = plan_.job == record_.job && plan_.spec == approved.spec &&
+                    config_.round == record_.round &&
+                    config_.n_params == static_cast<uint64_t>(plan_.spec.n_params()) &&
+                    config_.n_extras == privacy::kMinExtras;
+  return same ? absl::OkStatus()
+              : False("its plan or configuration has another model than the approved plan");
+}
+
+absl::Status PublishedSum::ReadEvidence() {
+  if (!record_.masked.has_value()) return False("the record has no masks' evidence");
+  const ledger_anchor::MaskedEvidence& masked = *record_.masked;
+  HILUM_ASSIGN_OR_RETURN(secagg::ContextPtr context,
+                         secagg::Context::Create({.config = config_,
+                                                  .attempt = record_.attempt,
+                                                  .server_key = context_.gate.pins().entry_key}));
+  HILUM_ASSIGN_OR_RETURN(evidence_,
+                         secagg::ReadEvidence(std::move(context), {.key_list = masked.key_list,
+                                                                   .u1 = masked.u1,
+                                                                   .u2 = masked.u2,
+                                                                   .complaints = masked.complaints,
+                                                                   .transcript = record_.transcript,
+                                                                   .votes = masked.votes,
+                                                                   .opening = masked.opening}));
+  const bool same =
+      secagg::HashOf(*evidence_->facts.context, evidence_->transcript) == record_.transcript_hash;
+  return same ? absl::OkStatus() : False("the transcript is not the one in the ledger");
+}
+
+absl::Status PublishedSum::CheckOwnVote() const {
+  HILUM_ASSIGN_OR_RETURN(const std::optional<Bytes> stored,
+                         context_.state.Masked({.job = record_.job,
+                                                .round = record_.round,
+                                                .attempt = record_.attempt,
+                                                .kind = "vote",
+                                                .record = {}}));
+  if (!stored.has_value()) return absl::OkStatus();
+  const absl::StatusOr<secagg::VoteRecord> vote = secagg::DecodeVoteRecord(*stored);
+  if (!vote.ok()) return absl::InternalError(vote.status().message());  // our own disk
+  if (vote->transcript_hash == record_.transcript_hash) return absl::OkStatus();
+  return False("its transcript is not the one that this site voted for");
+}
+
+// Whole vectors of members that sent no tag. VerifyRound compares them with T.
+absl::StatusOr<Vectors> PublishedSum::UntaggedVectors() const {
+  Vectors vectors;
+  const auto& tags = evidence_->opening.tags;
+  for (const ledger_anchor::CountedUpdate& update : record_.updates) {
+    const bool tagged = std::any_of(tags.begin(), tags.end(), [&update](const auto& tag) {
+      return tag.index == update.site_index;
+    });
+    if (tagged) continue;
+    HILUM_ASSIGN_OR_RETURN(const Bytes bytes,
+                           Fetch(update.object, config_.n_coords() * sizeof(uint32_t)));
+    std::vector<uint32_t> words(bytes.size() / sizeof(uint32_t));
+    std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint32_t));
+    vectors.emplace(update.site_index, std::move(words));
+  }
+  return vectors;
+}
+
+// From the site's disk, else from the server.
+absl::StatusOr<proto::SafetensorsFile> PublishedSum::BaseModel() const {
+  const Digest& sha256 = record_.base_model;
+  const fs::path path = context_.folder.models() / (ToHex(sha256) + ".safetensors");
+  const uint64_t limit = proto::SafetensorsLimitBytes(plan_.spec.n_params());
+  absl::StatusOr<Bytes> file = ReadFile(path, limit);
+  if (!file.ok() || crypto::Sha256(*file) != sha256) {
+    file = context_.fetch_model(sha256, limit);
+    HILUM_RETURN_IF_ERROR(file.status());
+    if (crypto::Sha256(*file) != sha256) return False("the server sent another base model");
+  }
+  return proto::ParseSafetensorsAs(*file, plan_.spec);
+}
+
+absl::Status PublishedSum::DeriveModel(privacy::RingTotal total) const {
+  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile model, BaseModel());
+  HILUM_ASSIGN_OR_RETURN(const privacy::MeanDelta mean,
+                         privacy::Dequantize(std::move(total), config_));
+  HILUM_RETURN_IF_ERROR(privacy::AddMean(mean, plan_.strategy.server_learning_rate, model.flat));
+  HILUM_ASSIGN_OR_RETURN(
+      const Bytes file,
+      proto::EncodeRoundModel(
+          std::move(model),
+          {.job = record_.job, .round = record_.round, .ledger = context_.gate.origin()}));
+  const Digest sha256 = crypto::Sha256(file);
+  if (sha256 != record_.model) {
+    return False("the model that follows from the verified sum is ", ToHex(sha256),
+                 ", the ledger names ", ToHex(record_.model));
+  }
+  HILUM_RETURN_IF_ERROR(MakeFolder(context_.folder.models()));
+  return WriteFileDurably(context_.folder.models() / (ToHex(sha256) + ".safetensors"), file);
+}
+
+absl::Status PublishedSum::Verify() {
+  HILUM_RETURN_IF_ERROR(ReadRecipe());
+  HILUM_RETURN_IF_ERROR(ReadEvidence());
+  HILUM_RETURN_IF_ERROR(CheckOwnVote());
+  HILUM_ASSIGN_OR_RETURN(const Vectors vectors, UntaggedVectors());
+  HILUM_ASSIGN_OR_RETURN(const Bytes sum,
+                         Fetch(record_.masked->sum_object, privacy::SumObjectBytes(config_)));
+  HILUM_ASSIGN_OR_RETURN(const std::vector<uint64_t> sums, privacy::UnpackSum(sum, config_));
+  secagg::PublishedRound round{.facts = evidence_->facts,
+                               .transcript = evidence_->transcript,
+                               .votes = evidence_->votes,
+                               .opening = evidence_->opening,
+                               .sums = sums,
+                               .ring_root = record_.ring_root,
+                               .untagged = {}};
+  for (const auto& [member, words] : vectors) round.untagged.emplace(member, words);
+  if (context_.options.verify == "tags") return secagg::VerifySum(round);
+  HILUM_ASSIGN_OR_RETURN(privacy::RingTotal total,
+                         secagg::VerifyRound(round, kernels::Device::kCpu));
+  return DeriveModel(std::move(total));
+}
+
+}  // namespace
+
+absl::Status VerifyPublishedSum(const RoundContext& context,
+                                const ledger_anchor::RoundRecord& record) {
+  return PublishedSum(context, record).Verify();
+}
+
+}  // namespace hilum::client
