@@ -74,6 +74,7 @@ class ProvenRound {
   const std::string& job() const { return job_; }
   const std::string& origin() const { return origin_; }
   const Digest& open_leaf() const { return open_leaf_; }  // leaf hash of the round-open
+  uint64_t open_index() const { return entry_index_; }    // its place in the ledger
   // Consents with a smaller index in the ledger count in this round.
   uint64_t consent_size() const { return open_.consent ? open_.consent->size : entry_index_; }
 

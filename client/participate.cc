@@ -84,18 +84,31 @@ absl::StatusOr<privacy::NoisedDelta> MakeInput(const CheckedRound& round, const 
   return privacy::AddNoise(std::move(quantized), round.config);
 }
 
+Committer CommitterOf(const RoundContext& context, const CheckedRound& round) {
+  return {.site = context.options.site,
+          .study = round.facts.job,
+          .origin = round.proven.origin(),
+          .secret = context.secret,
+          .key = context.key,
+          .now_s = context.now_s};
+}
+
+// The ledger pins what this site has logged of its patients' consents, no older state of them.
+absl::Status CheckConsents(const RoundContext& context, const CheckedRound& round) {
+  if (context.consents == nullptr) return absl::OkStatus();
+  HILUM_RETURN_IF_ERROR(
+      ProveBatches(*context.consents, CommitterOf(context, round), context.log_entry).status());
+  return CheckPin(*context.consents, {.study = round.facts.job,
+                                      .site = context.options.site,
+                                      .open = round.proven.open(),
+                                      .index = round.proven.open_index()});
+}
+
 // Commits the round's films to the ledger, before any of them is trained on.
 absl::Status LogManifest(const RoundContext& context, const CheckedRound& round,
                          const LocalDataset& dataset) {
   if (context.consents == nullptr) return absl::OkStatus();
-  const std::string origin = round.proven.origin();
-  return CommitManifest(*context.consents,
-                        {.site = context.options.site,
-                         .study = round.facts.job,
-                         .origin = origin,
-                         .secret = context.secret,
-                         .key = context.key,
-                         .now_s = context.now_s},
+  return CommitManifest(*context.consents, CommitterOf(context, round),
                         {.name = {.study = round.facts.job, .round = round.facts.round},
                          .open_leaf = round.proven.open_leaf(),
                          .consent_size = round.proven.consent_size(),
@@ -154,6 +167,7 @@ absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const Check
   record.phase = "training";
   record.base_model = round.proven.open().base_model;
   record.started_at_s = context.now_s;
+  HILUM_RETURN_IF_ERROR(CheckConsents(context, round));
   const absl::StatusOr<LocalDataset> films = Films(context, round);
   if (!films.ok()) {
     return absl::Status(films.status().code(), absl::StrCat(kNotSent, films.status().message()));

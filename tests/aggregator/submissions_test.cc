@@ -36,7 +36,7 @@ class Submissions : public testing::Test {
     return entry;
   }
   Entry Batch(const std::string& what) {
-    return Draft(ConsentBatch{sites_[0]->name(), H(what), 16});
+    return Draft(ConsentBatch{sites_[0]->name(), H(what), 16, H(what)});
   }
   std::string Sign(const Entry& entry) { return Sign(entry, sites_[0]->entry_key()); }
   std::string Sign(const Entry& entry, const crypto::SigningKey& key) {
