@@ -101,14 +101,15 @@ absl::StatusOr<ledger_anchor::HashList> PathOf(ConsentStore& store, const Logged
   return ledger_anchor::ProveInclusion(logged.slot, tree.size(), tree.reader());
 }
 
-// A batch that was stored under a key that has been rotated out since, and never came to the
-// ledger, is signed again.
+// A batch that never came to the ledger, and was stored more than a day ago (the server compares
+// clocks) or under a key that has been rotated out since, is signed again.
 absl::Status LogBatch(ConsentStore& store, const Committer& committer, const BatchRecord& batch,
                       const LogEntry& log) {
   absl::StatusOr<uint64_t> index = log(batch.entry);
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Entry entry, ledger_anchor::ParseEntry(batch.entry));
-  const bool is_old = entry.key != crypto::KeyDigest(committer.key.public_key());
-  if (absl::IsFailedPrecondition(index.status()) && is_old) {
+  const bool is_old_key = entry.key != crypto::KeyDigest(committer.key.public_key());
+  if ((absl::IsFailedPrecondition(index.status()) && is_old_key) ||
+      absl::IsInvalidArgument(index.status())) {
     HILUM_ASSIGN_OR_RETURN(const std::string again, Sign(committer, entry.body));
     HILUM_RETURN_IF_ERROR(store.ReplaceEntry(batch.root, again));
     index = log(again);

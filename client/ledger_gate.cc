@@ -115,6 +115,9 @@ absl::StatusOr<ProvenEntry> LedgerGate::CheckEntry(absl::string_view proof,
                                                    const ProveConsistency& prove, int64_t now_s) {
   ledger_anchor::HashList consistency;
   HILUM_ASSIGN_OR_RETURN(const uint64_t size, ClaimedSize(proof));
+  HILUM_ASSIGN_OR_RETURN(const std::optional<AcceptedCheckpoint> stored,
+                         ReadAccepted(CheckpointFile(folder_), pins_.policy.logs.front().key));
+  if (stored.has_value() && (!last_.has_value() || stored->size > last_->size)) last_ = stored;
   if (last_.has_value() && size > last_->size) {
     HILUM_ASSIGN_OR_RETURN(consistency, prove(last_->size, size));
   }

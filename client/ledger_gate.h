@@ -127,7 +127,8 @@ class LedgerGate {
 
   // An entry outside rounds: the genesis and the site's own join.
   // DataLoss: the proof; of a rollback or fork both signed notes stay in a file fork-*.txt.
-  // PermissionDenied: quorum or age. Remembers the checkpoint.
+  // PermissionDenied: quorum or age. Remembers the checkpoint; one that another process of this
+  // site (the agent, a command) has accepted meanwhile counts too.
   absl::StatusOr<ledger_anchor::ProvenEntry> CheckEntry(
       absl::string_view proof, const ledger_anchor::GateExpectation& expected,
       const ProveConsistency& prove, int64_t now_s);

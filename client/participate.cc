@@ -10,8 +10,10 @@
 #include "base/status_macros.h"
 #include "client/checked_round.h"
 #include "client/dataset.h"
+#include "client/incident.h"
 #include "client/network.h"
 #include "client/optimizer_memory.h"
+#include "client/own_entry.h"
 #include "client/train.h"
 #include "crypto/hash.h"
 #include "models/architecture.h"
@@ -93,15 +95,41 @@ Committer CommitterOf(const RoundContext& context, const CheckedRound& round) {
           .now_s = context.now_s};
 }
 
+// A ledger that undoes this site's consents goes on record, in itself and in the site's folder.
+void ReportPin(const RoundContext& context, const CheckedRound& round, absl::string_view why) {
+  const auto report = [&]() -> absl::Status {
+    const std::string evidence = absl::StrCat(why, "\n", ToHex(round.proven.open_leaf()), "\n");
+    HILUM_ASSIGN_OR_RETURN(const IncidentEntry incident,
+                           MakeIncident(context.folder, {.kind = "policy",
+                                                         .about = "round-open",
+                                                         .study = round.facts.job,
+                                                         .round = round.facts.round,
+                                                         .evidence = evidence}));
+    const std::string origin = round.proven.origin();
+    return LogOwnEntry(context.state, incident.entry,
+                       {.site = context.options.site,
+                        .origin = origin,
+                        .key = context.key,
+                        .now_s = context.now_s},
+                       context.log_entry)
+        .status();
+  };
+  const absl::Status status = report();
+  Log(LogLevel::kError, "consents pinned by the ledger are not this site's",
+      {{"job", round.facts.job}, {"round", round.facts.round}, {"reported", status}});
+}
+
 // The ledger pins what this site has logged of its patients' consents, no older state of them.
 absl::Status CheckConsents(const RoundContext& context, const CheckedRound& round) {
   if (context.consents == nullptr) return absl::OkStatus();
   HILUM_RETURN_IF_ERROR(
       ProveBatches(*context.consents, CommitterOf(context, round), context.log_entry).status());
-  return CheckPin(*context.consents, {.study = round.facts.job,
-                                      .site = context.options.site,
-                                      .open = round.proven.open(),
-                                      .index = round.proven.open_index()});
+  const absl::Status status = CheckPin(*context.consents, {.study = round.facts.job,
+                                                           .site = context.options.site,
+                                                           .open = round.proven.open(),
+                                                           .index = round.proven.open_index()});
+  if (absl::IsDataLoss(status)) ReportPin(context, round, status.message());
+  return status;
 }
 
 // Commits the round's films to the ledger, before any of them is trained on.

@@ -93,8 +93,16 @@ absl::StatusOr<RotationReport> RotateKey(const SiteFolder& folder, const SiteOpt
                         .old_key = crypto::ToBase64(now_key.public_key()),
                         .new_key = crypto::ToBase64(next_key.public_key()),
                         .index = 0};
-  HILUM_ASSIGN_OR_RETURN(report.index,
-                         SubmitProven(connection, gate, now_key.public_key(), entry, now_s));
+  absl::StatusOr<uint64_t> index =
+      SubmitProven(connection, gate, now_key.public_key(), entry, now_s);
+  if (absl::IsInvalidArgument(index.status())) {
+    // It never came to the ledger, and the server's clock has gone on by more than a day.
+    HILUM_ASSIGN_OR_RETURN(const std::string again,
+                           SignRotation(options, gate.origin(), now_key, next_key, now_s));
+    HILUM_RETURN_IF_ERROR(state.PutValue(kStoredEntry, again));
+    index = SubmitProven(connection, gate, now_key.public_key(), again, now_s);
+  }
+  HILUM_ASSIGN_OR_RETURN(report.index, index);
   return report;
 }
 

@@ -154,6 +154,21 @@ TEST_F(ConsentBooks, ALostAnswerSendsTheSameBytesAgain) {
   EXPECT_TRUE(ActiveNow().empty());
 }
 
+TEST_F(ConsentBooks, ABatchThatWaitedForADayIsSignedAgain) {
+  is_away_ = true;
+  EXPECT_THAT(Commit({{"a", ""}}), StatusIs(StatusCode::kUnavailable, "away"));
+  is_away_ = false;
+  const int64_t later = kNow + 2 * 86'400;
+  const LogEntry strict = [&](const std::string& entry) -> absl::StatusOr<uint64_t> {
+    if (ledger_anchor::ParseEntry(entry).value().t < uint64_t{later - 86'400}) {
+      return absl::InvalidArgumentError("they may differ by one day");
+    }
+    return Server()(entry);
+  };
+  EXPECT_EQ(CommitConsents(*store_, Who(later), Consents({{"a", ""}}), strict).value(), 1);
+  EXPECT_EQ(ActiveNow(), (std::set<std::string>{Pid("a")}));
+}
+
 TEST_F(ConsentBooks, EachBatchSaysWhatItLeavesActive) {
   const auto said = [&] {
     return std::get<ledger_anchor::ConsentBatch>(
