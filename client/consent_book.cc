@@ -177,8 +177,10 @@ absl::StatusOr<std::vector<ConsentEvent>> PendingEvents(ConsentStore& store,
   return events;
 }
 
-absl::StatusOr<int> ProveBatches(ConsentStore& store, const Committer& committer,
-                                 const LogEntry& log) {
+namespace {
+
+absl::StatusOr<int> ProveStored(ConsentStore& store, const Committer& committer,
+                                const LogEntry& log) {
   int n_logged = 0;
   HILUM_ASSIGN_OR_RETURN(const std::vector<BatchRecord> batches, store.Batches(committer.study));
   for (const BatchRecord& batch : batches) {
@@ -189,9 +191,18 @@ absl::StatusOr<int> ProveBatches(ConsentStore& store, const Committer& committer
   return n_logged;
 }
 
+}  // namespace
+
+absl::StatusOr<int> ProveBatches(ConsentStore& store, const Committer& committer,
+                                 const LogEntry& log) {
+  const std::lock_guard lock(store.logging());
+  return ProveStored(store, committer, log);
+}
+
 absl::StatusOr<int> CommitConsents(ConsentStore& store, const Committer& committer,
                                    const ActiveSet& consents, const LogEntry& log) {
-  HILUM_ASSIGN_OR_RETURN(int n_logged, ProveBatches(store, committer, log));
+  const std::lock_guard lock(store.logging());
+  HILUM_ASSIGN_OR_RETURN(int n_logged, ProveStored(store, committer, log));
   HILUM_ASSIGN_OR_RETURN(std::vector<ConsentEvent> events,
                          PendingEvents(store, committer, consents));
   // All that stands in the store is proven now; each batch says what it leaves active.

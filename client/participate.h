@@ -41,6 +41,11 @@ struct RoundContext {
   ConsentStore* consents = nullptr;
   LogEntry log_entry{};
   FetchRotation fetch_rotation{};  // empty: no member's key may have changed
+  // A new proof of a round's entry, when the notice's was made under an older checkpoint than this
+  // site has accepted since, by entries of its own; empty: none.
+  std::function<absl::StatusOr<std::string>(const std::string& type, const std::string& job,
+                                            uint64_t round)>
+      fetch_proof{};
   std::function<absl::StatusOr<Bytes>(const Digest& sha256, uint64_t limit_bytes)> fetch_model;
   std::function<void(uint32_t percent)> on_training;  // may be empty
   const std::atomic<bool>* cancel = nullptr;

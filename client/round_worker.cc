@@ -113,6 +113,10 @@ absl::Status RoundWorker::Impl::WithContext(
           [&](const std::string& member, uint64_t nth) {
             return site.connection.FetchRotationProof(member, nth);
           },
+      .fetch_proof =
+          [&](const std::string& type, const std::string& job, uint64_t round) {
+            return site.connection.FetchRoundProof(type, job, round);
+          },
       .fetch_model = [&](const Digest& sha256,
                          uint64_t limit) { return site.connection.FetchModel(sha256, limit); },
       .on_training = [&](uint32_t percent) { SetPhase("training", percent); },

@@ -407,6 +407,11 @@ absl::StatusOr<std::string> Connection::FetchRotationProof(const std::string& me
   return impl_->FetchProof("key-rotate", member, nth);
 }
 
+absl::StatusOr<std::string> Connection::FetchRoundProof(const std::string& type,
+                                                        const std::string& job, uint64_t round) {
+  return impl_->FetchProof(type, job, round);
+}
+
 absl::StatusOr<std::vector<Digest>> Connection::ProveConsistency(uint64_t old_size,
                                                                  uint64_t new_size) {
   v1::ConsistencyRequest request;

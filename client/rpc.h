@@ -146,6 +146,9 @@ class Connection {
   absl::StatusOr<EntryReceipt> SubmitEntry(const std::string& entry);
   // The tlog-proof of the `nth` key-rotate of a member, from 1. NotFound: it has fewer.
   absl::StatusOr<std::string> FetchRotationProof(const std::string& member, uint64_t nth);
+  // A new tlog-proof of a round's `type` (round-open, round-close). NotFound: there is none.
+  absl::StatusOr<std::string> FetchRoundProof(const std::string& type, const std::string& job,
+                                              uint64_t round);
   // The tlog-proof of the member's `join` entry. NotFound: it has none.
   absl::StatusOr<std::string> FetchJoinProof(const std::string& member);
   // [32] each.
