@@ -38,7 +38,7 @@ struct SiteEvaluation {
 // error, and the AUROC of each class. The class of largest probability is called, so the operating
 // point is 0. Only numbers and counts are in the entry; the set of films is
 //   H("hilum-dataset/v1" LF || nonce (32) || content), where
-//   content = H over the sorted lines "<sop pseudonym> <label index> <SHA-256 of the pixels>" LF and
+//   content = H over the sorted lines "<sop pseudonym> <label index> <SHA-256 of pixels>" LF and
 //   nonce = HMAC-SHA256(site secret, "dataset" || 0x00 || content):
 // nobody without the secret can try out sets, and the site can open it from the same folder.
 // A film whose patient has a Consent on file that does not permit is left out; reference films of
