@@ -53,9 +53,9 @@ struct Details {
     return absl::StrCat(body.member, ", ", body.reason, ", last round ", body.round);
   }
   std::string operator()(const RoundOpen& body) const {
-    return absl::StrCat(body.cohort.n, " sites, base model ", Short(body.base_model),
-                        body.consent ? absl::StrCat(", consents below entry ", body.consent->size)
-                                     : "");
+    return absl::StrCat(
+        body.cohort.n, " sites, base model ", Short(body.base_model),
+        body.consent ? absl::StrCat(", consents below entry ", body.consent->size) : "");
   }
   std::string operator()(const RoundClose& body) const {
     std::string text = absl::StrCat(body.status, ", ", body.cohort.n, " counted, ", body.dropped.n,
