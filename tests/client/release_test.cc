@@ -231,6 +231,14 @@ TEST_F(RollbackTest, ASmallerLedgerIsRefused) {
   is_cut_ = true;
   EXPECT_THAT(Check(early, "round-open", 1),
               StatusIs(StatusCode::kDataLoss, "both signed notes are kept"));
+  // Nor can one that shows a state of another history.
+  is_cut_ = false;
+  RoundSite other(1);
+  privacy::RoundConfig config = other.Config();
+  config.audit_days += 1;
+  other.OpenRoundWith(config);
+  EXPECT_THAT(Check(other.Proof(other.open_index), "round-open", 1),
+              StatusIs(StatusCode::kDataLoss, "both signed notes are kept"));
 }
 
 TEST_F(RollbackTest, WhatAnotherGateOfTheSiteHasAcceptedCounts) {
