@@ -29,11 +29,13 @@ struct Verb {
 
 constexpr Verb kVerbs[] = {
     {"server", "the aggregator: init, invite, members, policy, remove, gc, run"},
-    {"site", "a hospital: join, import, run, status, approve, policy, doctor"},
+    {"site",
+     "a hospital: join, import, run, status, approve, policy, receipt, disclose, evaluate, "
+     "incident, rotate-key, doctor"},
     {"job", "the ML lead: plan, launch, watch, report, model"},
     {"ledger",
-     "an auditor: verify, show, prove, audit, export, open, fsck, witness, anchors, "
-     "monitor"},
+     "an auditor: verify, show, prove, audit, audit-consent, export, open, fsck, witness, "
+     "anchors, monitor"},
     {"model", "models: init, describe, evaluate, compare, verify, card"},
     {"infer", "a clinician: a proven model on films"},
     {"dicom", "a physicist: inspect, what the reader sees in a DICOM file"},

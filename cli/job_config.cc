@@ -109,8 +109,13 @@ void ReadCohort(TomlReader& reader, proto::CohortPlan& cohort) {
   reader.Integer("deadline_s", cohort.deadline_s, 1, 30 * kDayS);
 }
 
-void ReadAggregation(TomlReader& reader, proto::AggregationPlan& aggregation) {
+// With fewer sites than that, two of them could work out the others' updates from the sum.
+constexpr int kFewestMasked = 5;
+
+void ReadAggregation(TomlReader& reader, proto::RoundPlan& plan) {
+  proto::AggregationPlan& aggregation = plan.aggregation;
   reader.Section("aggregation");
+  aggregation.mode = "masked";  // who wants the server to see each update has to say so
   reader.OneOf("mode", aggregation.mode, {"open", "masked"});
   reader.Real("clip_l2", aggregation.clip_l2, {.min = 0, .max = 1e6, .above_min = true});
   reader.Real("range", aggregation.range, {.min = 0, .max = aggregation.clip_l2});
@@ -127,6 +132,13 @@ void ReadAggregation(TomlReader& reader, proto::AggregationPlan& aggregation) {
   reader.Integer("drop_max", aggregation.drop_max, 0, 500);
   reader.Integer("quorum", aggregation.quorum, 0, 500);
   reader.Integer("u_min", aggregation.u_min, 0, 500);
+  reader.Section("cohort");
+  if (!reader.Has("minimum")) {
+    plan.cohort.minimum = kFewestMasked;
+  } else if (plan.cohort.minimum < kFewestMasked) {
+    reader.Refuse("minimum", absl::StrCat("must be ", kFewestMasked,
+                                          " or more unless [aggregation] mode is \"open\"."));
+  }
 }
 
 absl::Status About(const fs::path& file, const absl::Status& status) {
@@ -199,7 +211,7 @@ absl::StatusOr<JobFile> ParseJobFile(const fs::path& file, absl::string_view tex
   ReadTraining(reader, job.plan.training);
   ReadStrategy(reader, job.plan);
   ReadCohort(reader, job.plan.cohort);
-  ReadAggregation(reader, job.plan.aggregation);
+  ReadAggregation(reader, job.plan);
   HILUM_RETURN_IF_ERROR(reader.Finish());
   job.model_folder = file.parent_path() / init;
   return job;

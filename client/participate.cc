@@ -136,12 +136,13 @@ absl::Status CheckConsents(const RoundContext& context, const CheckedRound& roun
 absl::Status LogManifest(const RoundContext& context, const CheckedRound& round,
                          const LocalDataset& dataset) {
   if (context.consents == nullptr) return absl::OkStatus();
-  return CommitManifest(*context.consents, CommitterOf(context, round),
-                        {.name = {.study = round.facts.job, .round = round.facts.round},
-                         .open_leaf = round.proven.open_leaf(),
-                         .consent_size = round.proven.consent_size(),
-                         .leaves = dataset.manifest},
-                        context.log_entry);
+  ManifestClaim claim;
+  claim.name.study = round.facts.job;
+  claim.name.round = round.facts.round;
+  claim.open_leaf = round.proven.open_leaf();
+  claim.consent_size = round.proven.consent_size();
+  claim.leaves = dataset.manifest;
+  return CommitManifest(*context.consents, CommitterOf(context, round), claim, context.log_entry);
 }
 
 absl::StatusOr<LocalDataset> Films(const RoundContext& context, const CheckedRound& round) {

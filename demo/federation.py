@@ -128,17 +128,11 @@ class Federation:
         self.start_server()
 
     def join(self, name):
-        """Invites and joins one site, and lets its policy allow the demo's open mode."""
+        """Invites and joins one site."""
         invitation = self.programs.json("server", "invite", "--dir", self.server_dir,
                                         "--site", name)
         self.programs.run("site", "join", "--dir", self.site_dir(name),
                           "--token", invitation["token"], "--server", self.addresses["grpc"])
-        config = self.site_dir(name) / "site.toml"
-        text = config.read_text(encoding="utf-8")
-        if "allow_open = false" not in text:
-            raise DemoError(f"{config} does not hold the line `allow_open = false`")
-        config.write_text(text.replace("allow_open = false", "allow_open = true"),
-                          encoding="utf-8")
 
     def appoint_witnesses(self):
         """From now on the sites' witnesses must cosign the ledger: 4 of 6, one may be dishonest."""

@@ -160,7 +160,8 @@ def rounds_section(summary):
 
 def ledger_section(summary):
     answer = {True: "yes", False: "NO"}
-    masks = "on" if summary["secure_aggregation"] else \
+    masks = "on (the server learned the sum of each round only; not reviewed by outsiders yet)" \
+        if summary["secure_aggregation"] else \
         "off (open mode: the server saw each update; see docs/threat_model.md)"
     return [f"entries {summary['ledger_size']}, verified: {answer[summary['ledger_verified']]}",
             f"last round replayed offline, bit for bit: {answer[summary['replay_verified']]}",

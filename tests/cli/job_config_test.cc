@@ -27,6 +27,17 @@ TEST(JobFile, ReadsTheWholePlan) {
   EXPECT_EQ(job.plan.aggregation.max_weight, 1000);
 }
 
+TEST(JobFile, HasMasksUnlessItSaysOpen) {
+  const std::string with_masks =
+      absl::StrReplaceAll(kJobToml, {{"mode = \"open\"\n", ""}, {"minimum = 4\n", ""}});
+  HILUM_ASSERT_OK_AND_ASSIGN(const JobFile job, ParseJobFile("jobs/job.toml", with_masks));
+  EXPECT_EQ(job.plan.aggregation.mode, "masked");
+  EXPECT_EQ(job.plan.cohort.minimum, 5);
+  EXPECT_THAT(With("mode = \"open\"\n", ""),
+              StatusIs(StatusCode::kInvalidArgument,
+                       "[cohort] minimum = 4: must be 5 or more unless [aggregation] mode"));
+}
+
 TEST(JobFile, HasNoSeedUnlessItSaysSo) {
   HILUM_ASSERT_OK_AND_ASSIGN(const JobFile job, With("seed = 7\n", ""));
   EXPECT_FALSE(job.plan.seed.has_value());
@@ -57,7 +68,7 @@ TEST(JobFile, RefusesWithFileLineKeyValueAndRange) {
        "[cohort] target = 3: must be 0 (every site) or at least minimum, 4"},
       {"minimum = 4", "minimum = 1", "[cohort] minimum = 1, but a whole number from 2 to 500"},
       {"clip_l2 = 50.0", "clip_l2 = 0", "[aggregation] clip_l2 = 0"},
-      {"clip_l2 = 50.0", "mode = \"masked\"", "one of \"open\""},
+      {"mode = \"open\"", "mode = \"secret\"", "one of \"open\""},
       {"clip_l2 = 50.0", "value_bits = 1",
        "value_bits = 1: must be 0 (as many as fit) or from 2 to 31"},
       {"clip_l2 = 50.0", "clip_l2 = 2\nrange = 3", "[aggregation] range = 3"},

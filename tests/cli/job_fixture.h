@@ -78,6 +78,7 @@ minimum = 4
 target = 6
 
 [aggregation]
+mode = "open"
 clip_l2 = 50.0
 max_weight = 1000
 )";

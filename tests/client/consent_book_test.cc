@@ -112,9 +112,11 @@ TEST_F(ConsentBooks, LogsGrantsRevocationsAndExpiryAndNothingTwice) {
   EXPECT_EQ(ActivePids(*store_, study_, before).value(),
             (std::set<std::string>{Pid("a"), Pid("b")}));
   std::map<std::string, std::string> actions;
-  for (const BatchRecord& batch : store_->Batches(study_).value()) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<BatchRecord> batches, store_->Batches(study_));
+  for (const BatchRecord& batch : batches) {
     EXPECT_EQ(batch.count, 16u);
-    for (const BatchLeaf& leaf : store_->Leaves(batch.root).value()) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<BatchLeaf> leaves, store_->Leaves(batch.root));
+    for (const BatchLeaf& leaf : leaves) {
       if (leaf.event.empty()) continue;
       const auto event = ledger_anchor::ParseConsentEvent(leaf.event).value();
       actions[event.pid] += event.action + " ";

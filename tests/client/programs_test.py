@@ -34,6 +34,7 @@ local_epochs = {epochs}
 minimum = 2
 grace_s = 30
 [aggregation]
+mode = "open"
 clip_l2 = 50.0
 max_weight = 1000
 """

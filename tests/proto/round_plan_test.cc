@@ -103,7 +103,7 @@ TEST(RoundPlan, ValuesOutOfRangeAreNamedWithTheirRange) {
       {[](RoundPlan& p) { p.cohort.minimum = 1; }, "cohort.minimum is 1, allowed is 2 to 500"},
       {[](RoundPlan& p) { p.cohort.target = 1; }, "cohort.target is 1, allowed is 2 to 500"},
       {[](RoundPlan& p) { p.cohort.grace_s = 0; }, "cohort.grace_s"},
-      {[](RoundPlan& p) { p.aggregation.mode = "masked"; }, "aggregation.mode"},
+      {[](RoundPlan& p) { p.aggregation.mode = "secret"; }, "aggregation.mode"},
       {[](RoundPlan& p) { p.aggregation.clip_l2 = -1; }, "aggregation.clip_l2"},
       {[](RoundPlan& p) { p.aggregation.range = 11; }, "aggregation.range is 11"},
       {[](RoundPlan& p) { p.aggregation.ring_bits = 15; }, "16 to 32"},
