@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "crypto/labels.h"
+#include "ledger_anchor/consent_tree.h"
 #include "ledger_anchor/round_record.h"
 #include "ledger_anchor/updates.h"
 #include "privacy/transcript.h"
@@ -138,6 +139,25 @@ absl::StatusOr<Digest> StateAfter(const ledger_anchor::Store& store,
   return record.optimiser.has_value() ? record.optimiser->after : Digest{};
 }
 
+std::optional<ledger_anchor::ConsentPin> PinConsents(const ledger_anchor::StudyState& study,
+                                                     const ledger_anchor::Checkpoint& head,
+                                                     const std::vector<RosterSite>& roster) {
+  if (roster.size() > ledger_anchor::kListLimit) return std::nullopt;
+  ledger_anchor::ConsentPin pin{.size = head.size, .root = head.root, .sites = {}};
+  for (const RosterSite& member : roster) {
+    ledger_anchor::PinnedRoot one{.site = member.site.name,
+                                  .active_root = ledger_anchor::EmptyActiveRoot(),
+                                  .batch = std::nullopt};
+    if (const auto newest = study.batches.find(one.site); newest != study.batches.end()) {
+      one.active_root = newest->second.active_root;
+      one.batch = newest->second.place.leaf_hash;
+    }
+    pin.sites.items.push_back(std::move(one));
+  }
+  pin.sites.n = pin.sites.items.size();
+  return pin;
+}
+
 absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const OpeningInputs& inputs) {
   HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config,
                          MakeRoundConfig({.plan = inputs.plan,
@@ -165,7 +185,8 @@ absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const Openin
       .cfg = privacy::HashConfig(config),
       .build = publisher.build,
       .cohort = {},
-      .deadline = static_cast<uint64_t>(inputs.now_s + inputs.plan.cohort.deadline_s)};
+      .deadline = static_cast<uint64_t>(inputs.now_s + inputs.plan.cohort.deadline_s),
+      .consent = inputs.consent};
   HILUM_ASSIGN_OR_RETURN(open.cohort, ListNames(publisher, NamesOf(inputs.roster)));
   HILUM_ASSIGN_OR_RETURN(row.open_entry,
                          Sign(publisher, NewEntry(row.job, inputs.now_s, std::move(open))));

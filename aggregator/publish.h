@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@
 #include "base/bytes.h"
 #include "crypto/age_keys.h"
 #include "crypto/sign.h"
+#include "ledger_anchor/chain.h"
+#include "ledger_anchor/checkpoint.h"
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/store.h"
 #include "privacy/round_config.h"
@@ -49,12 +52,22 @@ struct OpeningInputs {
   Digest optimiser_state{};        // StateAfter of the job's last round with a result
   uint16_t audit_days = 0;
   int64_t now_s = 0;
+  std::optional<ledger_anchor::ConsentPin> consent{};  // PinConsents
 };
 
 // The moments that a closed round left (strategy.h), by its round-close; zeros: it left none.
 // DataLoss, NotFound: its record cannot be read.
 absl::StatusOr<Digest> StateAfter(const ledger_anchor::Store& store,
                                   const std::string& close_entry);
+
+// What the round-open says of each site's active set: what the site's newest consent-batch says, as
+// it stands in the log. Nobody is asked: the sites have signed it. Absent: the roster is longer
+// than an entry's list (kListLimit); consents then count up to the round-open itself.
+//   study  of the state that the round-open will be checked against
+//   head   a signed checkpoint that covers these batches
+std::optional<ledger_anchor::ConsentPin> PinConsents(const ledger_anchor::StudyState& study,
+                                                     const ledger_anchor::Checkpoint& head,
+                                                     const std::vector<RosterSite>& roster);
 
 // Stores cfg and plan, and fills a row with cfg and the signed round-open.
 // Errors as MakeRoundConfig (outcome.h) and Store::Put.

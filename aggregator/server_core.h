@@ -64,6 +64,9 @@ class ServerCore {
   absl::Status StepRestore(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status BeginRound(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status OpenRound(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // A round-open that pins the newest consents, logged. DataLoss: the ledger does not take it.
+  absl::StatusOr<RoundRow> LogOpening(const LiveJob& job, const Opening& opening)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   absl::Status CloseRound(LiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // What a close is made from, beside the round.
   struct CloseWork {

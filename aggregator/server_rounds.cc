@@ -2,6 +2,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "aggregator/advance.h"
 #include "aggregator/cohort.h"
 #include "aggregator/release.h"
@@ -14,6 +16,8 @@ namespace {
 
 constexpr int64_t kRetryMs = 2000;
 constexpr uint32_t kAbortedInRowLimit = 3;
+constexpr int kOpenTries = 5;
+constexpr absl::Duration kOpenWait = absl::Milliseconds(20);  // a few syncs of the log
 
 // Nothing of the round is in the ledger yet.
 bool IsUnlogged(const Round& round) {
@@ -205,30 +209,49 @@ absl::StatusOr<Digest> MomentsOf(Federation& federation, const LiveJob& job) {
 
 }  // namespace
 
+// Sites log consents meanwhile, and the ledger takes no round-open that misses one: then it is made
+// again, when the batch that came between is under a signed checkpoint.
+absl::StatusOr<RoundRow> ServerCore::LogOpening(const LiveJob& job, const Opening& opening) {
+  HILUM_ASSIGN_OR_RETURN(const Digest moments, MomentsOf(*federation, job));
+  absl::Status refused;
+  for (int tries = 0; tries < kOpenTries; ++tries) {
+    if (tries > 0) absl::SleepFor(kOpenWait);
+    const ledger_anchor::Admission ledger = federation->log->State();
+    const ledger_anchor::StudyState study = ledger.chain().Study(job.row.job.name);
+    const ledger_anchor::Checkpoint head = federation->log->LastCheckpoint();
+    HILUM_ASSIGN_OR_RETURN(const std::vector<RosterSite> roster,
+                           MakeRoster(opening.cohort, ledger.members()));
+    HILUM_ASSIGN_OR_RETURN(
+        RoundRow row,
+        PrepareOpening(MakePublisher(), {.plan = job.plan,
+                                         .plan_bytes = job.row.plan,
+                                         .round = opening.facts.round,
+                                         .base_model = job.row.model,
+                                         .roster = roster,
+                                         .ledger_head = head.root,
+                                         .previous = study.prev,
+                                         .optimiser_state = moments,
+                                         .audit_days = options.audit_days,
+                                         .now_s = NowS(),
+                                         .consent = PinConsents(study, head, roster)}));
+    HILUM_RETURN_IF_ERROR(federation->state->PutRound(row));
+    const absl::StatusOr<ledger_anchor::LogReceipt> receipt = federation->Append(row.open_entry);
+    if (receipt.ok()) {
+      row.open_index = receipt->index;
+      row.open_leaf = receipt->leaf_hash;
+      return row;
+    }
+    refused = receipt.status();
+    if (!absl::IsDataLoss(refused)) break;
+  }
+  return refused;
+}
+
 absl::Status ServerCore::OpenRound(LiveJob& job) {
   const Opening opening = std::get<Opening>(job.active->round);
-  const ledger_anchor::Admission ledger = federation->log->State();
-  HILUM_ASSIGN_OR_RETURN(std::vector<RosterSite> roster,
-                         MakeRoster(opening.cohort, ledger.members()));
-  HILUM_ASSIGN_OR_RETURN(const Digest moments, MomentsOf(*federation, job));
-  HILUM_ASSIGN_OR_RETURN(
-      RoundRow row,
-      PrepareOpening(MakePublisher(), {.plan = job.plan,
-                                       .plan_bytes = job.row.plan,
-                                       .round = opening.facts.round,
-                                       .base_model = job.row.model,
-                                       .roster = roster,
-                                       .ledger_head = federation->log->LastCheckpoint().root,
-                                       .previous = ledger.chain().Study(job.row.job.name).prev,
-                                       .optimiser_state = moments,
-                                       .audit_days = options.audit_days,
-                                       .now_s = NowS()}));
+  HILUM_ASSIGN_OR_RETURN(RoundRow row, LogOpening(job, opening));
   HILUM_RETURN_IF_ERROR(federation->state->PutRound(row));
-  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::LogReceipt receipt,
-                         federation->Append(row.open_entry));
-  row.open_index = receipt.index;
-  row.open_leaf = receipt.leaf_hash;
-  HILUM_RETURN_IF_ERROR(federation->state->PutRound(row));
+  std::vector<RosterSite> roster = row.roster;
   ActiveRound& active = *job.active;
   HILUM_ASSIGN_OR_RETURN(active.config, privacy::DecodeRoundConfig(row.config));
   active.sum =

@@ -30,8 +30,8 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"server", "the aggregator: init, invite, members, policy, remove, gc, run"},
     {"site",
-     "a hospital: join, import, run, status, approve, deny, policy, studies, receipt, disclose, "
-     "rotate-key, doctor"},
+     "a hospital: join, import, run, status, approve, deny, resume, policy, studies, receipt, "
+     "round-receipt, disclose, evaluate, incident, rotate-key, doctor"},
     {"job",
      "the ML lead: plan, launch, status, watch, cancel, resume, report, compare, "
      "model"},

@@ -53,8 +53,9 @@ struct Details {
     return absl::StrCat(body.member, ", ", body.reason, ", last round ", body.round);
   }
   std::string operator()(const RoundOpen& body) const {
-    return absl::StrCat(body.cohort.n, " sites, base model ", Short(body.base_model),
-                        body.consent ? absl::StrCat(", consents up to ", body.consent->size) : "");
+    return absl::StrCat(
+        body.cohort.n, " sites, base model ", Short(body.base_model),
+        body.consent ? absl::StrCat(", consents below entry ", body.consent->size) : "");
   }
   std::string operator()(const RoundClose& body) const {
     std::string text = absl::StrCat(body.status, ", ", body.cohort.n, " counted, ", body.dropped.n,
@@ -68,7 +69,7 @@ struct Details {
     return absl::StrCat(body.name, " ", body.version, " of entry ", body.close_index);
   }
   std::string operator()(const Incident& body) const {
-    return absl::StrCat(body.kind, ": ", body.about);
+    return absl::StrCat(body.kind, ": ", body.about, ", evidence ", Short(body.evidence));
   }
   std::string operator()(const KeyRotate& body) const {
     return absl::StrCat(body.member, ", ", body.use, " key ", Short(body.old), " -> ",
@@ -85,7 +86,7 @@ struct Details {
   std::string operator()(const Evaluation& body) const {
     std::string text = absl::StrCat(body.site, ", model ", Short(body.model));
     for (const ledger_anchor::Metric& metric : body.metrics.items) {
-      absl::StrAppend(&text, ", ", metric.name, " ", metric.value.substr(0, 6));
+      absl::StrAppend(&text, ", ", metric.name, " ", metric.value.substr(0, 6), " of ", metric.n);
     }
     return text;
   }
@@ -265,6 +266,7 @@ absl::Status RunShow(const ShowFlags& flags) {
         out["entries"].back()["ipfs"][ToHex(alias.object)] = alias.cid;
       }
     }
+    if (NamesConsent(selected)) out["limit"] = std::string(ledger_anchor::kConsentLimit);
     PrintJson(out);
     return absl::OkStatus();
   }

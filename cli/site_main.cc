@@ -6,6 +6,7 @@
 #include "cli/cli11_status.h"
 #include "cli/site_commands.h"
 #include "cli/site_consent.h"
+#include "cli/site_report.h"
 #include "cli/site_rounds.h"
 
 namespace hilum::cli {
@@ -63,6 +64,34 @@ void AddRoundVerbs(App& app, SiteRoundFlags& flags, std::map<CLI::App*, Run>& ve
       ->required();
 }
 
+// Verbs by which a site says something in the ledger of its own accord.
+void AddReportVerbs(App& app, SiteReportFlags& flags, std::map<CLI::App*, Run>& verbs) {
+  const auto add = [&](const char* name, const char* description,
+                       absl::Status (*run)(const SiteReportFlags&)) {
+    CLI::App* verb = app.add_subcommand(name, description);
+    verb->add_option("--dir", flags.dir, "The site's folder")->required();
+    verb->add_flag("--json", flags.json, "One JSON document on standard output");
+    verbs[verb] = [run, &flags](const SiteFlags&) { return run(flags); };
+    return verb;
+  };
+  CLI::App* evaluate =
+      add("evaluate", "Judges a released model on films of this site and logs the numbers",
+          RunEvaluate);
+  evaluate->add_option("--model", flags.model, "Released model folder (hilum job model)")
+      ->required();
+  evaluate->add_option("--data", flags.data, "Folder with films and labels.csv")->required();
+  evaluate->add_flag("--dry-run", flags.dry_run, "Computes, and logs nothing");
+  CLI::App* incident =
+      add("incident", "Puts on record that something is wrong, with evidence", RunIncident);
+  incident->add_option("KIND", flags.kind, "fork, rollback, stale, bad-sum, left-out, policy, …")
+      ->required();
+  incident->add_option("--about", flags.about, "Whom or what: a code, no free text")->required();
+  incident->add_option("--evidence", flags.evidence, "File; it stays here, its hash is logged")
+      ->required();
+  incident->add_option("--study", flags.study, "The job");
+  incident->add_option("--round", flags.round, "The round")->check(WholeNumber());
+}
+
 std::map<CLI::App*, Run> AddVerbs(App& app, SiteFlags& flags) {
   std::map<CLI::App*, Run> verbs;
   const auto add = [&](const char* name, const char* description, Run run) {
@@ -109,10 +138,12 @@ int Main(int argc, char** argv) {
   app.require_subcommand(1);
   SiteFlags flags;
   SiteConsentFlags consent;
+  SiteReportFlags report;
   std::map<CLI::App*, Run> verbs = AddVerbs(app, flags);
   AddConsentVerbs(app, consent, verbs);
   SiteRoundFlags rounds;
   AddRoundVerbs(app, rounds, verbs);
+  AddReportVerbs(app, report, verbs);
   return RunApp(app, argc, argv, [&] { return verbs.at(app.get_subcommands().front())(flags); });
 }
 

@@ -13,6 +13,7 @@
 #include "client/agent_impl.h"
 #include "client/backoff.h"
 #include "client/ledger_gate.h"
+#include "client/rotation.h"
 #include "client/round_worker.h"
 #include "client/rpc.h"
 #include "client/state.h"
@@ -58,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Open(
   HILUM_ASSIGN_OR_RETURN(impl->state, State::Open(files.database()));
   HILUM_ASSIGN_OR_RETURN(impl->consents, ConsentStore::Open(files.consents()));
   HILUM_ASSIGN_OR_RETURN(impl->secret, LoadSiteSecret(files.pseudonym_secret()));
-  HILUM_ASSIGN_OR_RETURN(impl->key, crypto::SigningKey::Load(files.entry_key()));
+  HILUM_ASSIGN_OR_RETURN(impl->key, OpenEntryKey(files));
   HILUM_ASSIGN_OR_RETURN(const Credentials credentials, ReadCredentials(files));
   HILUM_RETURN_IF_ERROR(MakeFolder(files.outbox()));
   HILUM_ASSIGN_OR_RETURN(const LedgerGate gate, LedgerGate::Open(files.ledger(), {}));

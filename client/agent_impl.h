@@ -99,6 +99,7 @@ struct Agent::Impl {
   absl::Status LogConsents(const std::string& job);
   void FollowConsents();
   absl::Status UseKeyOfRoster(const RoundNotice& notice);
+  absl::Status ChangeKey(const std::vector<crypto::PublicKey>& valid);
   absl::Status ReconcileRounds();
   absl::StatusOr<bool> IsHalted(const RoundNotice& notice);
   absl::Status StartRound(const RoundNotice& notice);

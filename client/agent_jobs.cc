@@ -20,10 +20,9 @@ constexpr int64_t kConsentsMs = 2000;     // between two looks at the consents
 
 }  // namespace
 
-// Brings the ledger in step with the Consents of this site, for one job. The worker's gate and this
-// one are never open at once: a checkpoint that one accepted must not be forgotten by the other.
+// Brings the ledger in step with the Consents of this site, for one job. A round may be worked on
+// meanwhile: a revocation is to stand there before the next one opens.
 absl::Status Agent::Impl::LogConsents(const std::string& job) {
-  if (worker->busy()) return absl::UnavailableError("a round is being worked on");
   HILUM_ASSIGN_OR_RETURN(
       LedgerGate gate,
       LedgerGate::Open(folder.ledger(), {.faults = options.faults,
@@ -31,29 +30,43 @@ absl::Status Agent::Impl::LogConsents(const std::string& job) {
   HILUM_ASSIGN_OR_RETURN(const std::vector<ConsentRecord> records, state->Consents());
   const int64_t now_s = SystemClock().NowSeconds();
   const std::string origin = gate.origin();
-  HILUM_ASSIGN_OR_RETURN(
-      const int n_logged,
-      CommitConsents(*consents,
-                     {.site = options.site,
-                      .study = job,
-                      .origin = origin,
-                      .secret = secret,
-                      .key = *key,
-                      .now_s = now_s},
-                     ActiveSet::Build(records, now_s), [&](const std::string& entry) {
-                       return SubmitProven(*connection, gate, key->public_key(), entry, now_s);
-                     }));
-  if (n_logged == 0) return absl::OkStatus();
-  Log(LogLevel::kInfo, "consents logged", {{"job", job}, {"batches", n_logged}});
+  const auto commit = [&](const crypto::SigningKey& signer) {
+    return CommitConsents(*consents,
+                          {.site = options.site,
+                           .study = job,
+                           .origin = origin,
+                           .secret = secret,
+                           .key = signer,
+                           .now_s = now_s},
+                          ActiveSet::Build(records, now_s), [&](const std::string& entry) {
+                            return SubmitProven(*connection, gate, signer.public_key(), entry,
+                                                now_s);
+                          });
+  };
+  absl::StatusOr<int> n_logged = commit(*key);
+  if (absl::IsFailedPrecondition(n_logged.status())) {
+    // A rotation may count already, though no round's roster has shown it yet: a revocation must
+    // not wait for one. The ledger proves the entry, so it takes the next key.
+    const absl::StatusOr<crypto::SigningKey> next =
+        crypto::SigningKey::Load(folder.next_entry_key());
+    if (next.ok() && !worker->busy()) {  // a round at work signs with the key of now to its end
+      n_logged = commit(*next);
+      if (n_logged.ok()) HILUM_RETURN_IF_ERROR(ChangeKey({next->public_key()}));
+    }
+  }
+  HILUM_RETURN_IF_ERROR(n_logged.status());
+  if (*n_logged == 0) return absl::OkStatus();
+  Log(LogLevel::kInfo, "consents logged", {{"job", job}, {"batches", *n_logged}});
   return absl::OkStatus();
 }
 
-// A Consent may have come, gone or run out: `hilum site import` is another process.
+// A Consent may have come, gone or run out: `hilum site import` is another process. Also of jobs
+// that are done: they may be resumed, and a patient's receipt does not wait for that.
 void Agent::Impl::FollowConsents() {
-  if (worker->busy() || NowMs() - consents_ms < kConsentsMs) return;
+  if (NowMs() - consents_ms < kConsentsMs) return;
   consents_ms = NowMs();
   for (const JobOffer& offer : current->jobs) {
-    if (!offer.approved || IsOver(offer.state)) continue;
+    if (!offer.approved || offer.state == "failed" || offer.state == "cancelled") continue;
     const absl::Status logged = LogConsents(offer.job);
     if (logged.ok()) continue;
     Log(LogLevel::kWarning, "consents not logged yet", {{"job", offer.job}, {"reason", logged}});

@@ -36,7 +36,11 @@ absl::Status Agent::Impl::UseKeyOfRoster(const RoundNotice& notice) {
   if (!config.ok()) return absl::OkStatus();  // TakePart says what is wrong with it
   std::vector<crypto::PublicKey> roster;
   for (const privacy::RosterEntry& entry : config->roster) roster.push_back(entry.key);
-  HILUM_ASSIGN_OR_RETURN(std::optional<crypto::SigningKey> changed, ChangeOver(folder, roster));
+  return ChangeKey(roster);
+}
+
+absl::Status Agent::Impl::ChangeKey(const std::vector<crypto::PublicKey>& valid) {
+  HILUM_ASSIGN_OR_RETURN(std::optional<crypto::SigningKey> changed, ChangeOver(folder, valid));
   if (!changed.has_value()) return absl::OkStatus();
   *key = *std::move(changed);
   Log(LogLevel::kInfo, "entry key changed", {{"key", crypto::ToBase64(key->public_key())}});

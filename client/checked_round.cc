@@ -118,6 +118,24 @@ absl::Status CheckOnceEach(State& state, const proto::RoundPlan& plan, const Rou
   return absl::OkStatus();
 }
 
+struct RoundProofs {
+  std::string open;
+  std::string close;
+};
+
+// Those of the notice, unless this site has accepted a newer checkpoint since.
+absl::StatusOr<RoundProofs> NewestProofs(const RoundContext& context, const RoundNotice& notice) {
+  RoundProofs proofs{.open = notice.open_proof, .close = notice.close_proof};
+  const bool is_older = context.gate.IsOlder(proofs.open) || context.gate.IsOlder(proofs.close);
+  if (!context.fetch_proof || !is_older) return proofs;
+  if (notice.round > 1) {
+    HILUM_ASSIGN_OR_RETURN(proofs.close,
+                           context.fetch_proof(notice.job, notice.round - 1, "round-close"));
+  }
+  HILUM_ASSIGN_OR_RETURN(proofs.open, context.fetch_proof(notice.job, notice.round, "round-open"));
+  return proofs;
+}
+
 // Whether the ledger proves that `name` changed its key from `pinned` to the roster's.
 absl::Status CheckChangedKey(const RoundContext& context, const std::string& name,
                              const std::string& pinned, const crypto::PublicKey& shown) {
@@ -199,13 +217,13 @@ absl::StatusOr<CheckedRound> CheckNotice(const RoundContext& context, const Roun
   HILUM_RETURN_IF_ERROR(CheckConfigAgainstPlan(config, plan, notice));
   HILUM_RETURN_IF_ERROR(CheckCohortAgainstPlan(config, plan, notice));
   HILUM_RETURN_IF_ERROR(CheckOnceEach(context.state, plan, notice));
-  HILUM_ASSIGN_OR_RETURN(ProvenRound proven,
-                         context.gate.CheckRound({.job = notice.job,
-                                                  .round = notice.round,
-                                                  .open_proof = notice.open_proof,
-                                                  .close_proof = notice.close_proof,
-                                                  .now_s = context.now_s},
-                                                 context.prove));
+  HILUM_ASSIGN_OR_RETURN(const RoundProofs proofs, NewestProofs(context, notice));
+  HILUM_ASSIGN_OR_RETURN(ProvenRound proven, context.gate.CheckRound({.job = notice.job,
+                                                                      .round = notice.round,
+                                                                      .open_proof = proofs.open,
+                                                                      .close_proof = proofs.close,
+                                                                      .now_s = context.now_s},
+                                                                     context.prove));
   if (privacy::HashConfig(config) != proven.open().cfg) {
     return Mismatch(notice, "its configuration is not the one in the ledger");
   }

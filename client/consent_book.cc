@@ -1,6 +1,7 @@
 #include "client/consent_book.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -9,7 +10,6 @@
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/tree.h"
-#include "ledger_anchor/entry.h"
 
 namespace hilum::client {
 namespace {
@@ -101,20 +101,26 @@ absl::StatusOr<ledger_anchor::HashList> PathOf(ConsentStore& store, const Logged
   return ledger_anchor::ProveInclusion(logged.slot, tree.size(), tree.reader());
 }
 
-// A batch that was stored under a key that has been rotated out since, and never came to the
-// ledger, is signed again.
+// A batch that never came to the ledger, and was stored more than a day ago (the server compares
+// clocks) or under a key that has been rotated out since, is signed again.
 absl::Status LogBatch(ConsentStore& store, const Committer& committer, const BatchRecord& batch,
                       const LogEntry& log) {
   absl::StatusOr<uint64_t> index = log(batch.entry);
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Entry entry, ledger_anchor::ParseEntry(batch.entry));
-  const bool is_old = entry.key != crypto::KeyDigest(committer.key.public_key());
-  if (absl::IsFailedPrecondition(index.status()) && is_old) {
+  const bool is_old_key = entry.key != crypto::KeyDigest(committer.key.public_key());
+  if ((absl::IsFailedPrecondition(index.status()) && is_old_key) ||
+      absl::IsInvalidArgument(index.status())) {
     HILUM_ASSIGN_OR_RETURN(const std::string again, Sign(committer, entry.body));
     HILUM_RETURN_IF_ERROR(store.ReplaceEntry(batch.root, again));
     index = log(again);
   }
   HILUM_RETURN_IF_ERROR(index.status());
   return store.MarkBatch(batch.root, *index);
+}
+
+absl::StatusOr<Digest> ActiveRootOf(const std::set<std::string>& active) {
+  HILUM_ASSIGN_OR_RETURN(const ActiveTree tree, ActiveTree::Create({active.begin(), active.end()}));
+  return tree.claim().root;
 }
 
 absl::Status CheckActive(const ManifestClaim& claim, const std::set<std::string>& active) {
@@ -171,8 +177,10 @@ absl::StatusOr<std::vector<ConsentEvent>> PendingEvents(ConsentStore& store,
   return events;
 }
 
-absl::StatusOr<int> CommitConsents(ConsentStore& store, const Committer& committer,
-                                   const ActiveSet& consents, const LogEntry& log) {
+namespace {
+
+absl::StatusOr<int> ProveStored(ConsentStore& store, const Committer& committer,
+                                const LogEntry& log) {
   int n_logged = 0;
   HILUM_ASSIGN_OR_RETURN(const std::vector<BatchRecord> batches, store.Batches(committer.study));
   for (const BatchRecord& batch : batches) {
@@ -180,8 +188,26 @@ absl::StatusOr<int> CommitConsents(ConsentStore& store, const Committer& committ
     HILUM_RETURN_IF_ERROR(LogBatch(store, committer, batch, log));
     ++n_logged;
   }
+  return n_logged;
+}
+
+}  // namespace
+
+absl::StatusOr<int> ProveBatches(ConsentStore& store, const Committer& committer,
+                                 const LogEntry& log) {
+  const std::lock_guard lock(store.logging());
+  return ProveStored(store, committer, log);
+}
+
+absl::StatusOr<int> CommitConsents(ConsentStore& store, const Committer& committer,
+                                   const ActiveSet& consents, const LogEntry& log) {
+  const std::lock_guard lock(store.logging());
+  HILUM_ASSIGN_OR_RETURN(int n_logged, ProveStored(store, committer, log));
   HILUM_ASSIGN_OR_RETURN(std::vector<ConsentEvent> events,
                          PendingEvents(store, committer, consents));
+  // All that stands in the store is proven now; each batch says what it leaves active.
+  HILUM_ASSIGN_OR_RETURN(std::set<std::string> active,
+                         ActivePids(store, committer.study, std::numeric_limits<uint64_t>::max()));
   while (!events.empty()) {
     const size_t n = std::min<size_t>(events.size(), ledger_anchor::kPaddedLimit);
     const std::vector<ConsentEvent> part(events.begin(), events.begin() + static_cast<long>(n));
@@ -192,13 +218,53 @@ absl::StatusOr<int> CommitConsents(ConsentStore& store, const Committer& committ
                       .count = leaves.size(),
                       .entry = "",
                       .index = std::nullopt};
-    HILUM_ASSIGN_OR_RETURN(batch.entry,
-                           Sign(committer, ConsentBatch{committer.site, batch.root, batch.count}));
+    for (const ConsentEvent& event : part) {
+      if (event.action == "grant") {
+        active.insert(event.pid);
+      } else {
+        active.erase(event.pid);
+      }
+    }
+    HILUM_ASSIGN_OR_RETURN(const Digest active_root, ActiveRootOf(active));
+    HILUM_ASSIGN_OR_RETURN(batch.entry, Sign(committer, ConsentBatch{committer.site, batch.root,
+                                                                     batch.count, active_root}));
     HILUM_RETURN_IF_ERROR(store.PutBatch(batch, leaves));
     HILUM_RETURN_IF_ERROR(LogBatch(store, committer, batch, log));
     ++n_logged;
   }
   return n_logged;
+}
+
+absl::Status CheckPin(ConsentStore& store, const OpenClaim& claim) {
+  const auto lies = [&](absl::string_view why) {
+    return absl::DataLossError(
+        absl::StrCat("the round-open at entry ", claim.index, " of study ", claim.study, " ", why));
+  };
+  const std::optional<ledger_anchor::ConsentPin>& pin = claim.open.consent;
+  if (!pin.has_value()) {
+    if (claim.open.cohort.n > ledger_anchor::kListLimit) return absl::OkStatus();
+    return absl::PermissionDeniedError(
+        absl::StrCat("round ", claim.open.round, " of study ", claim.study,
+                     " pins no active sets, so nobody could check whose films were trained on."));
+  }
+  const auto& sites = pin->sites.items;
+  const auto own = std::find_if(sites.begin(), sites.end(),
+                                [&](const auto& one) { return one.site == claim.site; });
+  if (own == sites.end() || pin->size > claim.index) return lies("pins nothing for this site");
+  HILUM_ASSIGN_OR_RETURN(const std::vector<BatchRecord> batches, store.Batches(claim.study));
+  std::optional<Digest> newest;  // its leaf hash
+  for (const BatchRecord& batch : batches) {
+    if (CountsBelow(batch, claim.index)) newest = crypto::LeafHash(AsBytes(batch.entry));
+  }
+  if (own->batch != newest) {
+    return lies("does not pin the newest consent-batch that this site has logged");
+  }
+  HILUM_ASSIGN_OR_RETURN(const std::set<std::string> active,
+                         ActivePids(store, claim.study, pin->size));
+  HILUM_ASSIGN_OR_RETURN(const Digest active_root, ActiveRootOf(active));
+  if (own->active_root == active_root) return absl::OkStatus();
+  return lies(absl::StrCat("pins the active set ", ToHex(own->active_root),
+                           " for this site, its own consents make ", ToHex(active_root)));
 }
 
 absl::Status CommitManifest(ConsentStore& store, const Committer& committer,
@@ -213,8 +279,7 @@ absl::Status CommitManifest(ConsentStore& store, const Committer& committer,
     HILUM_ASSIGN_OR_RETURN(const std::set<std::string> active,
                            ActivePids(store, claim.name.study, claim.consent_size));
     HILUM_RETURN_IF_ERROR(CheckActive(claim, active));
-    HILUM_ASSIGN_OR_RETURN(const ActiveTree tree,
-                           ActiveTree::Create({active.begin(), active.end()}));
+    HILUM_ASSIGN_OR_RETURN(const Digest active_root, ActiveRootOf(active));
     HILUM_ASSIGN_OR_RETURN(const ManifestTree manifest, ManifestTree::Create(claim.leaves));
     record = ManifestRecord{.name = claim.name,
                             .entry = "",
@@ -225,7 +290,7 @@ absl::Status CommitManifest(ConsentStore& store, const Committer& committer,
                            Sign(committer, TrainManifest{.round = claim.name.round,
                                                          .open = claim.open_leaf,
                                                          .site = committer.site,
-                                                         .active_root = tree.claim().root,
+                                                         .active_root = active_root,
                                                          .manifest_root = manifest.claim().root,
                                                          .manifest_count = manifest.claim().size}));
     HILUM_RETURN_IF_ERROR(store.PutManifest(*record));

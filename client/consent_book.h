@@ -20,6 +20,7 @@
 #include "ledger_anchor/consent_audit.h"
 #include "ledger_anchor/consent_receipt.h"
 #include "ledger_anchor/consent_tree.h"
+#include "ledger_anchor/entry.h"
 
 namespace hilum::client {
 
@@ -55,6 +56,24 @@ absl::StatusOr<std::vector<ledger_anchor::ConsentEvent>> PendingEvents(ConsentSt
 // and `consents` agree. Errors: as `log` and the store.
 absl::StatusOr<int> CommitConsents(ConsentStore& store, const Committer& committer,
                                    const ActiveSet& consents, const LogEntry& log);
+
+// Logs the batches that were stored and not proven yet, byte for byte: a lost answer must not make
+// this site believe in fewer consents than its ledger entries say. Returns how many.
+absl::StatusOr<int> ProveBatches(ConsentStore& store, const Committer& committer,
+                                 const LogEntry& log);
+
+// A proven round-open, as far as consents go.
+struct OpenClaim {
+  const std::string& study;
+  const std::string& site;
+  const ledger_anchor::RoundOpen& open;
+  uint64_t index = 0;  // of the round-open in the ledger
+};
+// The pin names the newest batch that this site has proven to stand before the round-open, and the
+// active set that the site's own events below the pin make. Nobody may choose an older one: it
+// would undo a revocation. DataLoss: it is not so. PermissionDenied: there is no pin, though the
+// cohort is short enough for one.
+absl::Status CheckPin(ConsentStore& store, const OpenClaim& claim);
 
 // What a train-manifest is made of.
 struct ManifestClaim {

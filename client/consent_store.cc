@@ -69,11 +69,13 @@ struct ConsentStore::Impl {
   }
 
   std::mutex mutex;
+  std::mutex logging;
   Database database;
 };
 
 ConsentStore::ConsentStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 ConsentStore::~ConsentStore() = default;
+std::mutex& ConsentStore::logging() { return impl_->logging; }
 
 absl::StatusOr<std::unique_ptr<ConsentStore>> ConsentStore::Open(const fs::path& file) {
   HILUM_ASSIGN_OR_RETURN(Database database, Database::Open(file));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,8 @@ class ConsentStore {
  public:
   static absl::StatusOr<std::unique_ptr<ConsentStore>> Open(const fs::path& file);
   ~ConsentStore();
+  // Held while batches are logged: a round that begins meanwhile waits, so that it knows them all.
+  std::mutex& logging();
 
   absl::Status PutBatch(const BatchRecord& batch, const std::vector<BatchLeaf>& leaves);
   absl::Status MarkBatch(const Digest& root, uint64_t index);

@@ -3,10 +3,14 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "dicom/profile.h"
 #include "ledger_anchor/checkpoint.h"
+#include "ledger_anchor/merkle.h"
 #include "ledger_anchor/proof.h"
 #include "proto/safetensors.h"
 
@@ -16,6 +20,8 @@ namespace {
 using ledger_anchor::AcceptedCheckpoint;
 using ledger_anchor::GateExpectation;
 using ledger_anchor::ProvenEntry;
+
+constexpr int64_t kLockWaitMs = 2000;  // a checkpoint is written within milliseconds
 
 fs::path PolicyFile(const fs::path& folder) { return folder / "policy"; }
 fs::path EntryKeyFile(const fs::path& folder) { return folder / "aggregator.key"; }
@@ -52,15 +58,13 @@ absl::StatusOr<std::optional<AcceptedCheckpoint>> ReadAccepted(
       AcceptedCheckpoint{opened.checkpoint.size, opened.checkpoint.root, *note});
 }
 
-// The size that a proof's checkpoint claims; what it claims is verified later.
-absl::StatusOr<uint64_t> ClaimedSize(absl::string_view proof) {
+// What a proof's checkpoint claims; it is verified later.
+absl::StatusOr<ledger_anchor::Checkpoint> ClaimedCheckpoint(absl::string_view proof) {
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::TlogProof parsed,
                          ledger_anchor::ParseTlogProof(proof));
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Note note,
                          ledger_anchor::ParseNote(parsed.checkpoint));
-  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Checkpoint checkpoint,
-                         ledger_anchor::ParseCheckpointText(note.text));
-  return checkpoint.size;
+  return ledger_anchor::ParseCheckpointText(note.text);
 }
 
 // Two signed notes that contradict each other are kept: anybody can check them. Returns the error,
@@ -110,13 +114,68 @@ std::string LedgerGate::log_vkey() const {
   return ledger_anchor::FormatVerifierKey(pins_.policy.logs.front().key);
 }
 
+absl::Status LedgerGate::Reread() {
+  HILUM_ASSIGN_OR_RETURN(const std::optional<AcceptedCheckpoint> stored,
+                         ReadAccepted(CheckpointFile(folder_), pins_.policy.logs.front().key));
+  if (stored.has_value() && (!last_.has_value() || stored->size > last_->size)) last_ = stored;
+  return absl::OkStatus();
+}
+
+bool LedgerGate::IsOlder(absl::string_view proof) {
+  const absl::StatusOr<ledger_anchor::Checkpoint> claimed = ClaimedCheckpoint(proof);
+  return claimed.ok() && Reread().ok() && last_.has_value() && claimed->size < last_->size;
+}
+
+// A proof that was made before this site accepted a newer checkpoint is no rollback, when the log
+// shows that it went on from there; it is not believed either. OK: the log does not show that.
+absl::Status LedgerGate::CheckNotMerelyOlder(const ledger_anchor::Checkpoint& claimed,
+                                             const ProveConsistency& prove) const {
+  const absl::StatusOr<ledger_anchor::HashList> path = prove(claimed.size, last_->size);
+  if (absl::IsUnavailable(path.status())) return path.status();
+  if (!path.ok()) return absl::OkStatus();
+  const absl::Status consistent = ledger_anchor::VerifyConsistency({.old_size = claimed.size,
+                                                                    .old_root = claimed.root,
+                                                                    .size = last_->size,
+                                                                    .root = last_->root},
+                                                                   *path);
+  if (!consistent.ok()) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat(
+      "the server's proof is of an older state of the ", "ledger (", claimed.size,
+      " entries) than this site ", "has accepted (", last_->size, "); it is asked for again"));
+}
+
+// Several gates of one site may be open, in the agent's threads and in commands: the one that
+// writes last must not take back what another has accepted.
+absl::Status LedgerGate::Remember(const AcceptedCheckpoint& accepted) {
+  const int64_t end_ms = SystemClock().MonotonicMs() + kLockWaitMs;
+  absl::StatusOr<FileLock> lock = FileLock::Acquire(folder_ / "checkpoint.lock");
+  while (absl::IsFailedPrecondition(lock.status()) && SystemClock().MonotonicMs() < end_ms) {
+    absl::SleepFor(absl::Milliseconds(5));
+    lock = FileLock::Acquire(folder_ / "checkpoint.lock");
+  }
+  if (absl::IsFailedPrecondition(lock.status())) {
+    return absl::UnavailableError(
+        absl::StrCat("another process holds ", (folder_ / "checkpoint.lock").string(), "."));
+  }
+  HILUM_RETURN_IF_ERROR(lock.status());
+  HILUM_RETURN_IF_ERROR(Reread());
+  if (last_.has_value() && accepted.size <= last_->size) return absl::OkStatus();
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(CheckpointFile(folder_), AsBytes(accepted.note)));
+  last_ = accepted;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ProvenEntry> LedgerGate::CheckEntry(absl::string_view proof,
                                                    const GateExpectation& expected,
                                                    const ProveConsistency& prove, int64_t now_s) {
   ledger_anchor::HashList consistency;
-  HILUM_ASSIGN_OR_RETURN(const uint64_t size, ClaimedSize(proof));
-  if (last_.has_value() && size > last_->size) {
-    HILUM_ASSIGN_OR_RETURN(consistency, prove(last_->size, size));
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::Checkpoint claimed, ClaimedCheckpoint(proof));
+  HILUM_RETURN_IF_ERROR(Reread());
+  if (last_.has_value() && claimed.size > last_->size) {
+    HILUM_ASSIGN_OR_RETURN(consistency, prove(last_->size, claimed.size));
+  }
+  if (last_.has_value() && claimed.size < last_->size) {
+    HILUM_RETURN_IF_ERROR(CheckNotMerelyOlder(claimed, prove));
   }
   absl::StatusOr<ProvenEntry> checked =
       ledger_anchor::CheckProof(pins_, {.proof = proof,
@@ -125,11 +184,8 @@ absl::StatusOr<ProvenEntry> LedgerGate::CheckEntry(absl::string_view proof,
                                         .now_s = static_cast<uint64_t>(now_s),
                                         .expected = expected});
   if (!checked.ok()) return KeepEvidence(folder_, checked.status());
-  const ProvenEntry& entry = *checked;
-  if (!last_.has_value() || entry.accepted().size > last_->size) {
-    HILUM_RETURN_IF_ERROR(
-        WriteFileDurably(CheckpointFile(folder_), AsBytes(entry.accepted().note)));
-    last_ = entry.accepted();
+  if (!last_.has_value() || checked->accepted().size > last_->size) {
+    HILUM_RETURN_IF_ERROR(Remember(checked->accepted()));
   }
   return checked;
 }

@@ -16,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/model_spec.h"
+#include "ledger_anchor/checkpoint.h"
 #include "ledger_anchor/gate.h"
 #include "proto/round_plan.h"
 
@@ -74,6 +75,7 @@ class ProvenRound {
   const std::string& job() const { return job_; }
   const std::string& origin() const { return origin_; }
   const Digest& open_leaf() const { return open_leaf_; }  // leaf hash of the round-open
+  uint64_t open_index() const { return entry_index_; }    // its place in the ledger
   // Consents with a smaller index in the ledger count in this round.
   uint64_t consent_size() const { return open_.consent ? open_.consent->size : entry_index_; }
 
@@ -126,7 +128,9 @@ class LedgerGate {
 
   // An entry outside rounds: the genesis and the site's own join.
   // DataLoss: the proof; of a rollback or fork both signed notes stay in a file fork-*.txt.
-  // PermissionDenied: quorum or age. Remembers the checkpoint.
+  // PermissionDenied: quorum or age. Unavailable: the proof is of an older state of this log than
+  // was accepted, so it has to be asked for again. Remembers the checkpoint; one that another
+  // process of this site (the agent, a command) has accepted meanwhile counts too.
   absl::StatusOr<ledger_anchor::ProvenEntry> CheckEntry(
       absl::string_view proof, const ledger_anchor::GateExpectation& expected,
       const ProveConsistency& prove, int64_t now_s);
@@ -155,6 +159,9 @@ class LedgerGate {
   static absl::StatusOr<VerifiedModel> AdmitRelease(const fs::path& folder, const ReleasePins& pins,
                                                     int64_t now_s);
 
+  // Whether a newer checkpoint was accepted than the proof is made under.
+  bool IsOlder(absl::string_view proof);
+
   const ledger_anchor::GatePins& pins() const { return pins_; }
   // Of the pinned log: federation ids are made of it and the key.
   std::string origin() const { return pins_.policy.logs.front().key.name; }
@@ -164,6 +171,10 @@ class LedgerGate {
  private:
   LedgerGate(fs::path folder, ledger_anchor::GatePins pins)
       : folder_(std::move(folder)), pins_(std::move(pins)) {}
+  absl::Status Reread();
+  absl::Status CheckNotMerelyOlder(const ledger_anchor::Checkpoint& claimed,
+                                   const ProveConsistency& prove) const;
+  absl::Status Remember(const ledger_anchor::AcceptedCheckpoint& accepted);
   fs::path folder_;
   ledger_anchor::GatePins pins_;
   std::optional<ledger_anchor::AcceptedCheckpoint> last_;

@@ -10,8 +10,10 @@
 #include "base/status_macros.h"
 #include "client/checked_round.h"
 #include "client/dataset.h"
+#include "client/incident.h"
 #include "client/network.h"
 #include "client/optimizer_memory.h"
+#include "client/own_entry.h"
 #include "client/round_check.h"
 #include "client/train.h"
 #include "crypto/hash.h"
@@ -89,25 +91,63 @@ absl::StatusOr<privacy::NoisedDelta> MakeInput(const CheckedRound& round, const 
   return privacy::AddNoise(std::move(quantized), round.config);
 }
 
+Committer CommitterOf(const RoundContext& context, const CheckedRound& round) {
+  return {.site = context.options.site,
+          .study = round.facts.job,
+          .origin = round.proven.origin(),
+          .secret = context.secret,
+          .key = context.key,
+          .now_s = context.now_s};
+}
+
+// A ledger that undoes this site's consents goes on record, in itself and in the site's folder.
+void ReportPin(const RoundContext& context, const CheckedRound& round, absl::string_view why) {
+  const auto report = [&]() -> absl::Status {
+    const std::string evidence = absl::StrCat(why, "\n", ToHex(round.proven.open_leaf()), "\n");
+    HILUM_ASSIGN_OR_RETURN(const IncidentEntry incident,
+                           MakeIncident(context.folder, {.kind = "policy",
+                                                         .about = "round-open",
+                                                         .study = round.facts.job,
+                                                         .round = round.facts.round,
+                                                         .evidence = evidence}));
+    const std::string origin = round.proven.origin();
+    return LogOwnEntry(context.state, incident.entry,
+                       {.site = context.options.site,
+                        .origin = origin,
+                        .key = context.key,
+                        .now_s = context.now_s},
+                       context.log_entry)
+        .status();
+  };
+  const absl::Status status = report();
+  Log(LogLevel::kError, "consents pinned by the ledger are not this site's",
+      {{"job", round.facts.job}, {"round", round.facts.round}, {"reported", status}});
+}
+
+// The ledger pins what this site has logged of its patients' consents, no older state of them.
+absl::Status CheckConsents(const RoundContext& context, const CheckedRound& round) {
+  if (context.consents == nullptr) return absl::OkStatus();
+  HILUM_RETURN_IF_ERROR(
+      ProveBatches(*context.consents, CommitterOf(context, round), context.log_entry).status());
+  const absl::Status status = CheckPin(*context.consents, {.study = round.facts.job,
+                                                           .site = context.options.site,
+                                                           .open = round.proven.open(),
+                                                           .index = round.proven.open_index()});
+  if (absl::IsDataLoss(status)) ReportPin(context, round, status.message());
+  return status;
+}
+
 // Commits the round's films to the ledger, before any of them is trained on.
 absl::Status LogManifest(const RoundContext& context, const CheckedRound& round,
                          const LocalDataset& dataset) {
   if (context.consents == nullptr) return absl::OkStatus();
-  const std::string origin = round.proven.origin();
   ManifestClaim claim;
   claim.name.study = round.facts.job;
   claim.name.round = round.facts.round;
   claim.open_leaf = round.proven.open_leaf();
   claim.consent_size = round.proven.consent_size();
   claim.leaves = dataset.manifest;
-  return CommitManifest(*context.consents,
-                        {.site = context.options.site,
-                         .study = round.facts.job,
-                         .origin = origin,
-                         .secret = context.secret,
-                         .key = context.key,
-                         .now_s = context.now_s},
-                        claim, context.log_entry);
+  return CommitManifest(*context.consents, CommitterOf(context, round), claim, context.log_entry);
 }
 
 absl::StatusOr<LocalDataset> Films(const RoundContext& context, const CheckedRound& round) {
@@ -162,6 +202,7 @@ absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const Check
   record.phase = "training";
   record.base_model = round.proven.open().base_model;
   record.started_at_s = context.now_s;
+  HILUM_RETURN_IF_ERROR(CheckConsents(context, round));
   const absl::StatusOr<LocalDataset> films = Films(context, round);
   if (!films.ok()) {
     return absl::Status(films.status().code(), absl::StrCat(kNotSent, films.status().message()));

@@ -42,8 +42,9 @@ struct RoundContext {
   LogEntry log_entry{};
   FetchRotation fetch_rotation{};  // empty: no member's key may have changed
   std::function<absl::StatusOr<Bytes>(const Digest& sha256, uint64_t limit_bytes)> fetch_model;
-  // Proofs of a round's entries and the objects that they name (round_check.h). Empty: no round is
-  // checked; only tests of the arithmetic do that.
+  // Proofs of a round's entries and the objects that they name (round_check.h); a new proof also
+  // when the notice's was made under an older checkpoint than this site has accepted since, by
+  // entries of its own. Empty: no round is checked; only tests of the arithmetic do that.
   std::function<absl::StatusOr<std::string>(const std::string& job, uint64_t round,
                                             const std::string& type)>
       fetch_proof{};

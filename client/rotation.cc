@@ -93,9 +93,29 @@ absl::StatusOr<RotationReport> RotateKey(const SiteFolder& folder, const SiteOpt
                         .old_key = crypto::ToBase64(now_key.public_key()),
                         .new_key = crypto::ToBase64(next_key.public_key()),
                         .index = 0};
-  HILUM_ASSIGN_OR_RETURN(report.index,
-                         SubmitProven(connection, gate, now_key.public_key(), entry, now_s));
+  absl::StatusOr<uint64_t> index =
+      SubmitProven(connection, gate, now_key.public_key(), entry, now_s);
+  if (absl::IsInvalidArgument(index.status())) {
+    // It never came to the ledger, and the server's clock has gone on by more than a day.
+    HILUM_ASSIGN_OR_RETURN(const std::string again,
+                           SignRotation(options, gate.origin(), now_key, next_key, now_s));
+    HILUM_RETURN_IF_ERROR(state.PutValue(kStoredEntry, again));
+    index = SubmitProven(connection, gate, now_key.public_key(), again, now_s);
+  }
+  HILUM_ASSIGN_OR_RETURN(report.index, index);
   return report;
+}
+
+absl::StatusOr<crypto::SigningKey> OpenEntryKey(const SiteFolder& folder) {
+  absl::StatusOr<crypto::SigningKey> key = crypto::SigningKey::Load(folder.entry_key());
+  if (!absl::IsNotFound(key.status())) return key;
+  std::error_code error;
+  const fs::directory_iterator files(folder.entry_key().parent_path(), error);
+  const bool was_changing = std::any_of(begin(files), end(files),
+                                        [](const auto& file) { return IsRetiredKey(file.path()); });
+  if (!was_changing || !fs::exists(folder.next_entry_key(), error)) return key;
+  HILUM_RETURN_IF_ERROR(Rename(folder.next_entry_key(), folder.entry_key()));
+  return crypto::SigningKey::Load(folder.entry_key());
 }
 
 absl::StatusOr<std::vector<crypto::PublicKey>> OwnKeys(const SiteFolder& folder) {
@@ -114,14 +134,14 @@ absl::StatusOr<std::vector<crypto::PublicKey>> OwnKeys(const SiteFolder& folder)
 }
 
 absl::StatusOr<std::optional<crypto::SigningKey>> ChangeOver(
-    const SiteFolder& folder, const std::vector<crypto::PublicKey>& roster) {
-  const auto lists = [&roster](const crypto::SigningKey& key) {
-    return std::find(roster.begin(), roster.end(), key.public_key()) != roster.end();
+    const SiteFolder& folder, const std::vector<crypto::PublicKey>& valid) {
+  const auto is_valid = [&valid](const crypto::SigningKey& key) {
+    return std::find(valid.begin(), valid.end(), key.public_key()) != valid.end();
   };
   absl::StatusOr<crypto::SigningKey> next = crypto::SigningKey::Load(folder.next_entry_key());
   if (absl::IsNotFound(next.status())) return std::optional<crypto::SigningKey>();
   HILUM_RETURN_IF_ERROR(next.status());
-  if (!lists(*next)) return std::optional<crypto::SigningKey>();
+  if (!is_valid(*next)) return std::optional<crypto::SigningKey>();
   // After a crash between the two renames the key of now is missing, and the next one is in place.
   const absl::StatusOr<crypto::SigningKey> now = crypto::SigningKey::Load(folder.entry_key());
   if (now.ok()) {

@@ -31,14 +31,19 @@ struct RotationReport {
 absl::StatusOr<RotationReport> RotateKey(const SiteFolder& folder, const SiteOptions& options,
                                          State& state, int64_t now_s);
 
+// The key that signs now. After a crash in the middle of ChangeOver that is finished first, so the
+// caller holds the folder's lock. Errors as SigningKey::Load.
+absl::StatusOr<crypto::SigningKey> OpenEntryKey(const SiteFolder& folder);
+
 // All entry keys of this site that its folder holds: of now, next, retired.
 absl::StatusOr<std::vector<crypto::PublicKey>> OwnKeys(const SiteFolder& folder);
 
-// When the roster holds this site's next key, it becomes the key of now, and the one before is
-// kept as keys/entry.retired-<8 hex>.key: it signs nothing any more, but old receipts name it.
-// Absent: nothing changed. `roster` is the keys of a round that the ledger proves.
+// When this site's next key is among `valid`, it becomes the key of now, and the one before is kept
+// as keys/entry.retired-<8 hex>.key: it signs nothing any more, but old receipts name it. Absent:
+// nothing changed.
+//   valid  keys that the ledger takes: a round's roster, or the key of an entry that it proves
 absl::StatusOr<std::optional<crypto::SigningKey>> ChangeOver(
-    const SiteFolder& folder, const std::vector<crypto::PublicKey>& roster);
+    const SiteFolder& folder, const std::vector<crypto::PublicKey>& valid);
 
 // Gets the tlog-proof of a member's `nth` key-rotate, from 1. NotFound: it has fewer.
 using FetchRotation =

@@ -66,6 +66,7 @@ struct SiteFolder {
   fs::path models() const { return root / "models"; }
   fs::path optimizer() const { return root / "optimizer"; }  // memories of jobs (keep_optimizer)
   fs::path outbox() const { return root / "outbox"; }        // updates, until their round is over
+  fs::path evidence() const { return root / "evidence"; }    // of incidents, by SHA-256
   fs::path logs() const { return root / "logs"; }
   fs::path lock() const { return root / "run.lock"; }  // held by the agent
 };

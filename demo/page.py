@@ -1,6 +1,8 @@
 """What a person sees of the demo: the live progress and the page of results."""
 import sys
 
+from consent import consent_section
+
 BAR_WIDTH = 24
 PHASE_TEXTS = {
     "create": "making server, keys and ledger; six sites join",
@@ -198,6 +200,8 @@ def results_page(summary, imports):
                 ("Rounds", rounds_section(summary)),
                 ("On the common test films, which no site trained on", metrics_section(summary)),
                 ("Ledger", ledger_section(summary)),
+                *([("A patient's consent", consent_section(summary["consent"]))]
+                  if summary["consent"] else []),
                 ("One inference", inference_section(summary)),
                 ("Where things are", files_section(summary)),
                 ("Seconds", [", ".join(f"{k} {v}" for k, v in summary["seconds"].items())])]

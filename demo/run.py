@@ -15,6 +15,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from consent import Revocation
 from federation import ROOT, DemoError, Federation, Programs
 from page import Progress, results_page
 
@@ -110,6 +111,7 @@ class Demo:
         self.events = []
         self.killed_site = None  # then "dead", then "back"
         self.server_killed = False
+        self.revocation = None
         self.first_rounds = write_job(options, folder)
 
     def phase(self, name, action):
@@ -154,8 +156,11 @@ class Demo:
             source = self.folder / "revoked" / site
             shutil.copytree(self.data / "sites" / site, source, dirs_exist_ok=True)
             shutil.copy(file, source / "consent" / file.name)
+            self.revocation = Revocation(self.federation, JOB, site, file.stem)
             self.federation.import_films(site, source)
-            self.note(f"{site}: the consent of patient {file.stem} was revoked")
+            index = self.revocation.wait()
+            self.note(f"{site}: the consent of patient {file.stem} was revoked: ledger entry "
+                      f"{index}")
 
     def note(self, text):
         self.events.append(text)
@@ -226,6 +231,8 @@ class Demo:
         """The last model with its proof, and all evaluations that still run."""
         model = self.folder / "model"
         self.programs.run("job", "model", JOB, "--out", model, *self.federation.credentials())
+        if self.revocation:
+            self.revocation.write_receipt()
         self.evaluations = {n: future.result() for n, future in self.evaluations.items()}
         self.progress.show(self.federation.job_status(JOB), self.evaluations)
         return model
@@ -256,7 +263,9 @@ class Demo:
         view = self.programs.json("ledger", "verify", "--from", self.federation.server_dir)
         self.programs.run("ledger", "export", self.options.rounds, "--from",
                           self.federation.server_dir, "--out", export)
-        return view, self.programs.json("ledger", "audit", self.options.rounds, "--from", export)
+        audit = self.programs.json("ledger", "audit", self.options.rounds, "--from", export)
+        consent = self.revocation.check(view["entries"]) if self.revocation else None
+        return view, audit, consent
 
     def infer(self, model):
         film = sorted((self.data / "test/films").glob("*.dcm"))[0]
@@ -291,7 +300,7 @@ def read_policy(path):
 
 def summary_json(demo, parts):
     """The object of interfaces.md, section 6."""
-    view, audit, model, comparison, finding = parts
+    view, audit, consent, model, comparison, finding = parts
     closes = [e for e in view["entries"] if e["type"] == "round-close"]
     witnesses, quorum = read_policy(demo.federation.server_dir / "policy")
     return {
@@ -311,6 +320,7 @@ def summary_json(demo, parts):
         "witness_vkeys": witnesses,
         "quorum": quorum,
         "replay_verified": audit["verified"],
+        "consent": consent,
         "model_sha256": closes[-1]["model"],
         "model_dir": str(model),
         "state_dir": str(demo.folder),
@@ -338,10 +348,10 @@ def run(options):
         demo.report()
         if not options.keep:
             demo.federation.stop()
-        view, audit = demo.phase("ledger", demo.check_ledger)
+        view, audit, consent = demo.phase("ledger", demo.check_ledger)
         finding = demo.phase("inference", lambda: demo.infer(model))
         demo.seconds["total"] = round(time.monotonic() - started, 2)
-        summary = summary_json(demo, (view, audit, model, comparison, finding))
+        summary = summary_json(demo, (view, audit, consent, model, comparison, finding))
         (folder / "results.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
         progress.end()
         page = results_page(summary, imports)

@@ -53,8 +53,7 @@ class Admission {
  private:
   absl::Status CheckGenesis(const Entry& entry) const;
   absl::Status CheckSignatures(const Entry& entry) const;
-  absl::Status CheckPin(const Entry& entry, const ConsentPin& pin, Trust trust,
-                        const RootReader& root_at) const;
+  absl::Status CheckPin(const ConsentPin& pin, Trust trust, const RootReader& root_at) const;
   LedgerPins pins_;
   std::string origin_;
   std::string log_vkey_;

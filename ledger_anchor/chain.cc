@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "ledger_anchor/consent_tree.h"
 
 namespace hilum::ledger_anchor {
 namespace {
@@ -49,6 +50,37 @@ absl::Status CheckOpenAfterState(const RoundOpen& open, const StudyState& study)
   return CheckLink("base_model", open.base_model, *study.model);
 }
 
+// What a pin says of one site is what the site's own newest batch says.
+absl::Status CheckPinned(const PinnedRoot& one, const ConsentPin& pin, const StudyState& study) {
+  const auto newest = study.batches.find(one.site);
+  if (newest == study.batches.end()) {
+    if (!one.batch && one.active_root == EmptyActiveRoot()) return absl::OkStatus();
+    return absl::DataLossError(
+        absl::StrCat("pins an active set of ", one.site, ", which has logged no consent-batch"));
+  }
+  const LoggedBatch& batch = newest->second;
+  if (one.batch != batch.place.leaf_hash || one.active_root != batch.active_root) {
+    return absl::DataLossError(absl::StrCat("does not pin the newest consent-batch of ", one.site,
+                                            ", which is entry ", batch.place.index));
+  }
+  if (batch.place.index < pin.size) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat(
+      "pins a checkpoint of ", pin.size, " entries, which ends before the newest consent-batch of ",
+      one.site, " at entry ", batch.place.index));
+}
+
+absl::Status CheckPin(const ConsentPin& pin, const StudyState& study) {
+  if (pin.size < study.pinned_size) {
+    return absl::DataLossError(absl::StrCat("pins a checkpoint of ", pin.size,
+                                            " entries, an earlier round pinned ", study.pinned_size,
+                                            ": revocations would be undone"));
+  }
+  for (const PinnedRoot& one : pin.sites.items) {
+    HILUM_RETURN_IF_ERROR(CheckPinned(one, pin, study));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status CheckCloseOfOpen(const RoundClose& close, const RoundOpen& open,
@@ -76,12 +108,8 @@ absl::Status Chain::CheckOpen(const Entry& entry, const RoundOpen& open) const {
     return Broken(entry, absl::StrCat("opens round ", open.round, " while round ",
                                       study.open->open.round, " is open"));
   }
-  if (open.consent && open.consent->size < study.pinned_size) {
-    return Broken(entry, absl::StrCat("pins a checkpoint of ", open.consent->size,
-                                      " entries, an earlier round pinned ", study.pinned_size,
-                                      ": revocations would be undone"));
-  }
-  const absl::Status status = CheckOpenAfterState(open, study);
+  absl::Status status = CheckOpenAfterState(open, study);
+  if (status.ok() && open.consent) status = CheckPin(*open.consent, study);
   return status.ok() ? status : Broken(entry, status.message());
 }
 
@@ -126,8 +154,9 @@ absl::Status Chain::CheckManifest(const Entry& entry, const TrainManifest& manif
   if (!round->open.consent) return absl::OkStatus();
   for (const PinnedRoot& pinned : round->open.consent->sites.items) {
     if (pinned.site != manifest.site || pinned.active_root == manifest.active_root) continue;
-    return Broken(entry, absl::StrCat("has the active set ", ToHex(manifest.active_root), ", ",
-                                      manifest.site, " pinned ", ToHex(pinned.active_root)));
+    return Broken(entry, absl::StrCat("has the active set ", ToHex(manifest.active_root),
+                                      ", the round-open pins for ", manifest.site, " ",
+                                      ToHex(pinned.active_root)));
   }
   return absl::OkStatus();
 }
@@ -187,6 +216,8 @@ void Chain::Apply(const EntryPlace& place, const Entry& entry) {
     studies_[entry.study].open->manifests.insert(manifest->site);
   } else if (const auto* batch = std::get_if<ConsentBatch>(&entry.body)) {
     batches_[batch->root] = place.index;
+    StudyState& study = studies_.try_emplace(entry.study, fresh_).first->second;
+    study.batches[batch->site] = {place, batch->active_root};
   }
 }
 

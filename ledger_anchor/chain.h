@@ -30,23 +30,31 @@ struct OpenRound {
   uint64_t consent_size() const { return open.consent ? open.consent->size : place.index; }
 };
 
+// A consent-batch that stands in the log.
+struct LoggedBatch {
+  EntryPlace place;
+  Digest active_root{};
+};
+
 // Where a study stands.
 struct StudyState {
-  uint64_t round = 0;                 // the last closed one; 0: none
-  Digest prev{};                      // what the next round-open must name
-  std::optional<Digest> model;        // the last round-close's; the next base_model
-  std::optional<OpenRound> open;      // a round that is not closed yet
-  uint64_t pinned_size = 0;           // consent_size of the last round-open
-  std::map<uint64_t, Digest> models;  // of the rounds that closed ok
+  uint64_t round = 0;                            // the last closed one; 0: none
+  Digest prev{};                                 // what the next round-open must name
+  std::optional<Digest> model;                   // the last round-close's; the next base_model
+  std::optional<OpenRound> open;                 // a round that is not closed yet
+  uint64_t pinned_size = 0;                      // consent_size of the last round-open
+  std::map<uint64_t, Digest> models;             // of the rounds that closed ok
+  std::map<std::string, LoggedBatch> batches{};  // each site's newest
 };
 
 // A value: apply entries in order of the log.
 class Chain {
  public:
   // Links, round numbers, base model, one close for each open, lists of a close that together make
-  // the cohort of its open; a release names a logged close of its study. A pin does not go back
-  // behind an earlier round's. A train-manifest is of the open round, of a site of its cohort, the
-  // first of that site, over the active set that the site pinned. A consent-batch has a root that
+  // the cohort of its open; a release names a logged close of its study. A pin names each
+  // site's newest consent-batch, all of which it covers, and does not go back behind an earlier
+  // round's. A train-manifest is of the open round, of a site of its cohort, the
+  // first of that site, over the active set that is pinned for it. A consent-batch has a root that
   // no batch had before; an evaluation is of a round's model. DataLoss otherwise.
   absl::Status Check(const Entry& entry) const;
   void Apply(const EntryPlace& place, const Entry& entry);

@@ -116,6 +116,11 @@ absl::StatusOr<ActiveTree> ActiveTree::Create(std::vector<std::string> pids) {
   return tree;
 }
 
+const Digest& EmptyActiveRoot() {
+  static const Digest root = ActiveTree::Create({}).value().claim().root;  // two sentinels
+  return root;
+}
+
 bool ActiveTree::Holds(absl::string_view pid) const {
   return std::binary_search(pids_.begin() + 1, pids_.end() - 1, pid);
 }

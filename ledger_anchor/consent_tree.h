@@ -77,6 +77,8 @@ class ActiveTree {
   std::vector<std::string> pids_;  // with the sentinels
   TreeHashes hashes_;
 };
+// The root of an active set without patients: of a site that has logged no consent.
+const Digest& EmptyActiveRoot();
 // DataLoss: the leaf is not in the tree, or its pid is none.
 absl::Status VerifyActive(const TreeClaim& tree, const ActiveLeaf& leaf);
 // DataLoss: the two are not in the tree, not neighbours, or `pid` is not between them.

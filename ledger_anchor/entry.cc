@@ -112,7 +112,7 @@ absl::Status CheckBody(const Entry&, const Leave& body) {
   return CheckCode("reason", body.reason);
 }
 
-// Each site of the cohort has pinned its active set, and nobody else.
+// The pin names the active set of each site of the cohort, and of nobody else.
 absl::Status CheckPin(const ConsentPin& pin, const NameList& cohort) {
   HILUM_RETURN_IF_ERROR(CheckList("consent.sites", pin.sites));
   if (pin.size == 0) {
@@ -265,11 +265,6 @@ absl::StatusOr<std::string> RotateMessage(const Entry& entry, absl::string_view 
   return SignedMessage(entry, "hilum-rotate/v1", origin, {"sig", "new_sig"});
 }
 
-std::string ActiveRootMessage(const ActiveRootClaim& claim) {
-  return absl::StrCat("hilum-active-root/v1\n", claim.origin, "\n", claim.study, "\n", claim.size,
-                      "\n", ToHex(claim.active_root), "\n");
-}
-
 absl::Status AsDataLoss(const absl::Status& status) {
   return absl::DataLossError(status.message());
 }
@@ -390,18 +385,6 @@ absl::Status VerifyRotateSignature(const Entry& entry, absl::string_view origin)
   }
   return absl::DataLossError(
       absl::StrCat("the key-rotate of ", rotate->member, " is not signed by its new key"));
-}
-
-crypto::Signature SignActiveRoot(const ActiveRootClaim& claim, const crypto::SigningKey& key) {
-  return key.Sign(ActiveRootMessage(claim));
-}
-
-absl::Status VerifyActiveRoot(const ActiveRootClaim& claim, const crypto::Signature& sig,
-                              const crypto::PublicKey& key) {
-  if (crypto::Verify(key, ActiveRootMessage(claim), sig).ok()) return absl::OkStatus();
-  return absl::DataLossError(
-      absl::StrCat("the signature on the active set ", ToHex(claim.active_root), " of study ",
-                   claim.study, " at size ", claim.size, " fails for the origin ", claim.origin));
 }
 
 std::array<uint8_t, 16> FederationId(absl::string_view origin, absl::string_view log_vkey) {

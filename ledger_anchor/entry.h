@@ -83,19 +83,6 @@ absl::StatusOr<crypto::Signature> SignRotate(const Entry& entry, absl::string_vi
 // DataLoss: not a key-rotate, or new_sig is not of the new key.
 absl::Status VerifyRotateSignature(const Entry& entry, absl::string_view origin);
 
-// What a site signs about its active set before a round (ledger.md 9):
-//   "hilum-active-root/v1" LF origin LF study LF size LF active_root LF
-struct ActiveRootClaim {
-  absl::string_view origin;
-  absl::string_view study;
-  uint64_t size = 0;  // of the pinned checkpoint
-  Digest active_root{};
-};
-crypto::Signature SignActiveRoot(const ActiveRootClaim& claim, const crypto::SigningKey& key);
-// DataLoss: `key` did not sign this claim.
-absl::Status VerifyActiveRoot(const ActiveRootClaim& claim, const crypto::Signature& sig,
-                              const crypto::PublicKey& key);
-
 // The first 16 bytes of SHA-256(origin || LF || log_vkey) (secure_aggregation.md, section 3).
 std::array<uint8_t, 16> FederationId(absl::string_view origin, absl::string_view log_vkey);
 

@@ -72,8 +72,9 @@ void BodyToJson(const RoundOpen& body, Json& out) {
   if (!body.consent) return;
   out["consent"] = {{"size", body.consent->size}, {"root", ToHex(body.consent->root)}};
   out["consent"]["sites"] = ListToJson(body.consent->sites, [](const PinnedRoot& one) {
-    return Json{
-        {"site", one.site}, {"active_root", ToHex(one.active_root)}, {"sig", ToBase64(one.sig)}};
+    Json object = {{"site", one.site}, {"active_root", ToHex(one.active_root)}};
+    if (one.batch) object["batch"] = ToHex(*one.batch);
+    return object;
   });
 }
 
@@ -137,6 +138,7 @@ void BodyToJson(const ConsentBatch& body, Json& out) {
   out["site"] = body.site;
   out["root"] = ToHex(body.root);
   out["count"] = body.count;
+  out["active_root"] = ToHex(body.active_root);
 }
 
 void BodyToJson(const TrainManifest& body, Json& out) {
@@ -245,7 +247,7 @@ PinnedRoot ReadPinnedRoot(const Json& item, JsonFields& outer) {
   PinnedRoot one;
   one.site = fields.Text("site");
   one.active_root = fields.Hash("active_root");
-  one.sig = ReadSignature(fields, "sig");
+  one.batch = ReadOptionalHash(fields, "batch");
   if (const absl::Status status = fields.Finish(); !status.ok()) {
     outer.Fail("items", status.message());
   }
@@ -358,6 +360,7 @@ void ReadBody(JsonFields& fields, ConsentBatch& body) {
   body.site = fields.Text("site");
   body.root = fields.Hash("root");
   body.count = fields.Integer("count");
+  body.active_root = fields.Hash("active_root");
 }
 
 void ReadBody(JsonFields& fields, TrainManifest& body) {

@@ -60,11 +60,11 @@ struct Leave {  // by the member or the aggregator; with `study`, it leaves that
   friend bool operator==(const Leave&, const Leave&) = default;
 };
 
-// What a site says its active set is, over the checkpoint that a round pins.
+// A site's active set in a round, as the site's own newest consent-batch says it.
 struct PinnedRoot {
   std::string site;
-  Digest active_root{};   // ActiveTree (consent_tree.h)
-  crypto::Signature sig;  // SignActiveRoot, by the site's entry key
+  Digest active_root{};         // of that batch; EmptyActiveRoot (consent_tree.h) without one
+  std::optional<Digest> batch;  // its leaf hash; absent: the site has logged none in this study
   friend bool operator==(const PinnedRoot&, const PinnedRoot&) = default;
 };
 
@@ -162,8 +162,9 @@ struct KeyRotate {  // by the member
 
 struct ConsentBatch {  // by the site
   std::string site;
-  Digest root{};       // BatchRoot (consent_tree.h) over commitments to consent events
-  uint64_t count = 0;  // of its leaves, dummies included: IsPaddedCount
+  Digest root{};         // BatchTree (consent_tree.h) over commitments to consent events
+  uint64_t count = 0;    // of its leaves, dummies included: IsPaddedCount
+  Digest active_root{};  // ActiveTree of the site's patients in this study, this batch included
   friend bool operator==(const ConsentBatch&, const ConsentBatch&) = default;
 };
 

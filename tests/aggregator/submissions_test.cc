@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "crypto/tree.h"
+#include "ledger_anchor/consent_tree.h"
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/proof.h"
 #include "tests/aggregator/test_federation.h"
@@ -36,7 +38,7 @@ class Submissions : public testing::Test {
     return entry;
   }
   Entry Batch(const std::string& what) {
-    return Draft(ConsentBatch{sites_[0]->name(), H(what), 16});
+    return Draft(ConsentBatch{sites_[0]->name(), H(what), 16, H(what)});
   }
   std::string Sign(const Entry& entry) { return Sign(entry, sites_[0]->entry_key()); }
   std::string Sign(const Entry& entry, const crypto::SigningKey& key) {
@@ -127,6 +129,40 @@ TEST_F(Submissions, ARepeatedBatchOrAManifestOutsideARoundIsRefused) {
                                                            .manifest_root = H("manifest"),
                                                            .manifest_count = 16}))),
               StatusIs(StatusCode::kFailedPrecondition, "round 1, which is not open"));
+}
+
+// The round-open that a site is shown.
+absl::StatusOr<ledger_anchor::RoundOpen> OpenOf(TestSite& site, uint64_t round) {
+  HILUM_ASSIGN_OR_RETURN(const OpenRound open, site.WaitForRound("cxr-test", round));
+  HILUM_ASSIGN_OR_RETURN(const ledger_anchor::TlogProof proof,
+                         ledger_anchor::ParseTlogProof(open.notice.open_proof()));
+  HILUM_ASSIGN_OR_RETURN(const Entry entry, ledger_anchor::ParseEntry(proof.extra));
+  return std::get<ledger_anchor::RoundOpen>(entry.body);
+}
+
+TEST_F(Submissions, ARoundOpenPinsTheNewestBatchOfEachSite) {
+  HILUM_ASSERT_OK(Send(Sign(Batch("grants"))).status());
+  HILUM_ASSERT_OK_AND_ASSIGN(const wire::EntryReceipt newest, Send(Sign(Batch("revocations"))));
+  proto::RoundPlan plan = MakePlan("cxr-test", 50);
+  plan.rounds = 2;
+  HILUM_ASSERT_OK(LaunchAndApprove(federation_, plan, sites_));
+  HILUM_ASSERT_OK_AND_ASSIGN(const ledger_anchor::RoundOpen first, OpenOf(*sites_[0], 1));
+  ASSERT_TRUE(first.consent.has_value());
+  EXPECT_GT(first.consent->size, newest.index());
+  const std::vector<ledger_anchor::PinnedRoot>& pinned = first.consent->sites.items;
+  ASSERT_EQ(pinned.size(), 2u);
+  EXPECT_EQ(pinned[0].site, "site-00");
+  EXPECT_EQ(pinned[0].active_root, H("revocations"));
+  ASSERT_TRUE(pinned[0].batch.has_value());
+  EXPECT_EQ(std::string(AsText(*pinned[0].batch)), newest.leaf_hash());
+  EXPECT_EQ(pinned[1].active_root, ledger_anchor::EmptyActiveRoot());  // site-01 has said nothing
+  EXPECT_FALSE(pinned[1].batch.has_value());
+  // A batch that comes while round 1 is open counts in round 2.
+  HILUM_ASSERT_OK(Send(Sign(Batch("more"))).status());
+  HILUM_ASSERT_OK(PlayRound("cxr-test", 1, sites_));
+  HILUM_ASSERT_OK_AND_ASSIGN(const ledger_anchor::RoundOpen second, OpenOf(*sites_[0], 2));
+  EXPECT_EQ(second.consent.value().sites.items[0].active_root, H("more"));
+  EXPECT_GT(second.consent->size, first.consent->size);
 }
 
 TEST_F(Submissions, OneSiteCannotFillTheLog) {

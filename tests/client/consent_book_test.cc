@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "client/manifest.h"
 #include "crypto/tree.h"
 #include "tests/client/films.h"
@@ -13,7 +15,9 @@ namespace hilum::client {
 namespace {
 
 using absl::StatusCode;
+using ledger_anchor::Entry;
 using ledger_anchor::Federation;
+using ledger_anchor::RoundOpen;
 
 constexpr int64_t kNow = 1767000000;
 
@@ -66,6 +70,15 @@ class ConsentBooks : public ::testing::Test {
   }
   std::set<std::string> ActiveNow() {
     return ActivePids(*store_, study_, ledger_.texts.size()).value();
+  }
+  Digest RootOf(const std::vector<std::string>& patients) {
+    std::vector<std::string> pids;
+    for (const std::string& name : patients) pids.push_back(Pid(name));
+    return ledger_anchor::ActiveTree::Create(pids).value().claim().root;
+  }
+  // What this site says of a round-open that stands at the end of the ledger.
+  absl::Status Judge(const Entry& open) {
+    return CheckPin(*store_, {study_, site_, std::get<RoundOpen>(open.body), ledger_.texts.size()});
   }
   // The claim of the open round over patients with one film each.
   ManifestClaim Claim(const std::vector<std::string>& patients) {
@@ -141,6 +154,89 @@ TEST_F(ConsentBooks, ALostAnswerSendsTheSameBytesAgain) {
   EXPECT_EQ(Commit({{"a", "denied"}}).value(), 2);
   EXPECT_EQ(ledger_.texts.at(3), stored);
   EXPECT_TRUE(ActiveNow().empty());
+}
+
+TEST_F(ConsentBooks, ABatchThatWaitedForADayIsSignedAgain) {
+  is_away_ = true;
+  EXPECT_THAT(Commit({{"a", ""}}), StatusIs(StatusCode::kUnavailable, "away"));
+  is_away_ = false;
+  const int64_t later = kNow + 2 * 86'400;
+  const LogEntry strict = [&](const std::string& entry) -> absl::StatusOr<uint64_t> {
+    if (ledger_anchor::ParseEntry(entry).value().t < uint64_t{later - 86'400}) {
+      return absl::InvalidArgumentError("they may differ by one day");
+    }
+    return Server()(entry);
+  };
+  EXPECT_EQ(CommitConsents(*store_, Who(later), Consents({{"a", ""}}), strict).value(), 1);
+  EXPECT_EQ(ActiveNow(), (std::set<std::string>{Pid("a")}));
+}
+
+TEST_F(ConsentBooks, EachBatchSaysWhatItLeavesActive) {
+  const auto said = [&] {
+    return std::get<ledger_anchor::ConsentBatch>(
+               ledger_anchor::ParseEntry(ledger_.texts.back()).value().body)
+        .active_root;
+  };
+  ASSERT_EQ(Commit({{"a", ""}, {"b", ""}}).value(), 1);
+  EXPECT_EQ(said(), RootOf({"a", "b"}));
+  ASSERT_EQ(Commit({{"a", ""}, {"b", "denied"}, {"c", ""}}).value(), 1);
+  EXPECT_EQ(said(), RootOf({"a", "c"}));
+  ASSERT_EQ(Commit({}).value(), 1);
+  EXPECT_EQ(said(), ledger_anchor::EmptyActiveRoot());
+}
+
+TEST_F(ConsentBooks, APinOtherThanThisSitesNewestBatchIsRefused) {
+  HILUM_EXPECT_OK(Judge(ledger_.PinnedOpenDraft(3)));  // nothing logged, nobody active
+  ASSERT_EQ(Commit({{"a", ""}, {"b", ""}}).value(), 1);
+  const Entry before = ledger_.PinnedOpenDraft(4);
+  HILUM_EXPECT_OK(Judge(before));
+  ASSERT_EQ(Commit({{"a", "denied"}, {"b", ""}}).value(), 1);
+  const Entry open = ledger_.PinnedOpenDraft(5);
+  HILUM_EXPECT_OK(Judge(open));
+  EXPECT_THAT(Judge(before), StatusIs(StatusCode::kDataLoss, "not pin the newest consent-batch"));
+  const auto changed = [&](const std::function<void(RoundOpen&)>& change) {
+    Entry entry = open;
+    change(std::get<RoundOpen>(entry.body));
+    return Judge(entry);
+  };
+  EXPECT_THAT(changed([&](RoundOpen& o) {
+                o.consent->sites.items[0].active_root = RootOf({"a", "b"});
+              }),
+              StatusIs(StatusCode::kDataLoss, "its own consents make"));
+  EXPECT_THAT(changed([](RoundOpen& o) { o.consent->size = 4; }),
+              StatusIs(StatusCode::kDataLoss, "its own consents make"));
+  EXPECT_THAT(changed([](RoundOpen& o) { o.consent->size = 6; }),
+              StatusIs(StatusCode::kDataLoss, "pins nothing for this site"));
+  EXPECT_THAT(changed([](RoundOpen& o) { o.consent->sites.items[0].batch.reset(); }),
+              StatusIs(StatusCode::kDataLoss, "not pin the newest"));
+  EXPECT_THAT(
+      changed([](RoundOpen& o) { o.consent->sites.items.erase(o.consent->sites.items.begin()); }),
+      StatusIs(StatusCode::kDataLoss, "pins nothing for this site"));
+  EXPECT_THAT(changed([](RoundOpen& o) { o.consent.reset(); }),
+              StatusIs(StatusCode::kPermissionDenied, "pins no active sets"));
+  // A cohort whose list does not fit into an entry: the round-open's index is the boundary.
+  HILUM_EXPECT_OK(changed([](RoundOpen& o) {
+    o.consent.reset();
+    o.cohort = {.n = 65, .items = {}, .annex = Digest{}};
+  }));
+  // What this site logs behind the round-open counts in the next round.
+  const uint64_t index = ledger_.texts.size();
+  ASSERT_EQ(Commit({{"a", "denied"}, {"b", "denied"}}).value(), 1);
+  HILUM_EXPECT_OK(CheckPin(*store_, {study_, site_, std::get<RoundOpen>(open.body), index}));
+}
+
+TEST_F(ConsentBooks, ABatchWhoseAnswerWasLostIsProvenBeforeAPinIsJudged) {
+  const LogEntry lossy = [this](const std::string& entry) -> absl::StatusOr<uint64_t> {
+    HILUM_EXPECT_OK(Server()(entry).status());
+    return absl::UnavailableError("the answer was lost");
+  };
+  EXPECT_THAT(CommitConsents(*store_, Who(), Consents({{"a", ""}}), lossy),
+              StatusIs(StatusCode::kUnavailable, "lost"));
+  const Entry open = ledger_.PinnedOpenDraft(4);
+  EXPECT_THAT(Judge(open), StatusIs(StatusCode::kDataLoss, "not pin the newest"));
+  EXPECT_EQ(ProveBatches(*store_, Who(), Server()).value(), 1);
+  EXPECT_EQ(ledger_.texts.size(), 4u);  // the same bytes
+  HILUM_EXPECT_OK(Judge(open));
 }
 
 TEST_F(ConsentBooks, AManifestTakesOnlyThePinnedActiveSet) {

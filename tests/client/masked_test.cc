@@ -6,6 +6,7 @@
 #include "client/overview.h"
 #include "client/round_receipts.h"
 #include "tests/client/films.h"
+#include "tests/client/ledger_view.h"
 #include "tests/client/server.h"
 #include "tests/client/two_hospitals.h"
 #include "tests/status_matchers.h"
@@ -83,6 +84,18 @@ TEST_F(MaskedAgents, SixSitesTakePartInTwoRounds) {
   HILUM_ASSERT_OK_AND_ASSIGN(const auto vote,
                              state.Masked({.job = kJob, .round = 1, .attempt = 0, .kind = "vote"}));
   EXPECT_TRUE(vote.has_value());
+  // Masks change nothing about consents: each round pins six active sets, each site commits to its
+  // films before it trains.
+  const ledger_anchor::LogView view = ReadLedger(server_);
+  EXPECT_EQ(EntriesOf<ledger_anchor::TrainManifest>(view).size(), 12u);
+  for (const ledger_anchor::ViewEntry* one : EntriesOf<ledger_anchor::RoundOpen>(view)) {
+    const auto& open = std::get<ledger_anchor::RoundOpen>(one->entry.body);
+    ASSERT_TRUE(open.consent.has_value());
+    ASSERT_EQ(open.consent->sites.items.size(), 6u);
+    for (const auto& pinned : open.consent->sites.items) {
+      EXPECT_TRUE(pinned.batch.has_value()) << pinned.site;
+    }
+  }
 }
 
 TEST_F(MaskedAgents, ASiteThatRestartsDropsOutOfTheAttemptOnly) {

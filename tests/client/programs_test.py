@@ -240,6 +240,8 @@ class Federation(unittest.TestCase):
         hilum(*card, expect=2)  # the folder is signed
         hilum(*card, "--out", self.folder / "card.md")
         self.assertIn("AUROC, pneumonia", (self.folder / "card.md").read_text(encoding="utf-8"))
+        self.say_it_in_the_ledger(model)
+        self.show_the_consents()
         films = sorted((DEMO / "test/films").glob("*.dcm"))
         out = self.folder / "inference"
         infer = ("infer", "--model", model, "--out", out)
@@ -259,6 +261,58 @@ class Federation(unittest.TestCase):
         self.assertEqual(len(done.stderr.strip().splitlines()), 1)
         hilum("model", "verify", model, *trust, expect=3)
         hilum("model", "evaluate", "--model", model, "--data", DEMO / "test", *trust, expect=3)
+
+    def entries(self, kind):
+        return hilum_json("ledger", "show", "--from", self.server_dir, "--site", "hospital-a",
+                          "--type", kind)["entries"]
+
+    def say_it_in_the_ledger(self, model):
+        """The hospital logs what it found, and that something was wrong; its agent runs."""
+        site = ("--dir", self.folder / "hospital-a")
+        judge = ("site", "evaluate", "--model", model, "--data", DEMO / "test", *site)
+        dry = hilum_json(*judge, "--dry-run")
+        self.assertNotIn("index", dry)
+        self.assertEqual(self.entries("evaluation"), [])
+        logged = hilum_json(*judge)
+        entry, = self.entries("evaluation")
+        self.assertEqual((entry["index"], entry["dataset"]), (logged["index"], dry["dataset"]))
+        self.assertEqual(entry["metrics"]["items"][0]["name"], "balanced_accuracy")
+        self.assertEqual(entry["metrics"]["items"][0]["n"], 122)
+        report = ("--about", "server", "--round", 2, "--study", "cxr-test", "--evidence",
+                  self.folder / "evaluation.json", *site)
+        index = hilum_json("site", "incident", "bad-sum", *report)["index"]
+        self.assertEqual(hilum_json("site", "incident", "bad-sum", *report)["index"], index)
+        entry, = self.entries("incident")
+        self.assertEqual((entry["index"], entry["kind"]), (index, "bad-sum"))
+        kept = self.folder / "hospital-a/evidence" / entry["evidence"]
+        self.assertEqual(kept.read_bytes(), (self.folder / "evaluation.json").read_bytes())
+        hilum("site", "incident", "gossip", *report, expect=2)
+
+    def show_the_consents(self):
+        """What a patient and an auditor get, and what becomes of it when it is changed."""
+        site = ("--dir", self.folder / "hospital-a")
+        receipt = self.folder / "receipt.json"
+        shown = hilum_json("site", "receipt", "DEMO-A-0001", "--study", "cxr-test", "--out",
+                           receipt, *site)
+        self.assertEqual(shown["action"], "grant")
+        self.assertIn("does not show", shown["limit"])
+        self.assertEqual(hilum_json("site", "receipt", "--verify", receipt, *site), shown)
+        text = receipt.read_text(encoding="utf-8")
+        receipt.write_text(text.replace("grant", "revoke"), encoding="utf-8")
+        hilum("site", "receipt", "--verify", receipt, *site, expect=3)
+        hilum("site", "receipt", "nobody", "--study", "cxr-test", "--out", receipt, *site,
+              expect=2)
+        disclosure = self.folder / "disclosure.json"
+        hilum("site", "disclose", 2, "--study", "cxr-test", "--seed", "4711", "--out", disclosure,
+              *site)
+        audit = ("ledger", "audit-consent", disclosure, "--from", self.server_dir, "--seed")
+        found = hilum_json(*audit, "4711")
+        self.assertEqual((found["patients"], found["dummies"]), (8, 8))
+        hilum(*audit, "4712", expect=3)
+        opened, = [e for e in hilum_json("ledger", "show", 2, "--from", self.server_dir)["entries"]
+                   if e["type"] == "round-open"]
+        self.assertEqual([p["site"] for p in opened["consent"]["sites"]["items"]],
+                         ["hospital-a", "hospital-b"])
 
     def test_3_what_a_policy_forbids_is_exit_code_4(self):
         folder = self.folder / "hospital-a"

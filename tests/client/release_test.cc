@@ -203,23 +203,19 @@ TEST_F(ReleaseTest, WithoutPinsNothingIsBelieved) {
 // The gate of a site: no rollback, no fork, whatever the entry says.
 class RollbackTest : public ::testing::Test {
  protected:
+  ProveConsistency Prover() {
+    return [this](uint64_t old_size, uint64_t size) -> absl::StatusOr<ledger_anchor::HashList> {
+      if (is_cut_) return absl::InvalidArgumentError("the log has fewer entries");
+      if (size > site_.federation.texts.size()) return ledger_anchor::HashList{};
+      return site_.Consistency(old_size, size);
+    };
+  }
   absl::Status Check(const std::string& proof, const char* type, uint64_t round) {
     HILUM_ASSIGN_OR_RETURN(LedgerGate gate, LedgerGate::Open(site_.folder.ledger(), {}));
-    return gate
-        .CheckEntry(
-            proof, {type, site_.plan.job, round},
-            [&](uint64_t old_size, uint64_t size) -> absl::StatusOr<ledger_anchor::HashList> {
-              if (size > site_.federation.texts.size()) return ledger_anchor::HashList{};
-              ledger_anchor::TreeHashes tree;
-              for (size_t i = 0; i < size; ++i) {
-                tree.Add(crypto::LeafHash(AsBytes(site_.federation.texts[i])));
-              }
-              return ledger_anchor::ProveConsistency(old_size, size, tree.reader());
-            },
-            1767000500)
-        .status();
+    return gate.CheckEntry(proof, {type, site_.plan.job, round}, Prover(), 1767000500).status();
   }
   RoundSite site_{1};
+  bool is_cut_ = false;
 };
 
 TEST_F(RollbackTest, ASmallerLedgerIsRefused) {
@@ -229,7 +225,34 @@ TEST_F(RollbackTest, ASmallerLedgerIsRefused) {
   HILUM_ASSERT_OK(Check(early, "round-open", 1));
   HILUM_ASSERT_OK(Check(site_.Proof(site_.close_index), "round-close", 1));
   HILUM_ASSERT_OK(Check(site_.Proof(site_.open_index), "round-open", 1));
-  EXPECT_THAT(Check(early, "round-open", 1), StatusIs(StatusCode::kDataLoss, ""));
+  // Made before: not believed, and no accusation either, as the log shows that it went on.
+  EXPECT_THAT(Check(early, "round-open", 1), StatusIs(StatusCode::kUnavailable, "older state"));
+  // A log that was cut back to it cannot show that.
+  is_cut_ = true;
+  EXPECT_THAT(Check(early, "round-open", 1),
+              StatusIs(StatusCode::kDataLoss, "both signed notes are kept"));
+  // Nor can one that shows a state of another history.
+  is_cut_ = false;
+  RoundSite other(1);
+  privacy::RoundConfig config = other.Config();
+  config.audit_days += 1;
+  other.OpenRoundWith(config);
+  EXPECT_THAT(Check(other.Proof(other.open_index), "round-open", 1),
+              StatusIs(StatusCode::kDataLoss, "both signed notes are kept"));
+}
+
+TEST_F(RollbackTest, WhatAnotherGateOfTheSiteHasAcceptedCounts) {
+  HILUM_ASSERT_OK_AND_ASSIGN(LedgerGate gate, LedgerGate::Open(site_.folder.ledger(), {}));
+  site_.OpenRound();
+  const std::string early = site_.Proof(site_.open_index);
+  site_.CloseRound();
+  HILUM_ASSERT_OK(Check(site_.Proof(site_.close_index), "round-close", 1));
+  EXPECT_TRUE(gate.IsOlder(early));
+  EXPECT_FALSE(gate.IsOlder(site_.Proof(site_.close_index)));
+  const std::string accepted = ReadText(site_.folder.ledger() / "checkpoint");
+  EXPECT_THAT(gate.CheckEntry(early, {"round-open", site_.plan.job, 1}, Prover(), 1767000500),
+              StatusIs(StatusCode::kUnavailable, "older state"));
+  EXPECT_EQ(ReadText(site_.folder.ledger() / "checkpoint"), accepted);
 }
 
 TEST_F(RollbackTest, AForkIsRefused) {

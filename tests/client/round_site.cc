@@ -113,6 +113,12 @@ std::string RoundSite::Proof(size_t index, size_t size) const {
                                      federation.LogKey())});
 }
 
+ledger_anchor::HashList RoundSite::Consistency(uint64_t old_size, uint64_t new_size) const {
+  return ledger_anchor::ProveConsistency(old_size, new_size,
+                                         TreeOf(federation.texts, new_size).reader())
+      .value();
+}
+
 RoundNotice RoundSite::Notice() const {
   RoundNotice notice;
   notice.job = plan.job;
@@ -136,11 +142,9 @@ absl::StatusOr<SignedUpdate> RoundSite::Take(const RoundNotice& notice) {
       .secret = secret,
       .key = key,
       .now_s = kNow,
-      .prove = [&](uint64_t old_size,
-                   uint64_t new_size) -> absl::StatusOr<ledger_anchor::HashList> {
-        return ledger_anchor::ProveConsistency(old_size, new_size,
-                                               TreeOf(federation.texts, new_size).reader());
-      },
+      .prove = [&](uint64_t old_size, uint64_t new_size)
+          -> absl::StatusOr<ledger_anchor::HashList> { return Consistency(old_size, new_size); },
+      .fetch_rotation = fetch_rotation,
       .fetch_model = [&](const Digest&, uint64_t) -> absl::StatusOr<Bytes> {
         ++n_fetched;
         return base;

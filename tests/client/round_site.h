@@ -51,6 +51,9 @@ class RoundSite {
   std::unique_ptr<State> state;
   std::atomic<bool> cancel = false;
   std::map<Digest, Bytes> objects;
+  FetchRotation fetch_rotation;  // what the server says of members' key-rotates; empty: nothing
+  // The proof between two sizes of the ledger.
+  ledger_anchor::HashList Consistency(uint64_t old_size, uint64_t new_size) const;
   int n_fetched = 0;
   int n_steps = 0;  // training steps seen
   size_t open_index = 0, close_index = 0;

@@ -54,7 +54,9 @@ void TestServer::Start() {
                                        .ca_pem = (*federation)->identity.ca_pem,
                                        .certificate_pem = (*federation)->tls.certificate_pem,
                                        .key_pem = (*federation)->tls.key_pem};
-  auto server = aggregator::Server::Create(*std::move(federation), {});
+  aggregator::ServerOptions server_options;
+  server_options.clock = &clock;
+  auto server = aggregator::Server::Create(*std::move(federation), server_options);
   EXPECT_TRUE(server.ok()) << server.status();
   server_ = *std::move(server);
   server_->Start();

@@ -12,11 +12,20 @@
 #include "aggregator/federation.h"
 #include "aggregator/rpc.h"
 #include "aggregator/server.h"
+#include "base/clock.h"
 #include "client/agent.h"
 #include "client/site_folder.h"
 #include "proto/round_plan.h"
 
 namespace hilum::client {
+
+// The computer's clock, which a test moves on.
+class MovedClock : public Clock {
+ public:
+  int64_t NowSeconds() const override { return SystemClock().NowSeconds() + ahead_s; }
+  int64_t MonotonicMs() const override { return SystemClock().MonotonicMs(); }
+  std::atomic<int64_t> ahead_s = 0;
+};
 
 class TestServer {
  public:
@@ -38,6 +47,8 @@ class TestServer {
   // Puts the model and launches; returns the plan's bytes.
   std::string Launch(const proto::RoundPlan& plan, const Bytes& model);
   aggregator::JobView Job(const std::string& job);
+
+  MovedClock clock;  // the server's
 
  private:
   fs::path folder_;

@@ -34,7 +34,9 @@ class TwoHospitals {
     std::unique_ptr<TestAgent> agent;
   };
 
-  TwoHospitals() {
+  // `server_ahead_s`: of the server's clock, from the beginning.
+  explicit TwoHospitals(int64_t server_ahead_s = 0) {
+    server_.clock.ahead_s = server_ahead_s;
     for (const char* name : {"hospital-a", "hospital-b"}) AddSite(name);
   }
 

@@ -149,27 +149,51 @@ TEST_F(SiteEntries, AnEvaluationIsOfARoundsModel) {
               StatusIs(StatusCode::kDataLoss, "has not closed with a model"));
 }
 
-TEST_F(SiteEntries, APinIsOfThisLogAndSignedByEachSite) {
+TEST_F(SiteEntries, APinIsOfThisLog) {
   const auto changed = [&](const std::function<void(ConsentPin&)>& change) {
-    Entry entry = federation_.PinnedOpenDraft(2);
+    Entry entry = federation_.PinnedOpenDraft(3);
     change(*std::get<RoundOpen>(entry.body).consent);
     return ServerRefusal(entry);
   };
   HILUM_EXPECT_OK(changed([](ConsentPin&) {}));
   EXPECT_THAT(changed([](ConsentPin& pin) { pin.root = H("x"); }),
               StatusIs(StatusCode::kDataLoss, "pins the root"));
+  EXPECT_THAT(changed([](ConsentPin& pin) { pin.size = 2; }),
+              StatusIs(StatusCode::kDataLoss, "pins the root"));
   EXPECT_THAT(changed([](ConsentPin& pin) { pin.size = 4; }),
               StatusIs(StatusCode::kDataLoss, "before it stand 3"));
-  EXPECT_THAT(changed([&](ConsentPin& pin) {
-                pin.size = 3;  // signed for another size
-                pin.root = federation_.RootAt(3);
-              }),
-              StatusIs(StatusCode::kDataLoss, "hospital-a: the signature on the active set"));
-  EXPECT_THAT(changed([](ConsentPin& pin) { pin.sites.items[1].active_root = H("more"); }),
-              StatusIs(StatusCode::kDataLoss, "hospital-b: the signature on the active set"));
+}
+
+// Whoever opens a round says of a site what the site's own newest batch says: with an older one, a
+// revocation would be undone; with none, grants would be.
+TEST_F(SiteEntries, APinNamesEachSitesNewestBatch) {
+  AddAs(federation_.BatchDraft(kA, "grants"), kA);  // entry 3
+  const Entry before = federation_.PinnedOpenDraft(4);
+  HILUM_EXPECT_OK(ServerRefusal(before));
+  AddAs(federation_.BatchDraft(kA, "revocations"), kA);  // entry 4
   EXPECT_THAT(
-      changed([](ConsentPin& pin) { std::swap(pin.sites.items[0].sig, pin.sites.items[1].sig); }),
-      StatusIs(StatusCode::kDataLoss, "hospital-a: the signature"));
+      ServerRefusal(before),
+      StatusIs(StatusCode::kDataLoss, "newest consent-batch of hospital-a, which is entry 4"));
+  EXPECT_THAT(
+      ServerRefusal(federation_.PinnedOpenDraft(4)),
+      StatusIs(StatusCode::kDataLoss, "ends before the newest consent-batch of hospital-a"));
+  const auto changed = [&](const std::function<void(std::vector<PinnedRoot>&)>& change) {
+    Entry entry = federation_.PinnedOpenDraft(5);
+    change(std::get<RoundOpen>(entry.body).consent->sites.items);
+    return ServerRefusal(entry);
+  };
+  HILUM_EXPECT_OK(changed([](auto&) {}));
+  EXPECT_THAT(changed([](auto& sites) { sites[0].active_root = H("one patient more"); }),
+              StatusIs(StatusCode::kDataLoss, "newest consent-batch of hospital-a"));
+  EXPECT_THAT(changed([](auto& sites) {
+                sites[0] = {kA, EmptyActiveRoot(), std::nullopt};
+              }),
+              StatusIs(StatusCode::kDataLoss, "newest consent-batch of hospital-a"));
+  // hospital-b has logged nothing: nobody grants for it.
+  EXPECT_THAT(changed([](auto& sites) { sites[1].active_root = H("somebody"); }),
+              StatusIs(StatusCode::kDataLoss, "hospital-b, which has logged no consent-batch"));
+  EXPECT_THAT(changed([](auto& sites) { sites[1].batch = sites[0].batch; }),
+              StatusIs(StatusCode::kDataLoss, "hospital-b, which has logged no consent-batch"));
 }
 
 TEST_F(SiteEntries, APinDoesNotGoBack) {
@@ -186,11 +210,15 @@ TEST_F(SiteEntries, APinDoesNotGoBack) {
 }
 
 TEST_F(SiteEntries, AManifestHasTheActiveSetThatWasPinned) {
-  federation_.Add(federation_.PinnedOpenDraft(3));
+  AddAs(federation_.BatchDraft(kA, "1"), kA);
+  federation_.Add(federation_.PinnedOpenDraft(4));
   HILUM_EXPECT_OK(Refusal(federation_.ManifestDraft(kA), kA));
   Entry entry = federation_.ManifestDraft(kA);
   std::get<TrainManifest>(entry.body).active_root = H("one patient more");
-  EXPECT_THAT(Refusal(entry, kA), StatusIs(StatusCode::kDataLoss, "hospital-a pinned"));
+  EXPECT_THAT(Refusal(entry, kA), StatusIs(StatusCode::kDataLoss, "pins for hospital-a"));
+  // A site without consents trains on nobody.
+  EXPECT_THAT(Refusal(federation_.ManifestDraft(kB), kB),
+              StatusIs(StatusCode::kDataLoss, "pins for hospital-b"));
 }
 
 TEST_F(SiteEntries, ARotationNeedsBothKeys) {

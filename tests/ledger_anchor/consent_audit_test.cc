@@ -63,7 +63,7 @@ class ConsentHistory : public ::testing::Test {
       one.path = ProveInclusion(one.slot, 16, tree.reader()).value();
       one.index = federation_.texts.size();
     }
-    const Entry batch = federation_.Draft(ConsentBatch{kSite, tree.Root(), 16});
+    const Entry batch = federation_.Draft(ConsentBatch{kSite, tree.Root(), 16, H("active")});
     federation_.AddText(federation_.SignAs(batch, kSite));
     return openings;
   }

@@ -57,6 +57,11 @@ TEST(ActiveTrees, ProveWhoIsInAndWhoIsNot) {
   EXPECT_THAT(ActiveTree::Create({"a"}), StatusIs(StatusCode::kInvalidArgument, "64 lowercase"));
 }
 
+TEST(ActiveTrees, WithoutPatientsHaveTheRootOfTheDocumentation) {
+  EXPECT_EQ(ToHex(EmptyActiveRoot()),
+            "6d282507c27ea20c5750e539a6df0537b020dc4f28ddcb3b02489138a1852cfb");
+}
+
 TEST(ActiveTrees, RefuseAbsenceByLeavesThatAreNoNeighbours) {
   std::vector<std::string> pids;
   for (int i = 0; i < 9; ++i) pids.push_back(Pid(std::to_string(i)));

@@ -346,21 +346,6 @@ TEST(KeyRotate, IsSignedByTheNewKeyToo) {
               StatusIs(StatusCode::kDataLoss, "not a key-rotate"));
 }
 
-TEST(ActiveRoot, IsSignedForOneLogStudyAndSize) {
-  const auto key = crypto::SigningKey::FromSeed({7});
-  const ActiveRootClaim claim{Federation::kOrigin, "cxr-1", 12, H("a")};
-  const crypto::Signature sig = SignActiveRoot(claim, key);
-  EXPECT_EQ(
-      sig, key.Sign("hilum-active-root/v1\nfl.example/ledger\ncxr-1\n12\n" + ToHex(H("a")) + "\n"));
-  HILUM_EXPECT_OK(VerifyActiveRoot(claim, sig, key.public_key()));
-  for (const ActiveRootClaim& other : {ActiveRootClaim{"x/ledger", "cxr-1", 12, H("a")},
-                                       ActiveRootClaim{Federation::kOrigin, "cxr-2", 12, H("a")},
-                                       ActiveRootClaim{Federation::kOrigin, "cxr-1", 13, H("a")},
-                                       ActiveRootClaim{Federation::kOrigin, "cxr-1", 12, H("b")}}) {
-    EXPECT_FALSE(VerifyActiveRoot(other, sig, key.public_key()).ok());
-  }
-}
-
 TEST(FederationId, IsTheStartOfTheHash) {
   const auto id = FederationId("fl.example/ledger", "key");
   const Digest digest = crypto::Sha256("fl.example/ledger\nkey");

@@ -15,6 +15,7 @@
 #include "crypto/sign.h"
 #include "crypto/tree.h"
 #include "ledger_anchor/admit.h"
+#include "ledger_anchor/consent_tree.h"
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/note.h"
 
@@ -129,7 +130,7 @@ class Federation {
     return SignAs(entry, site, SiteKey(site));
   }
   Entry BatchDraft(const std::string& site, const std::string& what) const {
-    return Draft(ConsentBatch{site, H("batch " + what), 16});
+    return Draft(ConsentBatch{site, H("batch " + what), 16, H("active set of " + site)});
   }
   Entry ManifestDraft(const std::string& site) const {
     const OpenRound round = state.chain().Study(kStudy).open.value();
@@ -161,17 +162,20 @@ class Federation {
     std::get<KeyRotate>(entry.body).new_sig = SignRotate(entry, kOrigin, next).value();
     return entry;
   }
-  // A round-open whose sites have pinned "active set of SITE" over the first `size` entries.
+  // A round-open that pins the first `size` entries and each site's newest consent-batch.
   Entry PinnedOpenDraft(uint64_t size) const {
     Entry entry = OpenDraft();
     auto& open = std::get<RoundOpen>(entry.body);
     ConsentPin& pin = open.consent.emplace();
     pin.size = size;
     pin.root = RootAt(size);
+    const StudyState study = state.chain().Study(kStudy);
     for (const std::string& site : open.cohort.items) {
-      const Digest active_root = H("active set of " + site);
-      pin.sites.items.push_back(
-          {site, active_root, SignActiveRoot({kOrigin, kStudy, size, active_root}, SiteKey(site))});
+      PinnedRoot one{site, EmptyActiveRoot(), std::nullopt};
+      if (const auto newest = study.batches.find(site); newest != study.batches.end()) {
+        one = {site, newest->second.active_root, newest->second.place.leaf_hash};
+      }
+      pin.sites.items.push_back(one);
     }
     pin.sites.n = pin.sites.items.size();
     return entry;

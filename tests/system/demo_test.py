@@ -104,6 +104,24 @@ class Summary(unittest.TestCase):
         last = (len(summary()["rounds"]) + 1) // 2  # of the first launch
         self.assertEqual(films[last] - films[last + 1], 2, films)  # DEMO-B-0011 has two films
 
+    def test_the_revocation_stands_in_the_ledger_before_the_next_round(self):
+        consent = summary()["consent"]
+        self.assertEqual((consent["site"], consent["patient"]), ("hospital-b", "DEMO-B-0011"))
+        self.assertLess(consent["revocation_entry"], consent["next_round_entry"])
+        self.assertLess(consent["next_round_entry"], consent["manifest_entry"])
+        self.assertEqual(consent["next_round"], (len(summary()["rounds"]) + 1) // 2 + 1)
+        self.assertTrue(consent["next_round_pins"]["is_the_revocation"])
+        self.assertEqual(consent["next_round_pins"]["active_root"], consent["active_set_after"])
+        self.assertNotEqual(consent["active_set_before"], consent["active_set_after"])
+        self.assertEqual(consent["receipt"]["action"], "revoke")
+        self.assertGreaterEqual(len(consent["receipt"]["witnesses"]), summary()["quorum"])
+        self.assertEqual(consent["audit"]["receipts_honoured"], 1)
+        self.assertEqual(consent["audit"]["revoked_absent"], 1)
+        page = (demo_folder() / "results.txt").read_text(encoding="utf-8")
+        self.assertIn(consent["limit"], page)
+        self.assertIn("It does not show that nothing else was trained on", page)
+        self.assertIn(f"entry {consent['revocation_entry']}: hospital-b logs", page)
+
     def test_the_result_names_model_round_and_proof(self):
         finding = summary()["inference"]
         self.assertEqual(finding["model_sha256"], summary()["model_sha256"])

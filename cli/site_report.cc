@@ -1,0 +1,126 @@
+#include "cli/site_report.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "cli/output.h"
+#include "cli/site_config.h"
+#include "client/consent_gate.h"
+#include "client/incident.h"
+#include "client/pins.h"
+#include "client/site_evaluation.h"
+#include "client/state.h"
+
+namespace hilum::cli {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr char kEvaluationLimit[] =
+    "These are the site's own numbers on films that nobody else sees: the entry shows that it said "
+    "so, not that they are right.";
+
+absl::StatusOr<client::SiteEvaluation> Evaluate(const client::SiteFolder& folder,
+                                                const client::SiteOptions& options,
+                                                client::State& state,
+                                                const SiteReportFlags& flags) {
+  const int64_t now_s = SystemClock().NowSeconds();
+  HILUM_ASSIGN_OR_RETURN(const client::ReleasePins pins, client::ReadPins({.site = flags.dir}));
+  HILUM_ASSIGN_OR_RETURN(const client::VerifiedModel model,
+                         client::LedgerGate::AdmitRelease(flags.model, pins, now_s));
+  HILUM_ASSIGN_OR_RETURN(const client::SiteSecret secret,
+                         client::LoadSiteSecret(folder.pseudonym_secret()));
+  HILUM_ASSIGN_OR_RETURN(const std::vector<client::ConsentRecord> consents, state.Consents());
+  return client::EvaluateForLedger(
+      {.model = model,
+       .data = flags.data,
+       .site = options.site,
+       .secret = secret,
+       .consents = client::ActiveSet::Build(consents, now_s),
+       .threads = std::clamp<int>(static_cast<int>(std::thread::hardware_concurrency()), 1, 8)});
+}
+
+void PrintEvaluation(const SiteReportFlags& flags, const client::SiteEvaluation& evaluation,
+                     std::optional<uint64_t> index) {
+  const auto& body = evaluation.body();
+  if (flags.json) {
+    ordered_json out = {{"site", body.site},
+                        {"study", evaluation.entry.study},
+                        {"round", body.round},
+                        {"model_sha256", ToHex(body.model)},
+                        {"dataset", ToHex(body.dataset)},
+                        {"n", evaluation.n_films},
+                        {"left_out", evaluation.n_left_out},
+                        {"metrics", ordered_json::parse(evaluation.report)},
+                        {"limit", kEvaluationLimit}};
+    if (index) out["index"] = *index;
+    PrintJson(out);
+    return;
+  }
+  Table table({"metric", "value", "films"});
+  for (const auto& metric : body.metrics.items) {
+    table.AddRow({metric.name, metric.value.substr(0, 6), absl::StrCat(metric.n)});
+  }
+  Print(absl::StrCat(
+      "model ", evaluation.entry.study, ", round ", body.round, ", proven\n", table.ToString(),
+      evaluation.n_films, " films, ", evaluation.n_left_out, " left out without consent\ndata set ",
+      ToHex(body.dataset), "\n",
+      index ? absl::StrCat("logged as ledger entry ", *index) : std::string("nothing was logged"),
+      "\n", kEvaluationLimit, "\n"));
+}
+
+}  // namespace
+
+absl::Status RunEvaluate(const SiteReportFlags& flags) {
+  const client::SiteFolder folder{flags.dir};
+  HILUM_ASSIGN_OR_RETURN(const client::SiteOptions options, ReadSiteConfig(folder));
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<client::State> state,
+                         client::State::Open(folder.database()));
+  HILUM_ASSIGN_OR_RETURN(const client::SiteEvaluation evaluation,
+                         Evaluate(folder, options, *state, flags));
+  std::optional<uint64_t> index;
+  if (!flags.dry_run) {
+    HILUM_ASSIGN_OR_RETURN(index, client::SendOwnEntry(folder, options, *state, evaluation.entry,
+                                                       SystemClock().NowSeconds()));
+  }
+  PrintEvaluation(flags, evaluation, index);
+  return absl::OkStatus();
+}
+
+absl::Status RunIncident(const SiteReportFlags& flags) {
+  const client::SiteFolder folder{flags.dir};
+  HILUM_ASSIGN_OR_RETURN(const client::SiteOptions options, ReadSiteConfig(folder));
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<client::State> state,
+                         client::State::Open(folder.database()));
+  HILUM_ASSIGN_OR_RETURN(const Bytes evidence,
+                         ReadFile(flags.evidence, client::kEvidenceLimitBytes));
+  HILUM_ASSIGN_OR_RETURN(const client::IncidentEntry incident,
+                         client::MakeIncident(folder, {.kind = flags.kind,
+                                                       .about = flags.about,
+                                                       .study = flags.study,
+                                                       .round = flags.round,
+                                                       .evidence = AsText(evidence)}));
+  HILUM_ASSIGN_OR_RETURN(
+      const uint64_t index,
+      client::SendOwnEntry(folder, options, *state, incident.entry, SystemClock().NowSeconds()));
+  if (flags.json) {
+    PrintJson({{"site", options.site},
+               {"kind", flags.kind},
+               {"about", flags.about},
+               {"index", index},
+               {"evidence", incident.evidence.filename().string()}});
+    return absl::OkStatus();
+  }
+  Print(absl::StrCat(options.site, " reports ", flags.kind, " about ", flags.about,
+                     " by ledger entry ", index, "\nevidence kept as ", incident.evidence.string(),
+                     "\n"));
+  return absl::OkStatus();
+}
+
+}  // namespace hilum::cli
