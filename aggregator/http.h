@@ -3,6 +3,8 @@
 //
 //   GET /checkpoint, /tile/...   C2SP tlog-tiles; `hilum ledger verify --from http://HOST:PORT`
 //   GET /anchors/rfc3161/...     receipts of time-stamp authorities, as ledger_anchor/anchor_folder
+//   GET /ledger.html             the ledger for people, checked in the browser (ledger_anchor/page)
+//   GET /policy                  the server's tlog-policy, if it has witnesses
 //   GET /healthz                 200 "ok" while the server works, else 503
 //   GET /metrics                 Prometheus text
 #ifndef HILUM_AGGREGATOR_HTTP_H_

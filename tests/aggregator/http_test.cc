@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <future>
 
+#include "base/file.h"
 #include "httplib.h"
+#include "ledger_anchor/page.h"
 #include "ledger_anchor/reader.h"
 #include "tests/aggregator/test_federation.h"
 #include "tests/status_matchers.h"
@@ -40,6 +42,30 @@ TEST_F(Http, GivesNoOtherFile) {
                            "/tile/%2e%2e/%2e%2e/journal", "/operator/key.pem", "/"}) {
     EXPECT_EQ(client_->Get(path)->status, 404) << path;
   }
+}
+
+TEST_F(Http, ServesThePageUnderAStrictPolicy) {
+  for (const ledger_anchor::PageFile& file : ledger_anchor::PageFiles()) {
+    const auto answer = client_->Get("/" + std::string(file.path));
+    EXPECT_EQ(answer->status, 200) << file.path;
+    EXPECT_EQ(answer->body, file.bytes);
+    EXPECT_EQ(answer->get_header_value("Content-Type"), ledger_anchor::PageType(file.path));
+    EXPECT_EQ(answer->get_header_value("X-Content-Type-Options"), "nosniff");
+    const std::string policy = answer->get_header_value("Content-Security-Policy");
+    EXPECT_THAT(policy, testing::StartsWith("default-src 'none'; script-src 'self';"));
+    EXPECT_THAT(policy, testing::HasSubstr("frame-ancestors 'none'"));
+    EXPECT_THAT(policy, testing::Not(testing::HasSubstr("unsafe")));
+  }
+  for (const char* path : {"/ledgerxhtml", "/ledger/", "/ledger/../ledger.html", "/ledger/x.js"}) {
+    EXPECT_EQ(client_->Get(path)->status, 404) << path;
+  }
+}
+
+TEST_F(Http, ServesThePolicyOnceThereIsOne) {
+  EXPECT_EQ(client_->Get("/policy")->status, 404);
+  const fs::path path = federation_.server().identity().folder / "policy";
+  HILUM_ASSERT_OK(WriteFileDurably(path, AsBytes("quorum none\n")));
+  EXPECT_EQ(client_->Get("/policy")->body, "quorum none\n");
 }
 
 TEST_F(Http, TellsHealthAndMetrics) {
