@@ -1,6 +1,6 @@
 """Checks a run of the demo from outside: its JSON, its files, what tampering does to them.
 
-Usage: demo_test.py --bin FOLDER --run FOLDER demo|summary|recompute|tamper|without_hilum|kill_server|permuted
+Usage: demo_test.py --bin FOLDER --run FOLDER PART; the parts stand at the end of this file.
 `demo` makes the run; the others look at it.
 """
 import argparse
