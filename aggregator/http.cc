@@ -10,6 +10,7 @@
 #include "ledger_anchor/page.h"
 #include "ledger_anchor/policy.h"
 #include "ledger_anchor/tiles.h"
+#include "nlohmann/json.hpp"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
 #include "prometheus/registry.h"
@@ -141,6 +142,23 @@ std::string FormatMetrics(const CounterView& counters) {
   return prometheus::TextSerializer().Serialize(registry.Collect());
 }
 
+std::string FormatStatus(const CounterView& counters) {
+  using Json = nlohmann::ordered_json;
+  Json witnesses = Json::array();
+  for (const WitnessView& witness : counters.each_witness) {
+    witnesses.push_back(Json{{"name", witness.name},
+                             {"connected", witness.connected},
+                             {"cosigned_entries", witness.size},
+                             {"trouble", witness.trouble}});
+  }
+  const Json status{{"sites_connected", counters.sites_connected},
+                    {"ledger_entries", counters.ledger_size},
+                    {"published_entries", counters.published_size},
+                    {"anchored_entries", counters.anchored_size},
+                    {"witnesses", std::move(witnesses)}};
+  return status.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 absl::StatusOr<std::unique_ptr<HttpService>> ServeHttp(Server* server, const std::string& address,
                                                        const HttpLimits& limits) {
   const auto add_routes = [server](httplib::Server& http) {
@@ -163,6 +181,9 @@ absl::StatusOr<std::unique_ptr<HttpService>> ServeHttp(Server* server, const std
       const bool good = !server->IsStopping();
       response.status = good ? 200 : 503;
       response.set_content(good ? "ok\n" : "stopping\n", "text/plain");
+    });
+    http.Get("/status", [server](const httplib::Request&, httplib::Response& response) {
+      response.set_content(FormatStatus(server->Counters()), "application/json");
     });
     http.Get("/metrics", [server](const httplib::Request&, httplib::Response& response) {
       response.set_content(FormatMetrics(server->Counters()), "text/plain; version=0.0.4");

@@ -70,6 +70,7 @@ TEST_F(Http, ServesThePolicyOnceThereIsOne) {
 
 TEST_F(Http, TellsHealthAndMetrics) {
   EXPECT_EQ(client_->Get("/healthz")->body, "ok\n");
+  EXPECT_THAT(client_->Get("/status")->body, testing::HasSubstr("\"witnesses\": []"));
   const std::string metrics = client_->Get("/metrics")->body;
   EXPECT_THAT(metrics, testing::HasSubstr("hilum_ledger_entries 1\n"));
   EXPECT_THAT(metrics, testing::HasSubstr("hilum_rounds_total{status=\"ok\"} 0\n"));
@@ -95,6 +96,17 @@ TEST(HttpService, AStopRightAfterTheStartReturns) {
   // Nothing can end a hung join: the process does.
   if (stopped.wait_for(std::chrono::seconds(60)) != std::future_status::ready) std::abort();
   EXPECT_TRUE(stopped.get());
+}
+
+TEST(FormatStatus, ShowsEachWitnessAndItsTrouble) {
+  CounterView counters{.ledger_size = 14, .published_size = 13, .witnesses = 1};
+  counters.each_witness = {
+      {.name = "w.example", .connected = true, .size = 13, .trouble = "\xff\""}};
+  const std::string text = FormatStatus(counters);
+  for (const char* part : {"\"published_entries\": 13", "\"name\": \"w.example\"",
+                           "\"connected\": true", "\"cosigned_entries\": 13", "\xef\xbf\xbd\\\""}) {
+    EXPECT_THAT(text, testing::HasSubstr(part));
+  }
 }
 
 TEST(FormatMetrics, CountsWhatHappened) {
