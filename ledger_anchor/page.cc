@@ -17,7 +17,7 @@ absl::string_view PageType(absl::string_view path) {
 
 absl::string_view PageSecurityPolicy() {
   return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+         "img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
          "require-trusted-types-for 'script'; trusted-types 'none'";
 }
 

@@ -139,11 +139,17 @@ class Page:
     def wait(self, expression, limit_s=ANSWER_S):
         """Waits until the expression is true. BrowserError: it was not within the limit."""
         end = time.monotonic() + limit_s
-        while not self.run(expression):
+        while not self.holds(expression):
             if time.monotonic() > end:
                 raise BrowserError(f"waited {limit_s} s for {expression}: "
                                    f"{self.run('document.body.innerText')[:2000]}")
             time.sleep(0.05)
+
+    def holds(self, expression):
+        try:
+            return self.run(expression)
+        except BrowserError:
+            return False  # between two pages there is none to ask
 
     def choose_file(self, selector, path):
         root = self.call("DOM.getDocument")["root"]["nodeId"]

@@ -40,7 +40,8 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 def setUpModule():
     global BROWSER
-    BROWSER = Browser("--host-resolver-rules=MAP ledger.test 127.0.0.1")
+    BROWSER = Browser("--host-resolver-rules=MAP ledger.test 127.0.0.1",
+                      "--disable-features=HttpsUpgrades,HttpsFirstBalancedModeAutoEnable")
 
 
 def tearDownModule():
@@ -72,6 +73,8 @@ class PageTest(unittest.TestCase):
 
     def open(self, host="127.0.0.1"):
         """The verdict of the page; fails when the browser complained about it."""
+        self.page.open("about:blank")  # else the page before could answer
+        self.page.wait("location.href === 'about:blank'")
         self.page.open(f"http://{host}:{self.port}/ledger.html")
         self.page.wait(f"location.pathname === '/ledger.html' && "
                        f"!['waiting', undefined].includes({VERDICT})")
@@ -283,9 +286,14 @@ class SaysWhatItCannot(PageTest):
 
 
 class Proofs(PageTest):
-    def answer(self, selector, field, path):
+    def answer(self, what, text):
+        """Class and text of the answer to a file; each has another name, as for a browser the same
+        name is no change."""
+        selector, self.files = f"#{what}-answer", getattr(self, "files", 0) + 1
+        path = self.folder.parent / f"{self.files}.{what}"
+        path.write_text(text, encoding="utf-8")
         self.page.run(f"document.querySelector('{selector}').textContent = ''")
-        self.page.choose_file(field, path)
+        self.page.choose_file(f"#{what}-file", path)
         self.page.wait(f"document.querySelector('{selector}').textContent !== ''")
         return self.page.run(f"[document.querySelector('{selector}').className, "
                              f"document.querySelector('{selector}').innerText]")
@@ -311,15 +319,12 @@ class Proofs(PageTest):
         ledger.write(self.folder)
         self.open()
         text = self.saved(5)
-        path = self.folder.parent / "x.tlog-proof"
-        path.write_text(text, encoding="utf-8")
-        self.assertEqual(self.answer("#proof-answer", "#proof-file", path)[0], "good")
+        self.assertEqual(self.answer("proof", text)[0], "good")
         lines = text.split("\n")
         for changed in (text.replace("index 5", "index 4"), text.replace("index 5", "index 05"),
                         text.replace(lines[4], lines[3]), text.replace("extra e", "extra f"),
                         "\n".join(lines[:4] + lines[5:]), text[:-40], "nonsense"):
-            path.write_text(changed, encoding="utf-8")
-            answer = self.answer("#proof-answer", "#proof-file", path)
+            answer = self.answer("proof", changed)
             self.assertEqual(answer[0], "bad", answer)
 
     def test_of_an_older_checkpoint(self):
@@ -329,9 +334,7 @@ class Proofs(PageTest):
         text = self.saved(5)
         make_ledger(rounds=6).write(self.folder)
         self.open()
-        path = self.folder.parent / "x.tlog-proof"
-        path.write_text(text, encoding="utf-8")
-        self.assertEqual(self.answer("#proof-answer", "#proof-file", path)[0], "good")
+        self.assertEqual(self.answer("proof", text)[0], "good")
         other = make_ledger(rounds=2, time_s=1767000001)  # a fork, signed by the log's key
         shutil.rmtree(self.folder / "tile")
         other.write(self.folder)
@@ -339,22 +342,19 @@ class Proofs(PageTest):
         shutil.rmtree(self.folder / "tile")
         make_ledger(rounds=6).write(self.folder)
         self.open()
-        path.write_text(forked, encoding="utf-8")
-        answer = self.answer("#proof-answer", "#proof-file", path)
+        answer = self.answer("proof", forked)
         self.assertEqual(answer[0], "bad", answer)
 
     def test_a_policy_counts_cosignatures(self):
         ledger = make_ledger()
         ledger.write(self.folder, cosigners=SITES[:2])
         self.open()
-        path = self.folder.parent / "policy"
         for k, state in ((2, "good"), (3, "bad")):
-            path.write_text(ledger.policy(k), encoding="utf-8")
-            answer = self.answer("#policy-answer", "#policy-file", path)
+            answer = self.answer("policy", ledger.policy(k))
             self.assertEqual(answer[0], state, answer)
             self.assertEqual(self.page.run(VERDICT), state)
-        path.write_text(ledger.policy(2).replace("quorum g", "quorum h"), encoding="utf-8")
-        self.assertEqual(self.answer("#policy-answer", "#policy-file", path)[0], "bad")
+        self.assertEqual(
+            self.answer("policy", ledger.policy(2).replace("quorum g", "quorum h"))[0], "bad")
 
     def test_the_policy_beside_the_page(self):
         ledger = make_ledger()

@@ -32,9 +32,13 @@ class Memory {
     this.key = `hilum-ledger ${base}`;
   }
 
+  // What write() kept; null: nothing, or not in that form.
   read() {
     try {
-      return JSON.parse(localStorage.getItem(this.key));
+      const seen = JSON.parse(localStorage.getItem(this.key));
+      const isWhole = ["vkey", "root", "note"].every((field) => typeof seen[field] === "string");
+      fromBase64(seen.note, "a note");
+      return isWhole && Number.isSafeInteger(seen.size) ? seen : null;
     } catch {
       return null;
     }
@@ -72,6 +76,16 @@ function download(bytes, name, text) {
   return make("a", { class: "button", href: url, download: name }, text);
 }
 
+// Both signed notes, where an earlier visit saw one: two roots for one size prove a fork to anyone.
+function evidence(log, memory) {
+  const seen = memory?.read();
+  if (!seen || !log.noteBytes) return [];
+  return ["Seen here before: ",
+    download(fromBase64(seen.note, "a note"), "seen-before.note", `note of ${seen.size} entries`),
+    " Shown now: ", download(log.noteBytes, "shown-now.note", "note"), " ",
+    button("Forget what was seen here", () => memory.forget())];
+}
+
 function showVerdict(log, memory) {
   document.body.dataset.verdict = log.verdict;
   $("#verdict").hidden = false;
@@ -79,14 +93,7 @@ function showVerdict(log, memory) {
   $("#verdict ul").replaceChildren(...log.checks.map((check) => make("li",
     { class: check.state, "data-check": check.id }, make("b", {}, MARKS[check.state]),
     plain(check.text, 600))));
-  const seen = memory?.read();
-  if (seen && log.checks.some((check) => check.id === "memory" && check.state === "bad")) {
-    $("#verdict .actions").replaceChildren(
-      "Evidence: ",
-      download(fromBase64(seen.note, "a note"), "seen-before.note", "note seen before"), " ",
-      download(log.noteBytes, "shown-now.note", "note shown now"), " ",
-      button("Forget what was seen", () => memory.forget()));
-  }
+  $("#verdict .actions").replaceChildren(...(log.verdict === "bad" ? evidence(log, memory) : []));
 }
 
 function proofButton(log) {
