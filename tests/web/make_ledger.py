@@ -107,7 +107,7 @@ class Ledger:
             message = f"hilum-join/v1\n{self.origin}\n".encode() + canonical(fields)
             self.add({**fields, "member_sig": b64(self.site_keys[site].private.sign(message))})
 
-    def round(self, loss="0.5", dropped=(), status="ok", **changed):
+    def round(self, loss="0.5", away=(), status="ok", **changed):
         """An open and its close. `changed` replaces fields of the close."""
         self.round_number += 1
         listed = lambda names: {"items": list(names), "n": len(names)}
@@ -117,7 +117,7 @@ class Ledger:
                   "deadline": self.time_s + 3600}
         open_leaf = self.add(opened)
         model = digest(f"model {self.round_number}") if status == "ok" else self.model
-        counted = [site for site in self.sites if site not in dropped and status == "ok"]
+        counted = [site for site in self.sites if site not in away and status == "ok"]
         close = {"type": "round-close", "study": self.study, "round": self.round_number,
                  "prev": self.prev, "open": open_leaf, "status": status,
                  "base_model": self.model, "model": model, "cohort": listed(counted),

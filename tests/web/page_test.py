@@ -98,7 +98,7 @@ class PageTest(unittest.TestCase):
 class Shows(PageTest):
     def test_a_good_ledger_as_success(self):
         ledger = make_ledger(rounds=2)
-        ledger.round(loss="0.4", dropped=["hospital-b"])
+        ledger.round(loss="0.4", away=["hospital-b"])
         ledger.round(status="aborted")
         ledger.write(self.folder)
         self.assertEqual(self.open(), "good")

@@ -174,7 +174,7 @@ export class Chains {
     must(entry.open === openLeaf, "open is not its round-open");
     must(entry.prev === study.prev, "prev is not the round before");
     must(entry.base_model === open.base_model, "it starts from another model than it opened with");
-    must(entry.status === "ok" || entry.model === entry.base_model, "an aborted round has a model");
+    must(entry.status === "ok" || entry.model === entry.base_model, "an aborted round changed the model");
     must(entry.secagg === undefined || entry.secagg.cfg === open.cfg, "another configuration");
     must(count(entry.cohort) + count(entry.dropped) === count(open.cohort),
       "sites counted and dropped are not the cohort");
