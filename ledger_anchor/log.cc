@@ -179,6 +179,11 @@ absl::StatusOr<LogReceipt> Log::Append(const std::string& entry) {
 std::string Log::CheckpointNote() const { return impl_->sequencer->CheckpointNote(); }
 Checkpoint Log::LastCheckpoint() const { return impl_->sequencer->LastCheckpoint(); }
 
+uint64_t Log::size() const {
+  const std::lock_guard guard(impl_->mutex);
+  return impl_->durable_size;
+}
+
 Admission Log::State() const {
   const std::lock_guard guard(impl_->mutex);
   return impl_->state;

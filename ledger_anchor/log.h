@@ -78,6 +78,8 @@ class Log {
   // What is served: empty, and of size 0, while witnesses have cosigned nothing yet.
   std::string PublishedNote() const;
   Checkpoint Published() const;
+  // How many entries are durable, whether a signed checkpoint covers them yet or not.
+  uint64_t size() const;
   // A copy of the state after the last admitted entry: what the next one will be checked against.
   Admission State() const;
   // A .tlog-proof of the entry against the published checkpoint. OutOfRange: no such index.

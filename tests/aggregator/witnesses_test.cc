@@ -254,7 +254,7 @@ TEST_F(WitnessesTest, AfterARestartTheQuorumLetsItSignAgain) {
   Grow();
   absl::SleepFor(absl::Milliseconds(200));
   EXPECT_EQ(log_->LastCheckpoint().size, 2u);
-  EXPECT_EQ(log_->State().size(), 3u);
+  EXPECT_EQ(log_->size(), 3u);
   near_[1]->away = false;
   EXPECT_TRUE(PublishedSoon(3));
 }

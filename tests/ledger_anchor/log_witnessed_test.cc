@@ -98,9 +98,9 @@ TEST_F(WitnessedLog, SignsNothingBeforeAQuorumAnswered) {
   HILUM_ASSERT_OK(Grow());
   EXPECT_EQ(Heads(), heads) << "it takes entries but signs nothing";
   EXPECT_EQ(log_->LastCheckpoint().size, 4u);
-  EXPECT_EQ(log_->State().size(), 6u);
+  EXPECT_EQ(log_->size(), 6u);
   Reopen(true);
-  EXPECT_EQ(log_->State().size(), 6u) << "what was answered for is kept";
+  EXPECT_EQ(log_->size(), 6u) << "what was answered for is kept";
   EXPECT_EQ(Heads(), heads);
   HILUM_ASSERT_OK(log_->Publish(Cosigned(SmallerNote(3), 1000)));
   EXPECT_EQ(Heads(), heads) << "an older checkpoint says nothing about the last one";
