@@ -193,7 +193,7 @@ void Anchors::Stop() {
 }
 
 void Anchors::Want() {
-  const uint64_t size = impl_->log.LastCheckpoint().size;
+  const uint64_t size = impl_->log.size();
   const absl::MutexLock lock(&impl_->mutex);
   impl_->last_wanted = std::max(impl_->last_wanted, size);
   if (impl_->first_wanted <= impl_->view.size) impl_->first_wanted = impl_->last_wanted;

@@ -91,7 +91,7 @@ absl::Status AddEntry(const Federation& federation, absl::string_view text,
 }
 
 absl::Status AddLog(const Federation& federation, const CollectOptions& options, Named& named) {
-  const uint64_t size = federation.log->LastCheckpoint().size;
+  const uint64_t size = federation.log->size();  // signed yet or not
   for (uint64_t index = 0; index < size; ++index) {
     const absl::StatusOr<std::string> text = federation.log->ReadEntry(index);
     const absl::Status status =

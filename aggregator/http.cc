@@ -2,11 +2,15 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/version.h"
 #include "httplib.h"
 #include "ledger_anchor/anchor_folder.h"
+#include "ledger_anchor/page.h"
+#include "ledger_anchor/policy.h"
 #include "ledger_anchor/tiles.h"
+#include "nlohmann/json.hpp"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
 #include "prometheus/registry.h"
@@ -50,6 +54,31 @@ void AnswerAnchor(const fs::path& folder, const std::string& name, httplib::Resp
   Answer(ReadFile(folder / name, ledger_anchor::kAnchorListLimitBytes),
          list || name.back() == 'e' ? "text/plain; charset=utf-8" : "application/timestamp-reply",
          list ? "no-cache" : "public, max-age=3600", response);
+}
+
+// The page of the ledger for people, and the policy that it counts cosignatures under.
+void AddPage(httplib::Server& http, const fs::path& policy) {
+  for (const ledger_anchor::PageFile& file : ledger_anchor::PageFiles()) {
+    // httplib takes paths as patterns; a dot fits itself, and no file's name has other signs.
+    http.Get(absl::StrCat("/", file.path),
+             [&file](const httplib::Request& request, httplib::Response& response) {
+               if (request.path.substr(1) != file.path) {
+                 response.status = 404;
+                 return;
+               }
+               response.set_header("Content-Security-Policy",
+                                   std::string(ledger_anchor::PageSecurityPolicy()));
+               response.set_header("X-Content-Type-Options", "nosniff");
+               response.set_header("Referrer-Policy", "no-referrer");
+               response.set_header("Cache-Control", "no-cache");
+               response.set_content(std::string(file.bytes),
+                                    std::string(ledger_anchor::PageType(file.path)));
+             });
+  }
+  http.Get("/policy", [policy](const httplib::Request&, httplib::Response& response) {
+    Answer(ReadFile(policy, ledger_anchor::kPolicyLimitBytes), "text/plain; charset=utf-8",
+           "no-cache", response);
+  });
 }
 
 void AddCounter(prometheus::Registry& registry, const char* name, const char* help, double value) {
@@ -113,6 +142,23 @@ std::string FormatMetrics(const CounterView& counters) {
   return prometheus::TextSerializer().Serialize(registry.Collect());
 }
 
+std::string FormatStatus(const CounterView& counters) {
+  using Json = nlohmann::ordered_json;
+  Json witnesses = Json::array();
+  for (const WitnessView& witness : counters.each_witness) {
+    witnesses.push_back(Json{{"name", witness.name},
+                             {"connected", witness.connected},
+                             {"cosigned_entries", witness.size},
+                             {"trouble", witness.trouble}});
+  }
+  const Json status{{"sites_connected", counters.sites_connected},
+                    {"ledger_entries", counters.ledger_size},
+                    {"published_entries", counters.published_size},
+                    {"anchored_entries", counters.anchored_size},
+                    {"witnesses", std::move(witnesses)}};
+  return status.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
 absl::StatusOr<std::unique_ptr<HttpService>> ServeHttp(Server* server, const std::string& address,
                                                        const HttpLimits& limits) {
   const auto add_routes = [server](httplib::Server& http) {
@@ -130,10 +176,14 @@ absl::StatusOr<std::unique_ptr<HttpService>> ServeHttp(Server* server, const std
                                                 httplib::Response& response) {
                AnswerAnchor(anchors, request.matches[1].str(), response);
              });
+    AddPage(http, server->identity().folder / "policy");
     http.Get("/healthz", [server](const httplib::Request&, httplib::Response& response) {
       const bool good = !server->IsStopping();
       response.status = good ? 200 : 503;
       response.set_content(good ? "ok\n" : "stopping\n", "text/plain");
+    });
+    http.Get("/status", [server](const httplib::Request&, httplib::Response& response) {
+      response.set_content(FormatStatus(server->Counters()), "application/json");
     });
     http.Get("/metrics", [server](const httplib::Request&, httplib::Response& response) {
       response.set_content(FormatMetrics(server->Counters()), "text/plain; version=0.0.4");

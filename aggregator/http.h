@@ -3,8 +3,11 @@
 //
 //   GET /checkpoint, /tile/...   C2SP tlog-tiles; `hilum ledger verify --from http://HOST:PORT`
 //   GET /anchors/rfc3161/...     receipts of time-stamp authorities, as ledger_anchor/anchor_folder
+//   GET /ledger.html             the ledger for people, checked in the browser (ledger_anchor/page)
+//   GET /policy                  the server's tlog-policy, if it has witnesses
 //   GET /healthz                 200 "ok" while the server works, else 503
 //   GET /metrics                 Prometheus text
+//   GET /status                  JSON: the ledger's sizes, each witness and what is wrong with it
 #ifndef HILUM_AGGREGATOR_HTTP_H_
 #define HILUM_AGGREGATOR_HTTP_H_
 
@@ -22,6 +25,10 @@ namespace hilum::aggregator {
 // Errors: as HttpService::Start.
 absl::StatusOr<std::unique_ptr<HttpService>> ServeHttp(Server* server, const std::string& address,
                                                        const HttpLimits& limits = {});
+
+// {"sites_connected", "ledger_entries", "published_entries", "anchored_entries", "witnesses":
+// [{"name", "connected", "cosigned_entries", "trouble"}]}. A trouble may hold a witness's words.
+std::string FormatStatus(const CounterView& counters);
 
 // The counters in Prometheus' text format 0.0.4.
 std::string FormatMetrics(const CounterView& counters);

@@ -261,8 +261,9 @@ CounterView Server::Counters() {
     view.anchored_time_s = anchors.time_s;
   }
   if (core.witnesses == nullptr) return view;
-  for (const WitnessView& witness : core.witnesses->View()) {
-    ++view.witnesses;
+  view.each_witness = core.witnesses->View();
+  view.witnesses = view.each_witness.size();
+  for (const WitnessView& witness : view.each_witness) {
     view.witnesses_connected += witness.connected ? 1 : 0;
   }
   return view;

@@ -91,6 +91,14 @@ struct ProofView {
   Digest model{};     // zero for a round-open
 };
 
+// What `hilum server status` shows of one witness.
+struct WitnessView {
+  std::string name;
+  bool connected = false;
+  uint64_t size = 0;    // of the checkpoint that it cosigned last; 0: none since the start
+  std::string trouble;  // why it is not counted now, in its words too; empty: nothing is wrong
+};
+
 // Since this process started.
 struct CounterView {
   uint64_t rounds_ok = 0;
@@ -105,6 +113,7 @@ struct CounterView {
   uint64_t published_size = 0;  // entries under the published checkpoint
   uint64_t witnesses = 0;       // that the policy names
   uint64_t witnesses_connected = 0;
+  std::vector<WitnessView> each_witness;
   uint64_t anchor_receipts = 0;
   uint64_t anchor_failures = 0;
   uint64_t anchored_size = 0;   // entries under the newest checkpoint with a receipt

@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "aggregator/views.h"
 #include "base/clock.h"
 #include "ledger_anchor/feed.h"
 #include "ledger_anchor/log.h"
@@ -26,14 +27,6 @@ struct WitnessOptions {
   absl::Duration retry_limit = absl::Seconds(30);
   uint64_t renew_s = 900;   // cosignatures of an unchanged log are renewed this often
   uint64_t fresh_s = 2700;  // below the sites' max_age
-};
-
-// What `hilum server status` shows of one witness.
-struct WitnessView {
-  std::string name;
-  bool connected = false;
-  uint64_t size = 0;    // of the checkpoint that it cosigned last; 0: none since the start
-  std::string trouble;  // why it is not counted now; empty: nothing is wrong
 };
 
 class Witnesses {

@@ -13,6 +13,8 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "cli/output.h"
+#include "ledger_anchor/page.h"
+#include "ledger_anchor/policy.h"
 #include "ledger_anchor/store.h"
 #include "ledger_anchor/tiles.h"
 
@@ -90,6 +92,53 @@ absl::Status WriteLog(const ledger_anchor::LogView& view, const fs::path& folder
   return write("checkpoint", AsBytes(view.checkpoint_note));
 }
 
+struct Exported {
+  size_t n_objects = 0;
+  uint64_t size_bytes = 0;
+};
+
+absl::StatusOr<Exported> WriteObjects(const LedgerFlags& flags, const LedgerSource& source,
+                                      uint64_t round, const fs::path& folder) {
+  HILUM_ASSIGN_OR_RETURN(const RoundEntries entries, FindClosedRound(flags, source, round));
+  const absl::StatusOr<std::vector<Digest>> objects = aggregator::ObjectsOfRound(
+      source.place.fetch_object, entries.open->entry, entries.close->entry, BeforeOf(entries));
+  if (!objects.ok()) return AsVerification(flags, objects.status());
+  HILUM_ASSIGN_OR_RETURN(const Store store, Store::Open(folder));
+  Exported exported = {.n_objects = objects->size()};
+  for (const Digest& digest : *objects) {
+    const absl::StatusOr<Bytes> bytes = source.place.fetch_object(digest, kObjectLimitBytes);
+    if (!bytes.ok()) return AsVerification(flags, bytes.status());
+    HILUM_RETURN_IF_ERROR(store.Put(*bytes));
+    exported.size_bytes += bytes->size();
+  }
+  return exported;
+}
+
+// The page beside log/, and the policy that OpenLedger held the checkpoint to.
+absl::Status WriteHtml(const LedgerFlags& flags, const fs::path& folder) {
+  HILUM_RETURN_IF_ERROR(ledger_anchor::WritePage(folder));
+  if (flags.policy.empty()) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(const std::string policy,
+                         ReadTextFile(flags.policy, ledger_anchor::kPolicyLimitBytes));
+  return WriteFileDurably(folder / "policy", AsBytes(policy));
+}
+
+std::string ExportText(const ExportFlags& flags, size_t n_entries, const Exported& exported) {
+  std::string text =
+      absl::StrCat(n_entries, " entries and ", exported.n_objects, " objects (",
+                   FormatBytes(static_cast<double>(exported.size_bytes)), ") are in ", flags.out);
+  if (flags.round) {
+    absl::StrAppend(&text, "; check them anywhere with `hilum ledger audit ", *flags.round,
+                    " --from ", flags.out, "`");
+  }
+  absl::StrAppend(&text, "\n");
+  if (flags.html) {
+    absl::StrAppend(&text, "browsers run no scripts of a file: `python3 -m http.server --bind ",
+                    "127.0.0.1 8000 -d ", flags.out, "`, then http://127.0.0.1:8000/ledger.html\n");
+  }
+  return text;
+}
+
 ordered_json AuditJson(const LedgerSource& source, const aggregator::ReplayResult& result,
                        double seconds) {
   ordered_json out = {{"verified", true},
@@ -153,34 +202,30 @@ absl::Status RunAudit(const LedgerFlags& flags, uint64_t round, const std::strin
   return absl::OkStatus();
 }
 
-absl::Status RunExport(const LedgerFlags& flags, uint64_t round, const std::string& out) {
-  const fs::path folder = out;
+absl::Status RunExport(const ExportFlags& flags) {
+  if (!flags.round && !flags.html) {
+    return absl::InvalidArgumentError("export takes a ROUND, or --html for the page, or both");
+  }
+  const fs::path folder = flags.out;
   HILUM_RETURN_IF_ERROR(CheckEmptyFolder(folder));
-  HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags));
-  HILUM_ASSIGN_OR_RETURN(const RoundEntries entries, FindClosedRound(flags, source, round));
-  const absl::StatusOr<std::vector<Digest>> objects = aggregator::ObjectsOfRound(
-      source.place.fetch_object, entries.open->entry, entries.close->entry, BeforeOf(entries));
-  if (!objects.ok()) return AsVerification(flags, objects.status());
-  HILUM_ASSIGN_OR_RETURN(const Store store, Store::Open(folder / "objects"));
-  uint64_t size_bytes = 0;
-  for (const Digest& digest : *objects) {
-    const absl::StatusOr<Bytes> bytes = source.place.fetch_object(digest, kObjectLimitBytes);
-    if (!bytes.ok()) return AsVerification(flags, bytes.status());
-    HILUM_RETURN_IF_ERROR(store.Put(*bytes));
-    size_bytes += bytes->size();
+  HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags.ledger));
+  Exported exported;
+  if (flags.round) {
+    HILUM_ASSIGN_OR_RETURN(exported,
+                           WriteObjects(flags.ledger, source, *flags.round, folder / "objects"));
   }
   HILUM_RETURN_IF_ERROR(WriteLog(source.view, folder / "log"));
-  if (flags.json) {
-    PrintJson({{"round", round},
-               {"out", out},
-               {"entries", source.view.entries.size()},
-               {"objects", objects->size()},
-               {"object_bytes", size_bytes}});
+  if (flags.html) HILUM_RETURN_IF_ERROR(WriteHtml(flags.ledger, folder));
+  if (flags.ledger.json) {
+    ordered_json out = {{"out", flags.out},
+                        {"entries", source.view.entries.size()},
+                        {"objects", exported.n_objects},
+                        {"object_bytes", exported.size_bytes}};
+    if (flags.round) out["round"] = *flags.round;
+    if (flags.html) out["page"] = (folder / "ledger.html").string();
+    PrintJson(out);
   } else {
-    Print(absl::StrCat(source.view.entries.size(), " entries and ", objects->size(), " objects (",
-                       FormatBytes(static_cast<double>(size_bytes)), ") are in ", out,
-                       "; check them anywhere with `hilum ledger audit ", round, " --from ", out,
-                       "`\n"));
+    Print(ExportText(flags, source.view.entries.size(), exported));
   }
   return absl::OkStatus();
 }

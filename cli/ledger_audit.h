@@ -3,6 +3,7 @@
 #define HILUM_CLI_LEDGER_AUDIT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -15,9 +16,17 @@ namespace hilum::cli {
 // is missing. InvalidArgument: no such device here.
 absl::Status RunAudit(const LedgerFlags& flags, uint64_t round, const std::string& device);
 
-// Writes the log and all objects of the round into `out`, a new or empty folder: what `audit` needs
-// without the server. DataLoss: the log or an object is damaged.
-absl::Status RunExport(const LedgerFlags& flags, uint64_t round, const std::string& out);
+struct ExportFlags {
+  LedgerFlags ledger;
+  std::optional<uint64_t> round;
+  std::string out;    // --out: a new or empty folder
+  bool html = false;  // --html
+};
+
+// Writes the log and all objects of the round: what `audit` needs without the server. With `html`
+// also the page for people, and the policy of --policy beside it; then the round may be left out.
+// DataLoss: the log or an object is damaged. InvalidArgument: the flags.
+absl::Status RunExport(const ExportFlags& flags);
 
 }  // namespace hilum::cli
 

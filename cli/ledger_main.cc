@@ -102,6 +102,17 @@ CLI::App* AddAuditConsent(CLI::App& app, LedgerFlags& flags, hilum::cli::AuditCo
   return verb;
 }
 
+CLI::App* AddExport(CLI::App& app, LedgerFlags& flags, hilum::cli::ExportFlags& exported) {
+  CLI::App* verb = AddStudyVerb(app, flags, "export",
+                                "Writes the log, and what `audit` needs of a round, into a folder");
+  verb->add_option("ROUND", exported.round, "The round; with --html it may be left out")
+      ->check(hilum::cli::WholeNumber());
+  verb->add_option("--out", exported.out, "New folder")->required();
+  verb->add_flag("--html", exported.html,
+                 "Also a page that shows and checks the log in a browser, and --policy beside it");
+  return verb;
+}
+
 struct Verbs {
   CLI::App* anchors;
   CLI::App* audit_consent;
@@ -124,22 +135,22 @@ struct Flags {
   hilum::cli::WitnessFlags witness;
   hilum::cli::OpenFlags open;
   hilum::cli::AuditConsentFlags audit_consent;
+  hilum::cli::ExportFlags export_flags;
   bool hashes_only = false;
   uint64_t round = 0;
-  std::string out;
   std::string device = "cpu";  // of audit
 };
 
 absl::Status Run(const Verbs& verbs, Flags& all) {
   const LedgerFlags& flags = all.ledger;
   all.show.ledger = all.prove.ledger = all.anchors.ledger = all.open.ledger = flags;
-  all.audit_consent.ledger = flags;
+  all.audit_consent.ledger = all.export_flags.ledger = flags;
   if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, all.hashes_only);
   if (verbs.show->parsed()) return hilum::cli::RunShow(all.show);
   if (verbs.prove->parsed()) return hilum::cli::RunProve(all.prove);
   if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, all.round, all.device);
   if (verbs.audit_consent->parsed()) return hilum::cli::RunAuditConsent(all.audit_consent);
-  if (verbs.export_verb->parsed()) return hilum::cli::RunExport(flags, all.round, all.out);
+  if (verbs.export_verb->parsed()) return hilum::cli::RunExport(all.export_flags);
   if (verbs.open->parsed()) return hilum::cli::RunOpen(all.open);
   if (verbs.witness->parsed()) return hilum::cli::RunWitness(all.witness);
   if (verbs.anchors->parsed()) return hilum::cli::RunAnchors(all.anchors);
@@ -182,12 +193,7 @@ int main(int argc, char** argv) {
       ->required();
   verbs.audit->add_option("--device", all.device,
                           "Where updates are added up: auto, cpu or cuda:N");
-  verbs.export_verb = AddStudyVerb(app, flags, "export",
-                                   "Writes all that `audit` needs of a round into one folder");
-  verbs.export_verb->add_option("ROUND", all.round, "The round")
-      ->check(hilum::cli::WholeNumber())
-      ->required();
-  verbs.export_verb->add_option("--out", all.out, "New folder")->required();
+  verbs.export_verb = AddExport(app, flags, all.export_flags);
   verbs.audit_consent = AddAuditConsent(app, flags, all.audit_consent);
   verbs.open = AddOpen(app, flags, all.open);
   AddVerb(app, flags, "fsck", "Compares every served file and stored object; lists all damage");

@@ -32,6 +32,9 @@ absl::Status InviteSite(const ServerFlags& flags);
 absl::Status ListMembers(const ServerFlags& flags);
 // A tlog-policy that names the witnesses of all members.
 absl::Status MakeServerPolicy(const ServerFlags& flags);
+// The running server's ledger and its witnesses. NotFound: none has run here. Unavailable: it does
+// not answer.
+absl::Status ShowStatus(const ServerFlags& flags);
 absl::Status RemoveSite(const ServerFlags& flags);
 // Deletes stored objects that nothing names.
 absl::Status CollectGarbage(const ServerFlags& flags);

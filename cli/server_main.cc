@@ -31,6 +31,9 @@ int main(int argc, char** argv) {
 
   CLI::App* members = AddVerb(app, flags, "members", "Lists the members");
 
+  CLI::App* status =
+      AddVerb(app, flags, "status", "Shows the running server's ledger and each witness");
+
   CLI::App* policy = AddVerb(
       app, flags, "policy", "Prints a policy of which the sites' witnesses must cosign the ledger");
   policy
@@ -69,6 +72,7 @@ int main(int argc, char** argv) {
     if (init->parsed()) return InitServer(flags);
     if (invite->parsed()) return InviteSite(flags);
     if (members->parsed()) return ListMembers(flags);
+    if (status->parsed()) return ShowStatus(flags);
     if (policy->parsed()) return MakeServerPolicy(flags);
     if (remove->parsed()) return RemoveSite(flags);
     if (gc->parsed()) return CollectGarbage(flags);

@@ -1,5 +1,6 @@
 #include "client/doctor.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdlib>
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/status_macros.h"
 #include "client/ledger_gate.h"
+#include "client/policy.h"
 #include "client/pseudonym.h"
 #include "client/rpc.h"
 #include "client/state.h"
@@ -19,6 +21,7 @@
 #include "crypto/locked_memory.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
+#include "ledger_anchor/witness_folder.h"
 #include "proto/channel.h"
 
 namespace hilum::client {
@@ -75,6 +78,53 @@ ProbeResult ProbePins(const SiteFolder& folder) {
   if (!gate.ok()) return Of("pins", gate.status());
   return Of("pins", absl::OkStatus(),
             absl::StrCat(gate->origin(), ", accepted up to size ", gate->accepted_size()));
+}
+
+// Whose cosignatures this site asks for.
+ProbeResult ProbePolicy(const SiteFolder& folder) {
+  const absl::StatusOr<std::string> text =
+      ReadTextFile(folder.ledger() / "policy", kPolicyFileLimitBytes);
+  if (!text.ok()) return Of("policy", text.status());
+  const absl::StatusOr<PolicyReport> policy = DescribePolicy(*text);
+  if (!policy.ok()) return Of("policy", policy.status());
+  if (policy->quorum == 0) {
+    return Of("policy", absl::OkStatus(), "quorum none: no witness vouches for the ledger");
+  }
+  return Of(
+      "policy", absl::OkStatus(),
+      absl::StrCat(policy->quorum, " of ", policy->witnesses.size(), " witnesses must cosign; ",
+                   policy->faults, " may be dishonest, ", policy->may_be_away, " away"));
+}
+
+// The site's own witness: its key, its memory, and what it kept against the log.
+ProbeResult ProbeWitness(const SiteFolder& folder) {
+  std::error_code error;
+  if (!fs::exists(folder.witness(), error)) {
+    return Of("witness", absl::OkStatus(), "this site joined without one");
+  }
+  const absl::StatusOr<ledger_anchor::OpenedWitness> witness =
+      ledger_anchor::OpenWitness(folder.witness());
+  if (!witness.ok()) return Of("witness", witness.status());
+  const absl::StatusOr<LedgerGate> gate = LedgerGate::Open(folder.ledger(), {});
+  if (!gate.ok()) return Of("witness", gate.status());
+  const auto last = witness->store->Last(gate->origin());
+  if (!last.ok()) return Of("witness", last.status());
+  const auto evidence = witness->store->Evidence();
+  if (!evidence.ok()) return Of("witness", evidence.status());
+  const auto n_forks = std::count_if(evidence->begin(), evidence->end(),
+                                     [](const auto& one) { return one.is_fork; });
+  if (n_forks > 0) {
+    return Of("witness", absl::DataLossError(absl::StrCat(
+                             "this site's witness keeps evidence of ", n_forks,
+                             n_forks == 1 ? " fork" : " forks",
+                             " of the ledger: see hilum ledger witness --evidence --dir ",
+                             folder.witness().string(), ", and tell the other sites.")));
+  }
+  const std::string cosigned = last->has_value()
+                                   ? absl::StrCat("cosigned ", (*last)->size, " entries on ",
+                                                  FormatUtc(static_cast<int64_t>((*last)->time_s)))
+                                   : "has cosigned nothing yet";
+  return Of("witness", absl::OkStatus(), absl::StrCat(witness->vkey.name, ", ", cosigned));
 }
 
 ProbeResult ProbeCertificate(const Credentials& credentials, int64_t now_s) {
@@ -184,8 +234,9 @@ void ProbeServer(const SiteOptions& options, const Credentials& credentials, int
 
 std::vector<ProbeResult> Diagnose(const SiteFolder& folder, const SiteOptions& options,
                                   int64_t now_s) {
-  std::vector<ProbeResult> findings = {ProbeKeys(folder), ProbeMemory(), ProbeDatabase(folder),
-                                       ProbeDisk(folder), ProbePins(folder)};
+  std::vector<ProbeResult> findings = {
+      ProbeKeys(folder), ProbeMemory(),       ProbeDatabase(folder), ProbeDisk(folder),
+      ProbePins(folder), ProbePolicy(folder), ProbeWitness(folder)};
   const absl::StatusOr<Credentials> credentials = ReadCredentials(folder);
   if (!credentials.ok()) {
     findings.push_back(Of("certificate", credentials.status()));

@@ -178,6 +178,26 @@ def inference_section(summary):
     return [f"film {finding['file']}", text, f"proof {finding['proof']}"]
 
 
+def check_section(summary):
+    """Commands with this run's names: with Hilum, and with tools that others wrote."""
+    export, model = f"{summary['state_dir']}/export", summary["model_dir"]
+    last = summary["rounds"][-1]["round"]
+    proof = f"{model}/round.tlog-proof"
+    return ["with Hilum, offline:",
+            f"  hilum ledger verify --from {export} --policy {model}/policy",
+            f"  hilum ledger audit {last} --from {export}",
+            "without Hilum: Python and openssl; all signatures, links, cosignatures, proofs:",
+            f"  python3 docs/verify/verify_export.py {export} --policy {model}/policy \\",
+            f"    --vkey {summary['log_vkey']} --proof {proof}",
+            "without Hilum: Go's own log library (golang-go, golang-golang-x-mod-dev of Debian):",
+            "  GO111MODULE=off GOPATH=/usr/share/gocode go run docs/verify/verify_export.go \\",
+            f"    {export} {summary['log_vkey']} {proof}",
+            "in a browser, then open http://127.0.0.1:8000/ledger.html:",
+            f"  python3 -m http.server --bind 127.0.0.1 8000 -d {export}",
+            "pin the key: compare it with the one that a site got when it joined; a key that comes",
+            "with the log itself proves nothing about who made it"]
+
+
 def files_section(summary):
     state = summary["state_dir"]
     return [f"model with proof   {summary['model_dir']}",
@@ -203,6 +223,7 @@ def results_page(summary, imports):
                 *([("A patient's consent", consent_section(summary["consent"]))]
                   if summary["consent"] else []),
                 ("One inference", inference_section(summary)),
+                ("Check it yourself", check_section(summary)),
                 ("Where things are", files_section(summary)),
                 ("Seconds", [", ".join(f"{k} {v}" for k, v in summary["seconds"].items())])]
     lines = ["", "Hilum demo. Research use only. Not a medical device; not for diagnosis.",

@@ -261,8 +261,9 @@ class Demo:
         """Verifies the log, then replays the last round on files alone: no server is asked."""
         export = self.folder / "export"
         view = self.programs.json("ledger", "verify", "--from", self.federation.server_dir)
-        self.programs.run("ledger", "export", self.options.rounds, "--from",
-                          self.federation.server_dir, "--out", export)
+        self.programs.run("ledger", "export", self.options.rounds, "--html", "--from",
+                          self.federation.server_dir, "--out", export,
+                          "--policy", self.federation.server_dir / "policy")
         audit = self.programs.json("ledger", "audit", self.options.rounds, "--from", export)
         consent = self.revocation.check(view["entries"]) if self.revocation else None
         return view, audit, consent

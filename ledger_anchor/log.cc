@@ -44,6 +44,10 @@ struct Log::Impl {
   absl::StatusOr<std::vector<LogReceipt>> Stage(std::span<const std::string> entries);
   absl::Status WaitUntilDurable(uint64_t size, std::unique_lock<std::mutex>& guard);
   void CommitNextBatch(std::unique_lock<std::mutex>& guard);
+  absl::Status Stopped() const {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the log stopped after a failed write and must be opened again: ", failure.message()));
+  }
 
   std::unique_ptr<LogSequencer> sequencer;
 
@@ -159,11 +163,7 @@ absl::StatusOr<std::vector<LogReceipt>> Log::Append(std::span<const std::string>
         absl::StrCat("a batch of ", entries.size(), " entries is not within 1 to ", kBatchLimit));
   }
   std::unique_lock guard(impl_->mutex);
-  if (!impl_->failure.ok()) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the log stopped after a failed write and must be opened again: ",
-                     impl_->failure.message()));
-  }
+  if (!impl_->failure.ok()) return impl_->Stopped();
   HILUM_ASSIGN_OR_RETURN(std::vector<LogReceipt> receipts, impl_->Stage(entries));
   uint64_t size = 0;
   for (const LogReceipt& receipt : receipts) size = std::max(size, receipt.index + 1);
@@ -179,12 +179,30 @@ absl::StatusOr<LogReceipt> Log::Append(const std::string& entry) {
 std::string Log::CheckpointNote() const { return impl_->sequencer->CheckpointNote(); }
 Checkpoint Log::LastCheckpoint() const { return impl_->sequencer->LastCheckpoint(); }
 
+uint64_t Log::size() const {
+  const std::lock_guard guard(impl_->mutex);
+  return impl_->durable_size;
+}
+
 Admission Log::State() const {
   const std::lock_guard guard(impl_->mutex);
   return impl_->state;
 }
 
-absl::Status Log::Publish(absl::string_view note) { return impl_->sequencer->Publish(note); }
+absl::Status Log::Publish(absl::string_view note) {
+  {
+    const std::lock_guard guard(impl_->mutex);
+    if (!impl_->failure.ok()) return impl_->Stopped();
+  }
+  HILUM_RETURN_IF_ERROR(impl_->sequencer->Publish(note));
+  const absl::Status confirmed = impl_->sequencer->Confirm();
+  if (confirmed.ok()) return confirmed;
+  const std::lock_guard guard(impl_->mutex);
+  impl_->failure = confirmed;
+  impl_->progress.notify_all();
+  return confirmed;
+}
+
 std::string Log::PublishedNote() const { return impl_->sequencer->PublishedNote(); }
 Checkpoint Log::Published() const { return impl_->sequencer->Published(); }
 

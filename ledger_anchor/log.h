@@ -46,7 +46,8 @@ class Log {
                                                      absl::string_view genesis);
 
   // Recovers: cuts torn tails, compares the journal with every signed head, rebuilds tiles, signs
-  // what was durable but not in a head.
+  // what was durable but not in a head. A log with witnesses takes entries but signs nothing until
+  // a quorum has cosigned its last head anew (Publish): a restored older copy stays silent.
   // FailedPrecondition: another writer holds the lock. NotFound: no log here. DataLoss: the journal
   // is shorter than, or contradicts, a checkpoint that was signed (a restored older copy looks like
   // that): nothing is signed, exit 3.
@@ -55,10 +56,11 @@ class Log {
   ~Log();
 
   // Admits the entries in order, all or none, and returns when they are durable under a signed
-  // checkpoint. An entry that stands in the log already gets the index it has.
-  // DataLoss: not admitted; nothing was logged. InvalidArgument: none, or more than kBatchLimit.
-  // ResourceExhausted, Unavailable: the disk failed; from then on every call fails with
-  // FailedPrecondition and the process should end: a sync is never retried.
+  // checkpoint; after Open of a log with witnesses, durable, and signed once these answered. An
+  // entry that stands in the log already gets the index it has. DataLoss: not admitted; nothing was
+  // logged. InvalidArgument: none, or more than kBatchLimit. ResourceExhausted, Unavailable: the
+  // disk failed; from then on every call fails with FailedPrecondition and the process should end:
+  // a sync is never retried.
   absl::StatusOr<std::vector<LogReceipt>> Append(std::span<const std::string> entries);
   absl::StatusOr<LogReceipt> Append(const std::string& entry);
   static constexpr size_t kBatchLimit = 1024;
@@ -68,13 +70,16 @@ class Log {
   Checkpoint LastCheckpoint() const;
 
   // Serves `note`, one of this log's signed checkpoints with cosignatures, from now on. The caller
-  // has checked that a quorum stands under it. One that is smaller than the published one is
-  // left aside (OK). FailedPrecondition: the log has no witnesses. DataLoss: not this log's, or
-  // not of a state of this log.
+  // has checked that a quorum stands under it, and that its lines were asked for by this process.
+  // One that is smaller than the published one is left aside (OK). FailedPrecondition: the log has
+  // no witnesses, or stopped. DataLoss: not this log's, or not of a state of this log. Others: the
+  // disk failed, as Append.
   absl::Status Publish(absl::string_view note);
   // What is served: empty, and of size 0, while witnesses have cosigned nothing yet.
   std::string PublishedNote() const;
   Checkpoint Published() const;
+  // How many entries are durable, whether a signed checkpoint covers them yet or not.
+  uint64_t size() const;
   // A copy of the state after the last admitted entry: what the next one will be checked against.
   Admission State() const;
   // A .tlog-proof of the entry against the published checkpoint. OutOfRange: no such index.

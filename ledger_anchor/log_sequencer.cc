@@ -86,7 +86,10 @@ struct LogSequencer::Impl {
   std::optional<AppendFile> heads;
   std::vector<std::string> open_bundle;  // the entries after the last full bundle
 
-  std::mutex publish_mutex;
+  std::mutex commit_mutex;   // of Commit and Confirm
+  bool may_sign = true;      // guarded by commit_mutex
+  std::mutex publish_mutex;  // guards what follows
+  bool quorum_answered = false;
   mutable std::mutex mutex;  // guards what follows: readers meet one committing thread
   TreeHashes hashes;
   std::string note;
@@ -160,10 +163,11 @@ absl::Status LogSequencer::Impl::Recover(const Replay& replay) {
   }
   HILUM_RETURN_IF_ERROR(OpenFiles(journal_bytes, found.good_bytes));
   HILUM_RETURN_IF_ERROR(RebuildTiles());
-  if (found.checkpoints.empty() || found.checkpoints.back().size < hashes.size()) {
-    HILUM_RETURN_IF_ERROR(journal->Sync());
-    return SignHead();
-  }
+  const bool is_behind = found.checkpoints.empty() || found.checkpoints.back().size < hashes.size();
+  if (is_behind) HILUM_RETURN_IF_ERROR(journal->Sync());
+  may_sign = !witnessed;  // until Confirm: this may be an older copy of the log
+  // Where nothing was ever signed there is no head that witnesses could be asked about.
+  if (found.checkpoints.empty() || (is_behind && may_sign)) return SignHead();
   note = found.last_note;
   head = found.checkpoints.back();
   return witnessed ? absl::OkStatus() : Serve(note, head);
@@ -266,9 +270,20 @@ absl::Status LogSequencer::Commit(std::span<const std::string> entries) {
   HashList leaves;
   leaves.reserve(entries.size());
   for (const std::string& entry : entries) leaves.push_back(crypto::LeafHash(AsBytes(entry)));
+  const std::lock_guard committing(impl_->commit_mutex);
   HILUM_RETURN_IF_ERROR(impl_->WriteJournal(entries, leaves));
   HILUM_RETURN_IF_ERROR(impl_->WriteTiles(entries, leaves));
-  return impl_->SignHead();
+  return impl_->may_sign ? impl_->SignHead() : absl::OkStatus();
+}
+
+absl::Status LogSequencer::Confirm() {
+  const std::lock_guard committing(impl_->commit_mutex);
+  {
+    const std::lock_guard publishing(impl_->publish_mutex);
+    if (impl_->may_sign || !impl_->quorum_answered) return absl::OkStatus();
+  }
+  impl_->may_sign = true;
+  return impl_->hashes.size() > impl_->head.size ? impl_->SignHead() : absl::OkStatus();
 }
 
 std::string LogSequencer::CheckpointNote() const {
@@ -297,7 +312,9 @@ absl::Status LogSequencer::Publish(absl::string_view note) {
   }
   HILUM_ASSIGN_OR_RETURN(const Digest root, RootAt(next.size));
   HILUM_RETURN_IF_ERROR(CheckRoot(next, root));
-  return impl_->Serve(std::string(note), next);
+  HILUM_RETURN_IF_ERROR(impl_->Serve(std::string(note), next));
+  if (next.size == LastCheckpoint().size) impl_->quorum_answered = true;
+  return absl::OkStatus();
 }
 
 std::string LogSequencer::PublishedNote() const {

@@ -19,7 +19,7 @@
 
 namespace hilum::ledger_anchor {
 
-// One thread commits; any thread reads.
+// One thread commits; any thread reads and publishes.
 class LogSequencer {
  public:
   struct Options {
@@ -41,8 +41,12 @@ class LogSequencer {
   ~LogSequencer();
 
   // Journal and sync; tiles; then a signed head and sync; then, without witnesses, the served
-  // checkpoint. After an error the object must not be used again.
+  // checkpoint. A log with witnesses that was opened again signs no head before Confirm. After an
+  // error the object must not be used again.
   absl::Status Commit(std::span<const std::string> entries);
+  // Where the last head was published with a quorum's new cosignatures since Open: signs what is
+  // durable behind it, and Commit signs from then on. Else, and later, nothing. Errors: as Commit.
+  absl::Status Confirm();
 
   // The last signed head.
   std::string CheckpointNote() const;

@@ -6,7 +6,9 @@
 #include <cstdlib>
 #include <future>
 
+#include "base/file.h"
 #include "httplib.h"
+#include "ledger_anchor/page.h"
 #include "ledger_anchor/reader.h"
 #include "tests/aggregator/test_federation.h"
 #include "tests/status_matchers.h"
@@ -54,8 +56,33 @@ TEST_F(Http, SendsWholeFilesWhateverRangesAreAskedFor) {
   EXPECT_EQ(client_->Get("/nothing", httplib::Headers{{"Range", ranges}})->status, 404);
 }
 
+TEST_F(Http, ServesThePageUnderAStrictPolicy) {
+  for (const ledger_anchor::PageFile& file : ledger_anchor::PageFiles()) {
+    const auto answer = client_->Get("/" + std::string(file.path));
+    EXPECT_EQ(answer->status, 200) << file.path;
+    EXPECT_EQ(answer->body, file.bytes);
+    EXPECT_EQ(answer->get_header_value("Content-Type"), ledger_anchor::PageType(file.path));
+    EXPECT_EQ(answer->get_header_value("X-Content-Type-Options"), "nosniff");
+    const std::string policy = answer->get_header_value("Content-Security-Policy");
+    EXPECT_THAT(policy, testing::StartsWith("default-src 'none'; script-src 'self';"));
+    EXPECT_THAT(policy, testing::HasSubstr("frame-ancestors 'none'"));
+    EXPECT_THAT(policy, testing::Not(testing::HasSubstr("unsafe")));
+  }
+  for (const char* path : {"/ledgerxhtml", "/ledger/", "/ledger/../ledger.html", "/ledger/x.js"}) {
+    EXPECT_EQ(client_->Get(path)->status, 404) << path;
+  }
+}
+
+TEST_F(Http, ServesThePolicyOnceThereIsOne) {
+  EXPECT_EQ(client_->Get("/policy")->status, 404);
+  const fs::path path = federation_.server().identity().folder / "policy";
+  HILUM_ASSERT_OK(WriteFileDurably(path, AsBytes("quorum none\n")));
+  EXPECT_EQ(client_->Get("/policy")->body, "quorum none\n");
+}
+
 TEST_F(Http, TellsHealthAndMetrics) {
   EXPECT_EQ(client_->Get("/healthz")->body, "ok\n");
+  EXPECT_THAT(client_->Get("/status")->body, testing::HasSubstr("\"witnesses\": []"));
   const std::string metrics = client_->Get("/metrics")->body;
   EXPECT_THAT(metrics, testing::HasSubstr("hilum_ledger_entries 1\n"));
   EXPECT_THAT(metrics, testing::HasSubstr("hilum_rounds_total{status=\"ok\"} 0\n"));
@@ -81,6 +108,17 @@ TEST(HttpService, AStopRightAfterTheStartReturns) {
   // Nothing can end a hung join: the process does.
   if (stopped.wait_for(std::chrono::seconds(60)) != std::future_status::ready) std::abort();
   EXPECT_TRUE(stopped.get());
+}
+
+TEST(FormatStatus, ShowsEachWitnessAndItsTrouble) {
+  CounterView counters{.ledger_size = 14, .published_size = 13, .witnesses = 1};
+  counters.each_witness = {
+      {.name = "w.example", .connected = true, .size = 13, .trouble = "\xff\""}};
+  const std::string text = FormatStatus(counters);
+  for (const char* part : {"\"published_entries\": 13", "\"name\": \"w.example\"",
+                           "\"connected\": true", "\"cosigned_entries\": 13", "\xef\xbf\xbd\\\""}) {
+    EXPECT_THAT(text, testing::HasSubstr(part));
+  }
 }
 
 TEST(FormatMetrics, CountsWhatHappened) {

@@ -39,6 +39,21 @@ TEST_F(Program, ServesUntilSigtermAndSaysHowToGoOn) {
   EXPECT_TRUE(again.listening()) << "the ports are free again at once";
 }
 
+TEST_F(Program, StatusAsksTheRunningServer) {
+  const std::string status = absl::StrCat("status --dir ", dir_.string());
+  EXPECT_EQ(Call(status).exit_code, 2) << "no server has run here";
+  {
+    const Running server(dir_);
+    ASSERT_TRUE(server.listening());
+    const Result shown = Call(status);
+    EXPECT_EQ(shown.exit_code, 0) << shown.output;
+    EXPECT_THAT(shown.output, testing::HasSubstr("1 signed, 1 published"));
+    EXPECT_THAT(shown.output, testing::HasSubstr("quorum none"));
+    EXPECT_EQ(nlohmann::json::parse(Call(status + " --json").output)["ledger_entries"], 1);
+  }
+  EXPECT_EQ(Call(status).exit_code, 5) << "it does not answer any more";
+}
+
 TEST_F(Program, AKilledServerHasItsPortsBackAtOnce) {
   std::string addresses;
   {

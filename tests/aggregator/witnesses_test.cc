@@ -220,6 +220,45 @@ TEST_F(WitnessesTest, AnOlderCopyOfTheLogIsContradicted) {
   EXPECT_EQ(log_->Published().size, 1u);
 }
 
+// docs/ledger.md, section 4.2: before the first witness answers, too.
+TEST_F(WitnessesTest, AnOlderCopyOfTheLogSignsNothing) {
+  KeepCopy();
+  Start();
+  Grow();
+  ASSERT_TRUE(PublishedSoon(2));
+  for (const auto& witness : near_) witness->away = true;
+  RestoreCopy();
+  ledger_anchor::Federation other;  // what the copy would log goes another way
+  other.Start();
+  Start();
+  const auto entry =
+      other.Draft(ledger_anchor::Incident{"stale", 0, "another-thing", ledger_anchor::H("e")});
+  HILUM_ASSERT_OK(log_->Append(other.Sign(entry)).status());
+  witnesses_->Grew();
+  for (int i = 0; i < 3; ++i) near_[i]->away = false;
+  ASSERT_TRUE(Soon([&] {
+    const absl::MutexLock lock(&mutex_);
+    return !contradiction_.empty();
+  }));
+  EXPECT_EQ(log_->LastCheckpoint().size, 1u) << "no signature beside the one that witnesses hold";
+}
+
+TEST_F(WitnessesTest, AfterARestartTheQuorumLetsItSignAgain) {
+  Start();
+  Grow();
+  ASSERT_TRUE(PublishedSoon(2));
+  near_[0]->away = near_[1]->away = true;
+  witnesses_.reset();
+  Open();
+  Start();
+  Grow();
+  absl::SleepFor(absl::Milliseconds(200));
+  EXPECT_EQ(log_->LastCheckpoint().size, 2u);
+  EXPECT_EQ(log_->size(), 3u);
+  near_[1]->away = false;
+  EXPECT_TRUE(PublishedSoon(3));
+}
+
 TEST_F(WitnessesTest, AContradictionCountsAlsoAfterAFault) {
   KeepCopy();
   Start();

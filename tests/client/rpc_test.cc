@@ -7,8 +7,10 @@
 #include "base/version.h"
 #include "client/agent.h"
 #include "client/doctor.h"
+#include "client/ledger_gate.h"
 #include "crypto/certificate.h"
 #include "crypto/hash.h"
+#include "ledger_anchor/witness_folder.h"
 #include "proto/channel.h"
 #include "proto/hilum/v1/services.grpc.pb.h"
 #include "proto/hilum/v1/update.pb.h"
@@ -243,6 +245,31 @@ TEST_F(RpcTest, DoctorFindsNothingWhereNothingIsWrong) {
   for (const auto& [probe, status] : Diagnosis(Joined(), Options())) {
     EXPECT_TRUE(status.ok()) << probe << ": " << status;
   }
+}
+
+TEST_F(RpcTest, DoctorLooksAtTheWitness) {
+  const SiteFolder folder = Joined();
+  const auto detail = [&](const std::string& probe) -> std::string {
+    for (const ProbeResult& found : Diagnose(folder, Options(), SystemClock().NowSeconds())) {
+      if (found.probe == probe) return found.detail;
+    }
+    return "no such probe";
+  };
+  EXPECT_THAT(detail("policy"), testing::HasSubstr("quorum none"));
+  std::error_code error;
+  fs::remove_all(folder.witness(), error);
+  EXPECT_EQ(detail("witness"), "this site joined without one");
+  HILUM_ASSERT_OK(ledger_anchor::CreateWitness(folder.witness(), "w.example").status());
+  EXPECT_EQ(detail("witness"), "w.example, has cosigned nothing yet");
+  HILUM_ASSERT_OK_AND_ASSIGN(auto witness, ledger_anchor::OpenWitness(folder.witness()));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto gate, LedgerGate::Open(folder.ledger(), {}));
+  HILUM_ASSERT_OK(witness.store->Advance(
+      gate.origin(), 0, {.size = 7, .root = {}, .time_s = 1'767'000'000, .note = "a note"}));
+  EXPECT_THAT(detail("witness"), testing::HasSubstr("cosigned 7 entries on 2025-12-29"));
+  HILUM_ASSERT_OK(witness.store->KeepEvidence(
+      {.origin = gate.origin(), .is_fork = true, .cosigned = "a", .refused = "b"}));
+  EXPECT_THAT(Diagnosis(folder, Options())["witness"],
+              StatusIs(StatusCode::kDataLoss, "evidence of 1 fork"));
 }
 
 TEST_F(RpcTest, DoctorNamesTheStepThatFails) {

@@ -195,6 +195,22 @@ class Audit(LedgerTest):
         self.assertIn("not an empty folder", done.stderr)
 
 
+    def test_export_writes_the_page(self):
+        out = self.folder / "page"
+        done = self.expect(0, "export", "--html", "--from", self.copy, "--out", out)
+        self.assertIn("python3 -m http.server", done.stdout)
+        self.assertIn("Content-Security-Policy", (out / "ledger.html").read_text(encoding="utf-8"))
+        self.assertTrue((out / "ledger/main.js").exists())
+        self.assertFalse((out / "objects").exists())
+        self.expect(0, "verify", "--from", out)
+        self.expect(2, "export", "--from", self.copy, "--out", self.folder / "nothing")
+        policy = self.folder / "policy"
+        policy.write_text(f"log {self.proofs['vkey']}\nquorum none\n", encoding="utf-8")
+        out = self.folder / "with-policy"
+        self.expect(0, "export", "--html", "--policy", policy, "--from", self.copy, "--out", out)
+        self.assertEqual((out / "policy").read_bytes(), policy.read_bytes())
+
+
 class Objects(LedgerTest):
     def close_of_round_one(self):
         entries = self.json("show", 1, "--from", self.copy)["entries"]

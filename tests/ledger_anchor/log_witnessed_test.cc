@@ -25,7 +25,10 @@ class WitnessedLog : public ::testing::Test {
     HILUM_ASSERT_OK(log_->Append(
         std::vector<std::string>(federation_.texts.begin() + 1, federation_.texts.end())));
     Reopen(true);
+    Confirm();
   }
+  // A quorum cosigns the last head anew.
+  void Confirm() { HILUM_ASSERT_OK(log_->Publish(Cosigned(log_->CheckpointNote(), 900))); }
   void Reopen(bool witnessed) {
     log_.reset();
     HILUM_ASSERT_OK_AND_ASSIGN(log_, Log::Open(Options(witnessed), federation_.LogKey()));
@@ -42,6 +45,17 @@ class WitnessedLog : public ::testing::Test {
     return note + FormatSignatureLine(
                       Cosign({.checkpoint_text = text, .name = "w.example", .time_s = time_s}, key)
                           .value());
+  }
+  std::string Heads() const {
+    return ReadTextFile(folder_.path() / "ledger/heads", 1 << 20).value_or("");
+  }
+  // The log's own signature over its first `size` entries, as it gave it once.
+  std::string SmallerNote(uint64_t size) const {
+    return SignCheckpoint({.origin = Federation::kOrigin,
+                           .size = size,
+                           .root = log_->RootAt(size).value(),
+                           .extensions = {}},
+                          federation_.LogKey());
   }
   std::string Served() const {
     return ReadTextFile(log_->served_folder() / "checkpoint", 1 << 20).value_or("");
@@ -74,6 +88,36 @@ TEST_F(WitnessedLog, ServesWhatWasCosigned) {
       {3, 4, crypto::LeafHash(AsBytes(proof.extra)), log_->Published().root}, proof.hashes));
   EXPECT_EQ(log_->RootAt(4).value(), log_->Published().root);
   EXPECT_THAT(log_->RootAt(6), StatusIs(StatusCode::kInvalidArgument, "5 entries"));
+}
+
+TEST_F(WitnessedLog, SignsNothingBeforeAQuorumAnswered) {
+  HILUM_ASSERT_OK(Grow());  // signed, and not cosigned
+  const std::string heads = Heads();
+  Reopen(true);
+  HILUM_ASSERT_OK(Grow());
+  HILUM_ASSERT_OK(Grow());
+  EXPECT_EQ(Heads(), heads) << "it takes entries but signs nothing";
+  EXPECT_EQ(log_->LastCheckpoint().size, 4u);
+  EXPECT_EQ(log_->size(), 6u);
+  Reopen(true);
+  EXPECT_EQ(log_->size(), 6u) << "what was answered for is kept";
+  EXPECT_EQ(Heads(), heads);
+  HILUM_ASSERT_OK(log_->Publish(Cosigned(SmallerNote(3), 1000)));
+  EXPECT_EQ(Heads(), heads) << "an older checkpoint says nothing about the last one";
+  Confirm();
+  EXPECT_EQ(log_->LastCheckpoint().size, 6u);
+  HILUM_ASSERT_OK(Grow());
+  EXPECT_EQ(log_->LastCheckpoint().size, 7u);
+  HILUM_EXPECT_OK(log_->ProveConsistency(4, 7));
+}
+
+TEST_F(WitnessedLog, WithoutWitnessesItSignsAtOnce) {
+  HILUM_ASSERT_OK(Grow());
+  Reopen(true);
+  HILUM_ASSERT_OK(Grow());
+  EXPECT_EQ(log_->LastCheckpoint().size, 4u);
+  Reopen(false);
+  EXPECT_EQ(log_->LastCheckpoint().size, 5u);
 }
 
 TEST_F(WitnessedLog, NeverGoesBack) {

@@ -1,11 +1,12 @@
 """Checks a run of the demo from outside: its JSON, its files, what tampering does to them.
 
-Usage: demo_test.py --bin FOLDER --run FOLDER demo|summary|recompute|tamper|kill_server|permuted
+Usage: demo_test.py --bin FOLDER --run FOLDER PART; the parts stand at the end of this file.
 `demo` makes the run; the others look at it.
 """
 import argparse
 import csv
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -234,6 +235,43 @@ class Tamper(unittest.TestCase):
                       "--data", ROOT / "demo/data/test")
 
 
+class WithoutHilum(unittest.TestCase):
+    """The commands that the demo's page shows, with tools that others wrote."""
+
+    def setUp(self):
+        found = summary()
+        self.export = demo_folder() / "export"
+        self.model = Path(found["model_dir"])
+        self.vkey = found["log_vkey"]
+        self.proof = self.model / "round.tlog-proof"
+
+    def run_command(self, *command, **environment):
+        done = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                              check=False, env={**os.environ, **environment}, timeout=300)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_python_and_openssl(self):
+        text = self.run_command(sys.executable, ROOT / "docs/verify/verify_export.py", self.export,
+                                "--vkey", self.vkey, "--policy", self.model / "policy",
+                                "--proof", self.proof)
+        self.assertIn("policy    met", text)
+        self.assertIn("nothing of Hilum was asked", text)
+
+    def test_gos_own_log_library(self):
+        text = self.run_command("go", "run", ROOT / "docs/verify/verify_export.go", self.export,
+                                self.vkey, self.proof, GO111MODULE="off", GOFLAGS="",
+                                GOPATH="/usr/share/gocode", GOCACHE=str(OPTIONS.run / "go_cache"))
+        self.assertIn("of this log", text)
+
+    def test_the_page_names_the_commands_and_the_page_is_there(self):
+        text = (demo_folder() / "results.txt").read_text(encoding="utf-8")
+        for word in ("verify_export.py", "verify_export.go", "ledger.html", self.vkey):
+            self.assertIn(word, text)
+        self.assertTrue((self.export / "ledger.html").exists())
+        self.assertTrue((self.export / "policy").exists())
+
+
 class KillServer(unittest.TestCase):
     def test_the_model_is_the_same(self):
         found = run_demo(OPTIONS.run / "kill_server", "--kill-server", "2", "--skip-compare")
@@ -252,7 +290,7 @@ class Permuted(unittest.TestCase):
 
 
 PARTS = {"demo": Demo, "summary": Summary, "recompute": Recompute, "tamper": Tamper,
-         "kill_server": KillServer, "permuted": Permuted}
+         "kill_server": KillServer, "without_hilum": WithoutHilum, "permuted": Permuted}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
