@@ -50,9 +50,23 @@ absl::StatusOr<Fetch> HttpFetch(absl::string_view url) {
 
 namespace {
 
+// A server has its log at the root of its address; an export that some other program serves as it
+// lies has it in log/. Which of the two is found out with the first checkpoint.
+Fetch FetchOfLog(Fetch root) {
+  return [root = std::move(root), prefix = std::make_shared<std::string>()](
+             absl::string_view path, uint64_t limit_bytes) -> absl::StatusOr<Bytes> {
+    absl::StatusOr<Bytes> bytes = root(absl::StrCat(*prefix, path), limit_bytes);
+    if (path != "checkpoint" || !prefix->empty() || !absl::IsNotFound(bytes.status())) return bytes;
+    absl::StatusOr<Bytes> inner = root("log/checkpoint", limit_bytes);
+    if (absl::IsNotFound(inner.status())) return bytes;
+    if (inner.ok()) *prefix = "log/";
+    return inner;
+  };
+}
+
 LedgerPlace PlaceOfUrl(Fetch fetch) {
   LedgerPlace place;
-  place.fetch = fetch;
+  place.fetch = FetchOfLog(fetch);
   place.fetch_anchor = [fetch](absl::string_view path, uint64_t limit_bytes) {
     return fetch(absl::StrCat("anchors/", path), limit_bytes);
   };
