@@ -1,5 +1,5 @@
 """A round's documents: objects of the store, round record, plan, configuration and transcript
-(docs/wire.md, sections 4 and 5)."""
+(docs/wire.md, sections 3 and 5)."""
 import struct
 from dataclasses import dataclass
 from decimal import Decimal

@@ -216,7 +216,7 @@ class Fields:
 
     def decimal(self, key):
         value = self.take(key, str)
-        require(DECIMAL.match(value) and value != "-0" and len(value) <= 800,
+        require(DECIMAL.match(value) and value != "-0" and len(value) <= 400,
                 f"{self.what}: {key} is not a decimal")
         return float(value)
 
