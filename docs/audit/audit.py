@@ -301,6 +301,9 @@ def main(arguments=None):
     except Wrong as error:
         print(f"audit: does not verify: {error}", file=sys.stderr)
         return 3
+    except (OSError, MemoryError) as error:
+        print(f"audit: cannot go on: {error or 'out of memory'}", file=sys.stderr)
+        return 1
     seconds = time.monotonic() - begun
     if options.json:
         print(json.dumps(result | {"seconds": seconds}))

@@ -114,6 +114,16 @@ class MaskedExample {
     return keys;
   }
 
+  // The neighbours of member 0 in a ring of 120 members of degree 6.
+  static Bytes RingOf(const Digest& seed) {
+    secagg::Indices members;
+    for (uint16_t i = 0; i < 120; ++i) members.push_back(i);
+    Bytes bytes;
+    const secagg::Graph graph(members, {.k = 6, .t = 4}, seed);
+    for (const uint16_t neighbour : graph.NeighboursOf(0)) AppendU16(bytes, neighbour);
+    return bytes;
+  }
+
   absl::Status Flights() {
     secagg::KeyList list;
     for (uint16_t i = 0; i < kSites; ++i) list.entries.push_back({i, Advertise(i)});
@@ -138,6 +148,7 @@ class MaskedExample {
     Hex("advertised by site-a", Encode(list.entries[0].advertisement));
     Hex("B", facts_.list_hash);
     Hex("graph seed", seed);
+    Hex("ring of 120", RingOf(seed));
     Hex("H(U1)", facts_.u1_hash);
     Hex("H(U2)", facts_.u2_hash);
     return absl::OkStatus();

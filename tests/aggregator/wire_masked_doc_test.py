@@ -59,6 +59,21 @@ def input_of(site):
     return [step * j % 2**32 for j in range(1, 8)] + [10 + site, 1, 0x8000]
 
 
+def ring_of(seed, n, k):
+    """The neighbours of member 0 in a ring of degree k, as u16."""
+    stream = Cipher(algorithms.ChaCha20(seed, bytes(16)), None).encryptor()
+    ring = list(range(n))
+    for last in range(n - 1, 0, -1):
+        value = int.from_bytes(stream.update(bytes(8)), "little")
+        while value < 2**64 % (last + 1):
+            value = int.from_bytes(stream.update(bytes(8)), "little")
+        j = value % (last + 1)
+        ring[last], ring[j] = ring[j], ring[last]
+    at = ring.index(0)
+    return b"".join(u16(i) for i in sorted(ring[(at + d) % n] for d in range(-k // 2, k // 2 + 1)
+                                           if d))
+
+
 class Example:
     def __init__(self, page):
         self.plan = re.search(r"```masked-plan\n(.*?)\n```", page, re.S).group(1).encode()
@@ -121,7 +136,8 @@ class Example:
         members = u32(N) + b"".join(u16(i) for i in range(N))
         self.u1_hash, self.u2_hash = u1_hash, named("u2", u1_hash + members)
         self.u2 = members + self.sign("u2", 0xFFFF, self.u2_hash)
-        out |= {"B": list_hash, "graph seed": seed, "H(U1)": u1_hash, "H(U2)": self.u2_hash}
+        out |= {"B": list_hash, "graph seed": seed, "ring of 120": ring_of(seed, 120, 6),
+                "H(U1)": u1_hash, "H(U2)": self.u2_hash}
 
     def masks(self):
         """R2: y = x + PRG(m_i) + sum of +-PRG(s_ij)."""
@@ -211,6 +227,8 @@ class Example:
         keys = masked.mask_keys(opening, t, facts, config, 0)
         ring = masked.remove_masks(np.array(self.sums, np.uint64), 0, keys, config)
         assert ring.astype("<u4").tobytes() == self.lines["z"], "the auditor's z is another"
+        graph = masked.Graph(list(range(120)), 6, self.lines["graph seed"])
+        assert b"".join(map(u16, graph.neighbours(0))) == self.lines["ring of 120"]
         tags = masked.Tags(masked.challenge(config, 0, v), 10)
         total = [sum(values[0][k] for values in opening.tags.values()) % PRIME for k in range(3)]
         assert masked.tags_of_sum(np.array(self.sums, np.uint64), tags) == total

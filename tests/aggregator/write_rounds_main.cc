@@ -2,9 +2,9 @@
 // (audit_test.py, hilum-ledger and docs/audit).
 //
 // Usage: write_rounds FOLDER
-// FOLDER is new. It gets two masked rounds of six sites (in the first, one drops out before its
-// vector and one signs a wrong tag, so that its whole vector stands for it), and two open rounds of
-// the same sites, one of which refuses the first.
+// FOLDER is replaced. It gets two masked rounds of six sites (in the first, one drops out before
+// its vector and one signs a wrong tag, so that its whole vector stands for it), and two open
+// rounds of the same sites, one of which refuses the first.
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -85,6 +85,7 @@ absl::Status Write(const fs::path& folder) {
   }
   federation.Stop();
   std::error_code error;
+  fs::remove_all(folder, error);
   fs::copy(federation.folder(), folder, fs::copy_options::recursive, error);
   if (!error) return absl::OkStatus();
   return absl::UnknownError(absl::StrCat(folder.string(), ": ", error.message()));
