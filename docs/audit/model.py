@@ -5,7 +5,7 @@ import struct
 import numpy as np
 
 import wire
-from wire import Wrong, require
+from wire import require
 
 HEADER_LIMIT = 1 << 20
 
@@ -16,6 +16,12 @@ def _no_doubles(pairs):
     return dict(pairs)
 
 
+def _whole(value):
+    if type(value) is not int or value < 0:
+        raise ValueError("no offset")
+    return value
+
+
 def read_safetensors(data, plan):
     """(metadata, values as float32 in the order of the plan's spec) of a whole file."""
     what = "the base model's file"
@@ -24,11 +30,13 @@ def read_safetensors(data, plan):
     require(length <= min(HEADER_LIMIT, len(data) - 8), f"{what} has too long a header")
     try:
         header = json.loads(data[8:8 + length].decode("utf-8"), object_pairs_hook=_no_doubles)
-        metadata = header.pop("__metadata__", {})
-        found = {name: (t["dtype"], t["shape"], t["data_offsets"]) for name, t in header.items()
-                 if set(t) == {"dtype", "shape", "data_offsets"}}
-    except (ValueError, AttributeError, TypeError, KeyError):
-        raise Wrong(f"{what} has a header that cannot be read") from None
+        metadata = dict(header.pop("__metadata__", {}))
+        found = {name: (t["dtype"], t["shape"], *map(_whole, t["data_offsets"]))
+                 for name, t in header.items() if set(t) == {"dtype", "shape", "data_offsets"}}
+        good = all(len(t) == 4 for t in found.values())
+    except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
+        good = False
+    require(good, f"{what} has a header that cannot be read")
     require(len(found) == len(header) == len(plan["tensors"]),
             f"{what} has other tensors than the plan")
     values, begun = np.frombuffer(data, "<f4", (len(data) - 8 - length) // 4, 8 + length), []
@@ -36,8 +44,8 @@ def read_safetensors(data, plan):
     for name, shape, size in plan["tensors"]:
         require(name in found and found[name][:2] == ("F32", shape),
                 f"{what} has no F32 tensor {name} of the plan's shape")
-        begin, end = found[name][2]
-        require(isinstance(begin, int) and begin % 4 == 0 and end - begin == 4 * size,
+        begin, end = found[name][2:]
+        require(begin % 4 == 0 and end - begin == 4 * size,
                 f"{what} has a tensor {name} of another length")
         begun.append((begin, end))
         parts.append(values[begin // 4:end // 4])
