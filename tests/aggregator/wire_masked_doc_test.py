@@ -82,6 +82,7 @@ class Example:
         self.keys = [key_of(0x21 + i) for i in range(N)]
         self.server = key_of(0x12)
         self.lines = {}
+        self.untagged = ()  # members whose tag was wrong; their vectors stand for them
 
     def sign(self, name, sender, message):
         key = self.server if sender == 0xFFFF else self.keys[sender]
@@ -172,6 +173,7 @@ class Example:
         members = b"".join(
             u16(i) + roots[i] + self.sign("r2-root", i, self.u2_hash + roots[i] +
                                           struct.pack(">Q", 10)) for i in U3)
+        self.members = members
         self.t = (self.u1_hash + self.u2_hash + self.model + u32(5) + members +
                   struct.pack(">Q", 10) + tree("sum-chunk", self.sum_object))
         t_hash = named("transcript", self.rid + self.cfg_hash + self.t)
@@ -184,9 +186,9 @@ class Example:
         tags = [b"".join(struct.pack(">Q", sum(w * pow(r, j, PRIME) for j, w in enumerate(y)) %
                                      PRIME) for r in rho) for y in self.y]
         self.opening = (u32(5) + b"".join(u16(i) + self.b[i] for i in U3) + u32(1) + u16(5) +
-                        self.a_dropped + u32(5) +
+                        self.a_dropped + u32(5 - len(self.untagged)) +
                         b"".join(u16(i) + tags[i] + self.sign("tag", i, t_hash + v + tags[i])
-                                 for i in U3))
+                                 for i in U3 if i not in self.untagged))
         self.t_hash = t_hash
         out |= {"R of site-a": roots[0], "sum object": self.sum_object,
                 "root(S)": self.t[-32:], "H(T)": t_hash, "V": v,
@@ -200,8 +202,9 @@ class Example:
         signed = [word - 2**32 if word >= 2**31 else word for word in ring[:7]]
         new = [0.25 + 1.0 * (value * gain) for value in signed]
         metadata = {"architecture": "test-net", "job": "cxr-1", "origin": ORIGIN, "round": "1"}
+        self.new = safetensors(metadata, new)
         out |= {"z": packed, "root(z)": tree("z-chunk", packed),
-                "new model SHA-256": sha256(safetensors(metadata, new))}
+                "new model SHA-256": sha256(self.new)}
 
     def judge(self, root):
         """The auditor's own steps on these bytes."""
