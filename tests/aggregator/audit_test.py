@@ -1,16 +1,20 @@
 """Two auditors over exported rounds and over copies that somebody tampered with: `hilum-ledger
 audit` and the independent program of docs/audit.
 
-Usage: audit_test.py --rounds FOLDER --bin FOLDER [unittest arguments]
-FOLDER is what write_rounds made. Run it with the Python that has numpy and cryptography.
+Usage: audit_test.py [--bin FOLDER] [--rounds FOLDER] [unittest arguments]
+
+The rounds are those of docs/wire.md's worked examples, which example_exports.py writes without
+Hilum's code, and with --rounds also those that write_rounds played on real programs' code. Without
+--bin only the program of docs/audit is run. Use the Python that has numpy and cryptography.
 """
 import argparse
 import ast
 import base64
+import contextlib
 import functools
 import http.server
+import io
 import json
-import re
 import shutil
 import struct
 import subprocess
@@ -20,13 +24,17 @@ import threading
 import unittest
 from pathlib import Path
 
+import example_exports
 from forger import Export, base64_of, canonical, named, sha256, tree, vector_root
 
 OPTIONS = None
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "docs/audit/audit.py"
-MASKED, OPEN = "cxr-masked", "cxr-open"
-ROUNDS = [(MASKED, 1), (MASKED, 2), (OPEN, 1), (OPEN, 2)]
+sys.path.insert(0, str(PROGRAM.parent))
+# pylint: disable=wrong-import-position
+import audit  # noqa: E402
+
+MASKED, OPEN = "masked", "open"
 CHUNK = 1 << 20  # bytes of a chunk of a vector
 
 
@@ -36,7 +44,12 @@ def run(*command):
 
 
 def python_audit(folder, job, number, *more):
-    return run(sys.executable, PROGRAM, number, "--from", folder, "--study", job, "--quiet", *more)
+    """docs/audit in this process: numpy is loaded once."""
+    out, err = io.StringIO(), io.StringIO()
+    arguments = [number, "--from", folder, "--study", job, "--quiet", *more]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = audit.main(list(map(str, arguments)))
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def hilum_audit(folder, job, number, *more):
@@ -46,20 +59,24 @@ def hilum_audit(folder, job, number, *more):
 
 # ---- what is tampered with, and what the auditors say
 
-FORGERIES = []  # (name, job, round, function, sentence of docs/audit); signed again
+FORGERIES = []  # (name, mode, function, sentence of docs/audit); hashed and signed again
 DAMAGES = []  # the same; nothing is signed again
 
 
-def forged(job, number, sentence):
+class Elsewhere(Exception):
+    """This round does not have what the forgery needs."""
+
+
+def forged(mode, sentence):
     def take(function):
-        FORGERIES.append((function.__name__, job, number, function, sentence))
+        FORGERIES.append((function.__name__, mode, function, sentence))
         return function
     return take
 
 
-def damaged(job, number, sentence):
+def damaged(mode, sentence):
     def take(function):
-        DAMAGES.append((function.__name__, job, number, function, sentence))
+        DAMAGES.append((function.__name__, mode, function, sentence))
         return function
     return take
 
@@ -74,69 +91,69 @@ def file_of(export, pattern):
     return next(path for path in sorted((export.folder / "log").glob(pattern)) if path.is_file())
 
 
-@damaged(OPEN, 1, "entr")
+@damaged(OPEN, "entr")
 def a_byte_of_an_entry(e):
     flip(file_of(e, "tile/entries/**/*"))
 
 
-@damaged(OPEN, 1, "another hash")
+@damaged(OPEN, "another hash")
 def a_byte_of_a_tile(e):
     flip(file_of(e, "tile/0/**/*"))
 
 
-@damaged(OPEN, 1, "does not verify|has no signature|base64")
+@damaged(OPEN, "does not verify|has no signature|base64")
 def a_byte_of_the_checkpoints_signature(e):
     flip(e.folder / "log/checkpoint", -20)
 
 
-@damaged(OPEN, 1, "whole entries|missing")
+@damaged(OPEN, "whole entries|missing")
 def a_cut_bundle(e):
     path = file_of(e, "tile/entries/**/*")
     path.write_bytes(path.read_bytes()[:-1])
 
 
-@damaged(OPEN, 1, "round record: the object .* hashes otherwise")
+@damaged(OPEN, "round record: the object .* hashes otherwise")
 def a_byte_of_the_record(e):
     flip(e.path(e.close["secagg"]["evidence"]))
 
 
-@damaged(OPEN, 1, "configuration: the object .* hashes otherwise")
+@damaged(OPEN, "configuration: the object .* hashes otherwise")
 def a_byte_of_the_configuration(e):
     flip(e.path(e.record()["cfg_object"]))
 
 
-@damaged(OPEN, 1, "plan: the object .* hashes otherwise")
+@damaged(OPEN, "plan: the object .* hashes otherwise")
 def a_byte_of_the_plan(e):
     flip(e.path(e.record()["plan"]))
 
 
-@damaged(OPEN, 1, "base model: the object .* hashes otherwise")
+@damaged(OPEN, "base model: the object .* hashes otherwise")
 def a_byte_of_the_base_model(e):
     flip(e.path(e.close["base_model"]))
 
 
-@damaged(OPEN, 1, "model: the object .* hashes otherwise")
+@damaged(OPEN, "model: the object .* hashes otherwise")
 def a_byte_of_the_new_model(e):
     flip(e.path(e.close["model"]))
 
 
-@damaged(MASKED, 1, "update of site-02: the object .* hashes otherwise|root")
+@damaged(MASKED, "update of site-.*: the object .* hashes otherwise")
 def a_byte_of_a_vector(e):
     flip(e.path(e.record()["updates"][1]["object"]))
 
 
-@damaged(MASKED, 1, "update of site-02: the object has")
+@damaged(MASKED, "update of site-.*: the object has")
 def a_cut_vector(e):
     path = e.path(e.record()["updates"][1]["object"])
     path.write_bytes(path.read_bytes()[:-4])
 
 
-@damaged(MASKED, 1, "update of site-04: the object .* is missing")
+@damaged(MASKED, "update of site-.*: the object .* is missing")
 def a_missing_vector(e):
     e.path(e.record()["updates"][3]["object"]).unlink()
 
 
-@damaged(MASKED, 2, "published sum")
+@damaged(MASKED, "published sum")
 def a_byte_of_the_sum(e):
     flip(e.path(e.record()["secagg"]["sum_object"]))
 
@@ -155,11 +172,16 @@ def message(record, name):
     return bytearray(base64.b64decode(record["secagg"][name]))
 
 
+def counts_of(opening):
+    n_b = struct.unpack_from(">I", opening)[0]
+    return n_b, struct.unpack_from(">I", opening, 4 + n_b * 34)[0]
+
+
 def set_message(record, name, data):
     record["secagg"][name] = base64_of(bytes(data))
 
 
-@forged(MASKED, 1, "new model is .* when computed again")
+@forged(MASKED, "new model is .* when computed again")
 def another_model(e):
     data = bytearray(e.get(e.close["model"]))
     data[-1] ^= 1
@@ -169,14 +191,16 @@ def another_model(e):
     for entry in e.entries:  # the next round begins with it
         if entry.get("study") == e.study and entry.get("round") == e.number + 1:
             entry["base_model"] = digest
+            if entry.get("status") == "aborted":
+                entry["model"] = digest
 
 
-@forged(OPEN, 2, "new model is .* when computed again")
+@forged(OPEN, "new model is .* when computed again")
 def another_model_of_an_open_round(e):
     another_model(e)
 
 
-@forged(MASKED, 1, "published sum is not that of the stored vectors")
+@forged(MASKED, "published sum is not that of the stored vectors")
 def another_sum(e):
     def change(record):
         data = bytearray(e.get(record["secagg"]["sum_object"]))
@@ -185,7 +209,7 @@ def another_sum(e):
     edit_record(e, change)
 
 
-@forged(MASKED, 1, "vote of member 0 is not signed on this transcript")
+@forged(MASKED, "vote of member 0 is not signed on this transcript")
 def another_sum_with_its_root_and_transcript(e):
     def change(record):
         data = bytearray(e.get(record["secagg"]["sum_object"]))
@@ -197,7 +221,7 @@ def another_sum_with_its_root_and_transcript(e):
     edit_record(e, change)
 
 
-@forged(MASKED, 1, "update of site-02: its root is")
+@forged(MASKED, "update of site-.*: its root is")
 def another_vector_under_its_old_root(e):
     def change(record):
         data = bytearray(e.get(record["updates"][1]["object"]))
@@ -214,12 +238,12 @@ def with_its_own_root(e, record):
     e.remake_transcript(record)
 
 
-@forged(MASKED, 1, "member 2 did not sign the root")
+@forged(MASKED, r"member \d did not sign the root")
 def another_vector_with_its_root(e):
     edit_record(e, lambda r: with_its_own_root(e, r))
 
 
-@forged(OPEN, 2, "member 1 did not sign the root")
+@forged(OPEN, "member 1 did not sign the root")
 def another_vector_and_all_that_follows(e):
     def change(record):
         with_its_own_root(e, record)
@@ -230,7 +254,7 @@ def another_vector_and_all_that_follows(e):
     edit_record(e, change)
 
 
-@forged(OPEN, 2, "member 0 did not sign the root")
+@forged(OPEN, "member 0 did not sign the root")
 def two_vectors_change_places(e):
     def change(record):
         a, b = record["updates"][:2]
@@ -240,21 +264,20 @@ def two_vectors_change_places(e):
     edit_record(e, change)
 
 
-@forged(MASKED, 1, "vote of member 0 is not signed on this transcript")
+@forged(MASKED, "members, the round needs 5|vote of member 0 is not signed on this transcript")
 def a_site_left_out_after_the_votes(e):
     def change(record):
         gone = record["updates"].pop()
-        record["dropped"].append(gone["index"])
-        record["updates"] = [dict(u) for u in record["updates"]]
+        record["dropped"] = sorted(record["dropped"] + [gone["index"]])
         e.remake_transcript(record)
         name = e.close["cohort"]["items"].pop()
         e.close["cohort"]["n"] -= 1
-        e.close["dropped"]["items"].append(name)
+        e.close["dropped"]["items"] = sorted(e.close["dropped"]["items"] + [name])
         e.close["dropped"]["n"] += 1
     edit_record(e, change)
 
 
-@forged(MASKED, 2, "4 votes, the quorum is 5")
+@forged(MASKED, "4 votes, the quorum is 5")
 def a_vote_too_few(e):
     def change(record):
         votes = message(record, "votes")
@@ -262,7 +285,7 @@ def a_vote_too_few(e):
     edit_record(e, change)
 
 
-@forged(MASKED, 1, "opened secret of member 0 does not open its commitment")
+@forged(MASKED, "opened secret of member 0 does not open its commitment")
 def another_opened_self_secret(e):
     def change(record):
         opening = message(record, "opening")
@@ -271,25 +294,29 @@ def another_opened_self_secret(e):
     edit_record(e, change)
 
 
-@forged(MASKED, 1, "opened secret of member 1 does not give its advertised key")
+@forged(MASKED, r"opened secret of member \d does not give its advertised key")
 def another_opened_mask_secret(e):
     def change(record):
         opening = message(record, "opening")
-        opening[4 + 5 * 34 + 4 + 2] ^= 1  # a_1: five b come first
+        n_b, n_a = counts_of(opening)
+        if n_a == 0:
+            raise Elsewhere
+        opening[4 + n_b * 34 + 4 + 2] ^= 1  # its lowest byte
         set_message(record, "opening", opening)
     edit_record(e, change)
 
 
-@forged(MASKED, 2, "tag of member 0 is not signed")
+@forged(MASKED, r"tag of member \d is not signed")
 def another_tag(e):
     def change(record):
         opening = message(record, "opening")
-        opening[4 + 6 * 34 + 4 + 4 + 2 + 7] ^= 1
+        n_b, n_a = counts_of(opening)
+        opening[4 + n_b * 34 + 4 + n_a * 34 + 4 + 2 + 7] ^= 1
         set_message(record, "opening", opening)
     edit_record(e, change)
 
 
-@forged(MASKED, 2, "advertised key of member 0 is not signed by it")
+@forged(MASKED, "advertised key of member 0 is not signed by it")
 def a_mask_key_of_the_servers(e):
     def change(record):
         keys = message(record, "key_list")
@@ -300,7 +327,7 @@ def a_mask_key_of_the_servers(e):
     edit_record(e, change)
 
 
-@forged(MASKED, 2, "k = 5 and t = 2 is below the bounds")
+@forged(MASKED, "k = 5 and t = 2 is below the bounds")
 def a_threshold_of_two(e):
     def change(record):
         u1 = message(record, "u1")
@@ -309,7 +336,7 @@ def a_threshold_of_two(e):
     edit_record(e, change)
 
 
-@forged(MASKED, 2, "transcript is of other sets U1 or U2")
+@forged(MASKED, "transcript is of other sets U1 or U2")
 def another_u2(e):
     def change(record):
         h_u1 = base64.b64decode(record["transcript"])[:32]
@@ -319,44 +346,44 @@ def another_u2(e):
     edit_record(e, change)
 
 
-@forged(MASKED, 1, r"root\(z\) is")
+@forged(MASKED, r"root\(z\) is")
 def another_ring_root(e):
     edit_record(e, lambda r: r.update(ring_root="00" * 32))
 
 
-@forged(OPEN, 1, r"root\(z\) is")
+@forged(OPEN, r"root\(z\) is")
 def another_ring_root_of_an_open_round(e):
     edit_record(e, lambda r: r.update(ring_root="00" * 32))
 
 
-@forged(OPEN, 2, "metrics differ")
+@forged(OPEN, "metrics differ")
 def a_better_loss(e):
     e.close["metrics"]["items"][0]["value"] = "0.125"
 
 
-@forged(OPEN, 2, "rule's parameters is .* when computed again")
+@forged(OPEN, "rule's parameters is .* when computed again")
 def another_rule(e):
     e.close["rule"]["params"] = "11" * 32
 
 
-@forged(OPEN, 2, "updates.root is")
+@forged(OPEN, "updates.root is")
 def another_updates_root(e):
     e.close["updates"]["root"] = "22" * 32
 
 
-@forged(MASKED, 1, "another mask suite")
+@forged(MASKED, "another mask suite")
 def another_suite(e):
     e.close["secagg"]["suite"] = 1
 
 
-@forged(MASKED, 1, "no masks' evidence")
+@forged(MASKED, "no masks' evidence")
 def a_record_without_its_evidence(e):
     edit_record(e, lambda r: r.pop("secagg"))
 
 
-@forged(MASKED, 1, "of another job or round")
+@forged(MASKED, "of another job or round")
 def the_record_of_another_round(e):
-    e.close["secagg"]["evidence"] = e.entry_of("round-close", 2)["secagg"]["evidence"]
+    edit_record(e, lambda r: r.update(round=r["round"] + 1))
 
 
 def with_cfg(e, cfg, record):
@@ -368,7 +395,7 @@ def with_cfg(e, cfg, record):
     e.put_record(record)
 
 
-@forged(OPEN, 2, "member 0 did not sign the root")
+@forged(OPEN, "member 0 did not sign the root")
 def another_learning_rate(e):
     record = e.record()
     plan = json.loads(e.get(record["plan"]))
@@ -381,43 +408,65 @@ def another_learning_rate(e):
     with_cfg(e, bytes(cfg), record)
 
 
-@forged(OPEN, 2, "configuration is not what its plan, roster and federation make")
+@forged(OPEN, "configuration is not what its plan, roster and federation make")
 def a_clip_that_the_plan_does_not_have(e):
     cfg = bytearray(e.cfg())
     cfg[244:252] = struct.pack(">d", 1e9)
     with_cfg(e, bytes(cfg), e.record())
 
 
-@forged(OPEN, 2, "configuration is not what its plan, roster and federation make")
+@forged(OPEN, "configuration is not what its plan, roster and federation make")
 def a_key_of_the_servers_in_the_roster(e):
     cfg = bytearray(e.cfg())
     cfg[264 + 4 + 2:264 + 4 + 34] = e.entry_key.public_key().public_bytes_raw()
     with_cfg(e, bytes(cfg), e.record())
 
 
-@forged(OPEN, 1, "transcript's signature is not the aggregator's")
+@forged(OPEN, "transcript's signature is not the aggregator's")
 def a_transcript_signed_by_another_key(e):
     edit_record(e, lambda r: r.update(transcript_sig=base64_of(e.log_key.sign(b"T"))))
 
 
-@forged(OPEN, 1, "counts other sites than the ledger's cohort")
+@forged(OPEN, "counts other sites than the ledger's cohort")
 def another_site_in_the_place_of_the_dropped(e):
     cohort, dropped = e.close["cohort"]["items"], e.close["dropped"]["items"]
+    if not dropped:
+        raise Elsewhere
     cohort[0], dropped[0] = dropped[0], cohort[0]
     cohort.sort()
 
 
-@forged(OPEN, 2, "base_model is not")
+def later(e, kind):
+    """An entry of the round after, which the whole log must bear."""
+    found = [x for x in e.entries if x["type"] == kind and x["study"] == e.study and
+             x["round"] == e.number + 1]
+    if not found:
+        raise Elsewhere
+    return found[0]
+
+
+@forged(OPEN, "base_model is not the model of the round before")
 def a_round_that_begins_elsewhere(e):
-    e.open["base_model"] = e.close["base_model"] = e.entry_of("round-open", 1)["base_model"]
+    for kind in ("round-open", "round-close"):
+        entry = later(e, kind)
+        entry["base_model"] = e.close["base_model"]
+        if entry.get("status") == "aborted":
+            entry["model"] = e.close["base_model"]
 
 
-@forged(OPEN, 2, "prev is not")
+@forged(OPEN, "prev is not the round-close before it")
 def a_round_that_skips_the_one_before(e):
-    e.open["prev"] = e.close["prev"] = e.entry_of("round-open", 1)["prev"]
+    for kind in ("round-open", "round-close"):
+        later(e, kind)["prev"] = e.open["prev"]
 
 
-@forged(OPEN, 2, "accounts for more or fewer sites")
+@forged(OPEN, "is of round 4, the next is")
+def a_round_that_never_was(e):
+    for kind in ("round-open", "round-close"):
+        later(e, kind)["round"] = 4
+
+
+@forged(OPEN, "accounts for more or fewer sites")
 def a_site_that_disappears(e):
     e.close["dropped"] = {"items": [], "n": 0}
     e.close["cohort"]["items"].pop()
@@ -425,9 +474,41 @@ def a_site_that_disappears(e):
     e.close["updates"]["n"] -= 1
 
 
-@forged(OPEN, 2, "aborted and has another model")
+@forged(OPEN, "aborted and has another model")
 def an_aborted_round_with_a_model(e):
     e.close["status"] = "aborted"
+
+
+class Source:
+    """An exported round, and where the server's keys are."""
+
+    def __init__(self, folder, keys, mode, job, number):
+        self.folder, self.keys, self.mode = folder, keys, mode
+        self.job, self.number = job, number
+
+    def copy(self, folder):
+        export = Export(self.folder, folder, self.keys, self.number)
+        export.study = self.job
+        return export
+
+
+def make_sources(top):
+    """The worked examples, one of them with a member without a tag; and the rounds of --rounds."""
+    sources = []
+    for name, mode, write in (
+            ("open", OPEN, example_exports.write_open),
+            ("masked", MASKED, example_exports.write_masked),
+            ("untagged", MASKED, functools.partial(example_exports.write_masked, untagged=(2,)))):
+        write(ROOT, top / name)
+        sources.append(Source(top / name, top / name / "keys", mode, "cxr-1", 1))
+    for mode in (MASKED, OPEN) if OPTIONS.rounds else ():
+        for number in (1, 2):
+            folder, job = top / f"played-{mode}-{number}", f"cxr-{mode}"
+            done = run(OPTIONS.bin / "hilum-ledger", "export", number, "--study", job, "--from",
+                       OPTIONS.rounds, "--out", folder)
+            assert done.returncode == 0, done.stderr
+            sources.append(Source(folder, OPTIONS.rounds / "keys", mode, job, number))
+    return sources
 
 
 class AuditTest(unittest.TestCase):
@@ -436,64 +517,73 @@ class AuditTest(unittest.TestCase):
         cls.temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(cls.temporary.cleanup)
         cls.top = Path(cls.temporary.name)
-        for job, number in ROUNDS:
-            done = run(OPTIONS.bin / "hilum-ledger", "export", number, "--study", job, "--from",
-                       OPTIONS.rounds, "--out", cls.source(job, number))
-            assert done.returncode == 0, done.stderr
+        cls.sources = make_sources(cls.top)
 
-    @classmethod
-    def source(cls, job, number):
-        return cls.top / f"{job}-{number}"
+    def first(self, mode):
+        return next(source for source in self.sources if source.mode == mode)
 
-    def copy(self, name, job, number):
+    def untagged(self):
+        """The round whose member has no tag, and its index."""
+        return self.sources[2], 2
+
+    def copy(self, source, name="copy"):
         folder = self.top / name
         self.addCleanup(shutil.rmtree, folder, True)
-        export = Export(self.source(job, number), folder, OPTIONS.rounds / "keys", number)
-        export.study = job
-        return export
+        return source.copy(folder)
 
-    def refuses(self, done, sentence=""):
+    def refuses(self, done, sentence="."):
         """Exit code 3 and one sentence."""
         self.assertEqual(done.returncode, 3, done.stdout + done.stderr)
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
         self.assertRegex(done.stderr, sentence)
 
+    def both_refuse(self, export, source, sentence="."):
+        self.refuses(python_audit(export.folder, source.job, source.number), sentence)
+        if OPTIONS.bin:
+            self.refuses(hilum_audit(export.folder, source.job, source.number))
+
 
 class Good(AuditTest):
     def test_both_find_the_same_model(self):
-        for job, number in ROUNDS:
-            with self.subTest(job=job, number=number):
-                folder = self.source(job, number)
-                theirs = python_audit(folder, job, number, "--json")
+        for source in self.sources:
+            with self.subTest(folder=source.folder.name):
+                theirs = python_audit(source.folder, source.job, source.number, "--json")
                 self.assertEqual(theirs.returncode, 0, theirs.stderr)
-                ours = json.loads(hilum_audit(folder, job, number, "--json").stdout)
                 theirs = json.loads(theirs.stdout)
+                self.assertEqual(theirs["mode"], source.mode)
+                self.assertTrue(theirs["verified"])
+                if not OPTIONS.bin:
+                    continue
+                ours = json.loads(
+                    hilum_audit(source.folder, source.job, source.number, "--json").stdout)
                 for key in ("verified", "job", "round", "status", "model", "updates", "films",
                             "mean_loss", "origin", "size", "log_vkey"):
                     self.assertEqual(theirs[key], ours[key], key)
-                self.assertEqual(theirs["mode"], "masked" if job == MASKED else "open")
+
+    def test_an_aborted_round_has_nothing_to_compute(self):
+        source = self.first(OPEN)
+        found = json.loads(python_audit(source.folder, source.job, 2, "--json").stdout)
+        self.assertEqual((found["status"], found["updates"]), ("aborted", 0))
 
     def test_pins_and_progress(self):
-        folder = self.source(MASKED, 1)
-        found = json.loads(python_audit(folder, MASKED, 1, "--json").stdout)
+        source = self.first(MASKED)
+        found = json.loads(python_audit(source.folder, source.job, 1, "--json").stdout)
         vkey = found["log_vkey"]
-        self.assertEqual(python_audit(folder, MASKED, 1, "--vkey", vkey).returncode, 0)
-        other = Ed25519Vkey(vkey)
-        self.refuses(python_audit(folder, MASKED, 1, "--vkey", other), "pinned is")
-        told = run(sys.executable, PROGRAM, 1, "--from", folder, "--study", MASKED).stderr
-        for index in (0, 2, 3, 4, 5):
-            self.assertIn(f"update of site-0{index}", told)
+        good = python_audit(source.folder, source.job, 1, "--vkey", vkey, "--json")
+        self.assertEqual(json.loads(good.stdout)["trust"], "pinned")
+        self.refuses(python_audit(source.folder, source.job, 1, "--vkey", other_vkey(vkey)),
+                     "pinned is")
+        told = run(sys.executable, PROGRAM, 1, "--from", source.folder).stderr
+        for name in "abcde":
+            self.assertIn(f"update of site-{name}", told)
 
     def test_a_command_line_that_is_wrong(self):
-        folder = self.source(OPEN, 1)
-        for arguments in ((folder, OPEN, 9), (folder, "cxr-other", 1), (self.top, OPEN, 1),
-                          (folder / "log", OPEN, 1)):
+        source = self.first(OPEN)
+        for arguments in ((source.folder, source.job, 9), (source.folder, "cxr-other", 1),
+                          (self.top, source.job, 1), (source.folder / "log", source.job, 1)):
             done = python_audit(*arguments)
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
-        several = run(sys.executable, PROGRAM, 1, "--from", folder, "--quiet")
-        self.assertEqual(several.returncode, 2)
-        self.assertIn("--study", several.stderr)
         self.assertEqual(run(sys.executable, PROGRAM).returncode, 2)
 
     def test_the_program_is_independent(self):
@@ -508,7 +598,7 @@ class Good(AuditTest):
             self.assertNotIn("subprocess", path.read_text(encoding="utf-8"))
 
 
-def Ed25519Vkey(vkey):
+def other_vkey(vkey):
     """Another good key under the same name."""
     name = vkey.split("+")[0]
     key = bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")
@@ -518,90 +608,104 @@ def Ed25519Vkey(vkey):
 
 class Tampered(AuditTest):
     def check(self, kinds, write):
-        for name, job, number, change, sentence in kinds:
-            with self.subTest(name):
-                export = self.copy(name, job, number)
-                change(export)
-                if write:
-                    export.write()
-                self.refuses(python_audit(export.folder, job, number), sentence)
-                self.refuses(hilum_audit(export.folder, job, number))
-                shutil.rmtree(export.folder)
+        done = set()
+        for name, mode, change, sentence in kinds:
+            for source in (one for one in self.sources if one.mode == mode):
+                with self.subTest(name, source=source.folder.name):
+                    export = self.copy(source)
+                    try:
+                        change(export)
+                        if write:
+                            export.write()
+                        self.both_refuse(export, source, sentence)
+                        done.add(name)
+                    except Elsewhere:
+                        pass
+                    finally:
+                        shutil.rmtree(export.folder)
+        return done
 
     def test_damage(self):
-        self.check(DAMAGES, write=False)
+        self.assertGreaterEqual(len(self.check(DAMAGES, write=False)), 10)
 
     def test_forgeries_with_the_servers_own_keys(self):
-        self.check(FORGERIES, write=True)
+        self.assertGreaterEqual(len(self.check(FORGERIES, write=True)), 20)
 
     def test_writing_again_alone_changes_nothing(self):
         """So what the auditors refuse is the forgery, not the forger's log."""
-        for job, number in ROUNDS:
-            export = self.copy(f"again-{job}-{number}", job, number)
-            export.write()
-            for audit in (python_audit, hilum_audit):
-                done = audit(export.folder, job, number)
-                self.assertEqual(done.returncode, 0, done.stderr)
+        for source in self.sources:
+            export = self.copy(source)
             record = export.record()
             export.remake_transcript(record)
             export.put_record(record)
             export.write()
-            self.assertEqual(python_audit(export.folder, job, number).returncode, 0)
+            done = python_audit(export.folder, source.job, source.number)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            if OPTIONS.bin:
+                done = hilum_audit(export.folder, source.job, source.number)
+                self.assertEqual(done.returncode, 0, done.stderr)
+            shutil.rmtree(export.folder)
 
     def test_a_close_that_a_stranger_signed(self):
-        export = self.copy("stranger", OPEN, 2)
+        source = self.first(OPEN)
+        export = self.copy(source)
         export.write(sign_with=export.log_key)
-        self.refuses(python_audit(export.folder, OPEN, 2), "signature of aggregator")
-        self.refuses(hilum_audit(export.folder, OPEN, 2))
+        self.both_refuse(export, source, "signature of aggregator")
 
     def test_a_checkpoint_of_another_tree(self):
-        export = self.copy("checkpoint", OPEN, 2)
+        source = self.first(OPEN)
+        export = self.copy(source)
         text = f"{export.origin}\n{len(export.entries)}\n{base64_of(tree(export.leaves[::-1]))}\n"
         vkey = export.entries[0]["log_vkey"].split("+", 2)
         line = base64_of(bytes.fromhex(vkey[1]) + export.log_key.sign(text.encode()))
         (export.folder / "log/checkpoint").write_text(f"{text}\n\u2014 {vkey[0]} {line}\n",
                                                       encoding="utf-8")
-        self.refuses(python_audit(export.folder, OPEN, 2), "another root")
-        self.refuses(hilum_audit(export.folder, OPEN, 2))
-
-    def test_there_are_enough_kinds(self):
-        self.assertGreaterEqual(len(DAMAGES) + len(FORGERIES), 20)
-        self.assertGreaterEqual(len(FORGERIES), 10)
+        self.both_refuse(export, source, "another root")
 
 
 class Tags(AuditTest):
     """`hilum ledger audit --tags`, and audits over HTTP."""
 
+    def setUp(self):
+        if not OPTIONS.bin:
+            self.skipTest("no --bin: hilum-ledger is not run")
+
     def test_needs_no_vector_that_has_a_tag(self):
-        export = self.copy("tags", MASKED, 1)
-        record = export.record()
-        for update in record["updates"]:
-            if update["index"] != 3:  # its tag was wrong, so its vector stands for it
+        source, untagged = self.untagged()
+        export = self.copy(source)
+        for update in export.record()["updates"]:
+            if update["index"] != untagged:
                 export.path(update["object"]).unlink()
-        found = json.loads(hilum_audit(export.folder, MASKED, 1, "--tags", "--json").stdout)
+        done = hilum_audit(export.folder, source.job, 1, "--tags", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        found = json.loads(done.stdout)
         self.assertEqual((found["depth"], found["updates"], found["updates_read"]), ("tags", 5, 1))
         self.assertEqual(found["model"], export.close["model"])
-        text = hilum_audit(export.folder, MASKED, 1, "--tags").stdout
+        text = hilum_audit(export.folder, source.job, 1, "--tags").stdout
         self.assertIn("the sum fits the tags of 5 updates, of which 1 were read", text)
-        self.refuses(hilum_audit(export.folder, MASKED, 1), "update of site-00")
+        self.refuses(hilum_audit(export.folder, source.job, 1), "update of site-a")
 
     def test_refuses_what_it_covers(self):
-        for name, job, number, change, _ in FORGERIES:
-            if job != MASKED or name == "another_vector_under_its_old_root":
+        source = self.first(MASKED)
+        for name, mode, change, _ in FORGERIES:
+            if mode != MASKED or name == "another_vector_under_its_old_root":
                 continue  # a vector that is not read cannot be judged: docs/ledger.md says so
             with self.subTest(name):
-                export = self.copy("tags-" + name, job, number)
+                export = self.copy(source)
                 change(export)
                 export.write()
-                self.refuses(hilum_audit(export.folder, job, number, "--tags"))
+                self.refuses(hilum_audit(export.folder, source.job, 1, "--tags"))
+                shutil.rmtree(export.folder)
 
     def test_an_open_round_has_none(self):
-        done = hilum_audit(self.source(OPEN, 1), OPEN, 1, "--tags")
+        source = self.first(OPEN)
+        done = hilum_audit(source.folder, source.job, 1, "--tags")
         self.assertEqual(done.returncode, 2)
         self.assertIn("audit it without --tags", done.stderr)
 
     def test_from_a_url(self):
-        export = self.copy("served", MASKED, 1)
+        source = self.first(MASKED)
+        export = self.copy(source)
 
         class Quiet(http.server.SimpleHTTPRequestHandler):
             def log_message(self, *_):
@@ -614,12 +718,13 @@ class Tags(AuditTest):
         self.addCleanup(server.shutdown)
         url = f"http://127.0.0.1:{server.server_address[1]}"
         for more in ((), ("--tags",)):
-            done = hilum_audit(url, MASKED, 1, *more)
+            done = hilum_audit(url, source.job, 1, *more)
             self.assertEqual(done.returncode, 0, done.stderr)
-        flip(export.path(export.record()["secagg"]["sum_object"]))
-        self.refuses(hilum_audit(url, MASKED, 1, "--tags"), "other bytes|hashes otherwise")
-        export.path(export.record()["secagg"]["sum_object"]).unlink()
-        done = hilum_audit(url, MASKED, 1)
+        path = export.path(export.record()["secagg"]["sum_object"])
+        flip(path)
+        self.refuses(hilum_audit(url, source.job, 1, "--tags"), "other bytes|hashes otherwise")
+        path.unlink()
+        done = hilum_audit(url, source.job, 1)
         self.assertEqual(done.returncode, 2, done.stderr)  # over HTTP absence accuses nobody
         self.assertIn("hilum ledger export", done.stderr)
 
@@ -627,8 +732,8 @@ class Tags(AuditTest):
 def main():
     global OPTIONS
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=Path, required=True)
-    parser.add_argument("--bin", type=Path, required=True)
+    parser.add_argument("--rounds", type=Path)
+    parser.add_argument("--bin", type=Path)
     OPTIONS, rest = parser.parse_known_args()
     unittest.main(argv=[sys.argv[0], *rest])
 

@@ -1,5 +1,5 @@
-"""Writes the rounds of docs/wire.md's worked examples as exports: log, objects, and the server's keys,
-without Hilum's code. They have ten coordinates, so auditors take milliseconds.
+"""Writes the rounds of docs/wire.md's worked examples as exports: log, objects, and the server's
+keys, without Hilum's code. They have ten coordinates, so auditors take milliseconds.
 
 Usage: example_exports.py ROOT open|masked FOLDER
 """
