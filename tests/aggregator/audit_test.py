@@ -243,7 +243,7 @@ def another_vector_with_its_root(e):
     edit_record(e, lambda r: with_its_own_root(e, r))
 
 
-@forged(OPEN, "member 1 did not sign the root")
+@forged(OPEN, r"member \d did not sign the root")
 def another_vector_and_all_that_follows(e):
     def change(record):
         with_its_own_root(e, record)
