@@ -170,9 +170,13 @@ absl::StatusOr<privacy::RingTotal> Verify(const RoundRecord& record, const Evide
   return secagg::VerifyRound(round, kernels::Device::kCpu);
 }
 
-// An auditor reads the evidence of a server: whatever is wrong with it is a contradiction.
+// An auditor reads the evidence of a server: whatever is wrong with it is a contradiction. That it
+// cannot be reached is none.
 absl::Status AsDifference(const Pair& pair, const absl::Status& status) {
-  if (status.ok() || absl::IsNotFound(status) || absl::IsDataLoss(status)) return status;
+  if (status.ok() || absl::IsNotFound(status) || absl::IsDataLoss(status) ||
+      absl::IsUnavailable(status)) {
+    return status;
+  }
   return Differs(pair.close, status.message());
 }
 

@@ -225,6 +225,17 @@ TEST_F(MaskedReplayTest, TheTagsAloneRefuseWhatTheyCover) {
   EXPECT_THAT(ReplayWith(2, record).status(), StatusIs(StatusCode::kDataLoss, "a tag is not"));
 }
 
+TEST_F(MaskedReplayTest, AServerThatIsAwayIsNoContradiction) {
+  ReplayInputs inputs = Inputs(2);
+  const Digest sum = RecordOf(2).masked->sum_object;
+  inputs.fetch = [sum, fetch = inputs.fetch](const Digest& digest,
+                                             uint64_t limit) -> absl::StatusOr<Bytes> {
+    if (digest == sum) return absl::UnavailableError("nothing listens there");
+    return fetch(digest, limit);
+  };
+  EXPECT_THAT(Replay(inputs).status(), StatusIs(StatusCode::kUnavailable, "sum: nothing listens"));
+}
+
 TEST_F(MaskedReplayTest, AnExportHoldsTheSum) {
   const ReplayInputs inputs = Inputs(2);
   HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<Digest> objects,

@@ -11,6 +11,7 @@
 #include "ledger_anchor/note.h"
 #include "privacy/secagg/facts.h"
 #include "privacy/secagg/masks.h"
+#include "privacy/secagg/r1_messages.h"
 #include "privacy/secagg/r5_messages.h"
 #include "privacy/secagg/tags.h"
 #include "privacy/secagg/verify_round.h"

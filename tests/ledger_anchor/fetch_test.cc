@@ -118,6 +118,11 @@ TEST_F(Fetches, ReadAServedExport) {
   HILUM_EXPECT_OK(VerifyLog(place.fetch, federation_.Pins()).status());
   HILUM_ASSERT_OK_AND_ASSIGN(const Bytes bytes, place.fetch_object(digest, 100));
   EXPECT_EQ(AsText(bytes), "a model");
+  EXPECT_THAT(place.fetch_object(digest, 3), StatusIs(StatusCode::kResourceExhausted, "3 bytes"));
+  server.set_error_handler([](const httplib::Request&, httplib::Response& response) {
+    response.set_content(std::string(1000, 'x'), "text/html");  // says more than the limit
+  });
+  EXPECT_THAT(place.fetch_object(H("x"), 3), StatusIs(StatusCode::kNotFound, "answered 404"));
   HILUM_ASSERT_OK_AND_ASSIGN(const LedgerPlace nothing, LocateLedger(host + "/objects"));
   EXPECT_THAT(nothing.fetch("checkpoint", 1000).status(),
               StatusIs(StatusCode::kNotFound, "/objects/checkpoint answered 404"));
