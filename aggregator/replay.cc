@@ -18,7 +18,8 @@ namespace {
 // Every vector with its root and signature, added up.
 absl::StatusOr<privacy::MaskedTotal> Sum(Objects& objects, const Pair& pair,
                                          const RoundRecord& record, const Recipe& recipe,
-                                         const Compute& compute, ReplayResult& result) {
+                                         const ReplayInputs& inputs, const Compute& compute,
+                                         ReplayResult& result) {
   HILUM_ASSIGN_OR_RETURN(const privacy::Transcript transcript,
                          privacy::DecodeTranscript(record.transcript));
   HILUM_RETURN_IF_ERROR(privacy::VerifyOpenTranscript(transcript, recipe.config, record.attempt));
@@ -29,8 +30,10 @@ absl::StatusOr<privacy::MaskedTotal> Sum(Objects& objects, const Pair& pair,
                    .max_weight = recipe.config.max_weight},
                   compute);
   result.device = kernels::ToString(sum.device());
+  result.n_read = 0;
   for (const CountedUpdate& update : record.updates) {
     const std::string what = absl::StrCat("update of ", recipe.roster[update.site_index].site.name);
+    Tell(inputs, what, result.n_read++, record.updates.size());
     HILUM_ASSIGN_OR_RETURN(
         const Bytes vector,
         objects.Get(what, update.object, recipe.config.n_coords() * sizeof(uint32_t)));
@@ -40,7 +43,7 @@ absl::StatusOr<privacy::MaskedTotal> Sum(Objects& objects, const Pair& pair,
   sum.Close();
   absl::StatusOr<privacy::MaskedTotal> total = std::move(sum).Total();
   if (!absl::IsUnavailable(total.status()) || compute.make_queues == nullptr) return total;
-  return Sum(objects, pair, record, recipe, Compute{}, result);  // the GPU failed
+  return Sum(objects, pair, record, recipe, inputs, Compute{}, result);  // the GPU failed
 }
 
 absl::Status ReplayOpenRound(Objects& objects, const ReplayInputs& inputs, const Pair& pair,
@@ -52,7 +55,7 @@ absl::Status ReplayOpenRound(Objects& objects, const ReplayInputs& inputs, const
   HILUM_RETURN_IF_ERROR(CheckCounted(objects, pair, record, recipe));
   HILUM_RETURN_IF_ERROR(CheckServerSignature(inputs, pair, record, recipe));
   HILUM_ASSIGN_OR_RETURN(privacy::MaskedTotal total,
-                         Sum(objects, pair, record, recipe, inputs.compute, result));
+                         Sum(objects, pair, record, recipe, inputs, inputs.compute, result));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base, GetBase(objects, pair, recipe.plan.spec));
   HILUM_ASSIGN_OR_RETURN(Bytes moments, GetMoments(objects, inputs, pair, record, recipe));
   HILUM_ASSIGN_OR_RETURN(const RoundOutcome outcome,
@@ -98,6 +101,11 @@ absl::StatusOr<ReplayResult> Replay(const ReplayInputs& inputs) {
   if (!pair.close.secagg.has_value()) return Differs(pair.close, "the close has no evidence");
   Objects objects(inputs.fetch);
   const bool masked = pair.close.secagg->suite != static_cast<uint64_t>(privacy::Suite::kNone);
+  if (!masked && inputs.depth == ReplayDepth::kTags) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("round ", pair.close.round,
+                     " is open, without masks: its updates have no tags; audit it without --tags"));
+  }
   HILUM_RETURN_IF_ERROR(masked ? ReplayMaskedRound(objects, inputs, pair, result)
                                : ReplayOpenRound(objects, inputs, pair, result));
   result.read_bytes = objects.read_bytes();

@@ -23,6 +23,18 @@ namespace hilum::aggregator {
 using FetchObject =
     std::function<absl::StatusOr<Bytes>(const Digest& digest, uint64_t limit_bytes)>;
 
+// How much of a round is computed again.
+enum class ReplayDepth {
+  kVectors,  // every counted update is read, checked against its root and tag, and added up
+  // Masked rounds: the published sum is believed for its tags (docs/secure_aggregation.md, section
+  // 8, mode A), so the updates stay where they are; only those of members without a tag are read.
+  kTags,
+};
+
+// Told of each part of the work: "the update of site-02", 3 of 7 parts are done.
+using ReplayProgress =
+    std::function<void(absl::string_view what, uint64_t n_done, uint64_t n_total)>;
+
 // A round's pair of entries, proven to be in the log by the caller (ledger_anchor/reader.h).
 struct ReplayInputs {
   FetchObject fetch;
@@ -39,6 +51,8 @@ struct ReplayInputs {
   std::string origin;
   std::string log_vkey;
   Compute compute;  // where the sum is made again; the result does not depend on it
+  ReplayDepth depth = ReplayDepth::kVectors;
+  ReplayProgress progress{};  // may be empty
 };
 
 struct ReplayResult {
@@ -50,6 +64,7 @@ struct ReplayResult {
   uint64_t total_weight = 0;  // training films
   double mean_loss = 0.0;
   uint64_t read_bytes = 0;  // of all objects
+  uint32_t n_read = 0;      // updates that were read: with kTags those without a tag
   std::string device;       // that made the sum: a GPU without room for it or that fails gives way
 };
 
@@ -57,8 +72,9 @@ struct ReplayResult {
 // from its stored vector and every signature; updates.root; S, root(S), z, root(z); H(T); the new
 // model's bytes and digest. Memory: one model, one vector and S at a time.
 // DataLoss: the first difference; the sentence names it. NotFound: an object is missing.
-// InvalidArgument: the entries are not a round-open and a round-close. An aborted round has nothing
-// to compute: its model must be its base model.
+// InvalidArgument: the entries are not a round-open and a round-close; or kTags was asked for an
+// open round, which has none. An aborted round has nothing to compute: its model must be its base
+// model.
 absl::StatusOr<ReplayResult> Replay(const ReplayInputs& inputs);
 
 // Every object that Replay will fetch for this round, for an export: annexes of lists, the round

@@ -1,6 +1,6 @@
 // A masked round computed again: every signature, vote, tag and opened secret, every member's
 // vector against its root and its tag, their sum, and what is left when the masks are out
-// (docs/secure_aggregation.md, section 8, modes A and C).
+// (docs/secure_aggregation.md, section 8, modes A and C; with ReplayDepth::kTags mode A alone).
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -89,9 +89,39 @@ absl::Status CheckTag(const Evidence& evidence, uint16_t member, std::vector<uin
   return absl::DataLossError("its tag is not of this vector");
 }
 
+bool HasTag(const Evidence& evidence, uint16_t member) {
+  const auto& tags = evidence.opening.tags;
+  return std::any_of(tags.begin(), tags.end(),
+                     [member](const auto& tag) { return tag.index == member; });
+}
+
+std::vector<uint32_t> WordsOf(ByteView vector) {
+  std::vector<uint32_t> words(vector.size() / sizeof(uint32_t));
+  std::memcpy(words.data(), vector.data(), words.size() * sizeof(uint32_t));
+  return words;
+}
+
+// kTags: the vectors of members without a tag, whose roots VerifyRound compares; no other is read.
+absl::StatusOr<Vectors> GetUntagged(Objects& objects, const ReplayInputs& inputs,
+                                    const RoundRecord& record, const Recipe& recipe,
+                                    const Evidence& evidence, ReplayResult& result) {
+  Vectors untagged;
+  for (const CountedUpdate& update : record.updates) {
+    if (HasTag(evidence, update.site_index)) continue;
+    const std::string what = absl::StrCat("update of ", recipe.roster[update.site_index].site.name);
+    Tell(inputs, what, result.n_read++, record.updates.size());
+    HILUM_ASSIGN_OR_RETURN(
+        const Bytes vector,
+        objects.Get(what, update.object, recipe.config.n_coords() * sizeof(uint32_t)));
+    untagged.emplace(update.site_index, WordsOf(vector));
+  }
+  return untagged;
+}
+
 // Adds the stored vectors and compares with the published sum.
-absl::StatusOr<Vectors> CheckVectors(Objects& objects, const Pair& pair, const RoundRecord& record,
-                                     const Recipe& recipe, const Evidence& evidence) {
+absl::StatusOr<Vectors> CheckVectors(Objects& objects, const ReplayInputs& inputs, const Pair& pair,
+                                     const RoundRecord& record, const Recipe& recipe,
+                                     const Evidence& evidence, ReplayResult& result) {
   Accumulator sum(nullptr, {.n_coords = recipe.config.n_coords(),
                             .chunk_coords = recipe.config.chunk_coords,
                             .ring_bits = recipe.config.ring_bits,
@@ -99,15 +129,12 @@ absl::StatusOr<Vectors> CheckVectors(Objects& objects, const Pair& pair, const R
   Vectors untagged;
   for (const CountedUpdate& update : record.updates) {
     const std::string what = absl::StrCat("update of ", recipe.roster[update.site_index].site.name);
+    Tell(inputs, what, result.n_read++, record.updates.size());
     HILUM_ASSIGN_OR_RETURN(
         const Bytes vector,
         objects.Get(what, update.object, recipe.config.n_coords() * sizeof(uint32_t)));
     absl::Status status = sum.AddVector(vector, update.root);
-    if (status.ok()) {
-      std::vector<uint32_t> words(vector.size() / sizeof(uint32_t));
-      std::memcpy(words.data(), vector.data(), vector.size());
-      status = CheckTag(evidence, update.site_index, std::move(words), untagged);
-    }
+    if (status.ok()) status = CheckTag(evidence, update.site_index, WordsOf(vector), untagged);
     if (!status.ok()) return Differs(pair.close, absl::StrCat(what, ": ", status.message()));
   }
   sum.Close();
@@ -131,9 +158,13 @@ absl::StatusOr<privacy::RingTotal> Verify(const RoundRecord& record, const Evide
   return secagg::VerifyRound(round, kernels::Device::kCpu);
 }
 
-// An auditor reads the evidence of a server: whatever is wrong with it is a contradiction.
+// An auditor reads the evidence of a server: whatever is wrong with it is a contradiction. That it
+// cannot be reached is none.
 absl::Status AsDifference(const Pair& pair, const absl::Status& status) {
-  if (status.ok() || absl::IsNotFound(status) || absl::IsDataLoss(status)) return status;
+  if (status.ok() || absl::IsNotFound(status) || absl::IsDataLoss(status) ||
+      absl::IsUnavailable(status)) {
+    return status;
+  }
   return Differs(pair.close, status.message());
 }
 
@@ -154,8 +185,12 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
   const absl::StatusOr<Evidence> evidence = GetEvidence(objects, inputs, record, recipe);
   HILUM_RETURN_IF_ERROR(AsDifference(pair, evidence.status()));
   HILUM_RETURN_IF_ERROR(CheckMembers(pair, record, evidence->transcript));
-  HILUM_ASSIGN_OR_RETURN(const Vectors untagged,
-                         CheckVectors(objects, pair, record, recipe, *evidence));
+  HILUM_ASSIGN_OR_RETURN(
+      const Vectors untagged,
+      inputs.depth == ReplayDepth::kTags
+          ? GetUntagged(objects, inputs, record, recipe, *evidence, result)
+          : CheckVectors(objects, inputs, pair, record, recipe, *evidence, result));
+  Tell(inputs, "masks out of the sum", record.updates.size(), record.updates.size());
   absl::StatusOr<privacy::RingTotal> ring = Verify(record, *evidence, untagged);
   HILUM_RETURN_IF_ERROR(AsDifference(pair, ring.status()));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base, GetBase(objects, pair, recipe.plan.spec));

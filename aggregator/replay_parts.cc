@@ -1,5 +1,6 @@
 #include "aggregator/replay_parts.h"
 
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -49,6 +50,10 @@ absl::Status CompareDigests(const RoundClose& close, absl::string_view what, con
   if (computed == recorded) return absl::OkStatus();
   return Differs(close, absl::StrCat(what, " is ", ToHex(computed), " when computed again, ",
                                      ToHex(recorded), " on record"));
+}
+
+void Tell(const ReplayInputs& inputs, absl::string_view what, uint64_t n_done, uint64_t n_total) {
+  if (inputs.progress) inputs.progress(what, n_done, n_total);
 }
 
 absl::StatusOr<Pair> CheckPair(const ledger_anchor::Entry& open_entry,
@@ -145,6 +150,11 @@ absl::Status CheckCounted(Objects& objects, const Pair& pair, const RoundRecord&
   for (const uint16_t index : record.dropped) {
     if (index >= n_sites) return Differs(pair.close, "a dropped site is of no index");
     dropped_names.push_back(recipe.roster[index].site.name);
+  }
+  std::set<std::string> accounted(counted_names.begin(), counted_names.end());
+  accounted.insert(dropped_names.begin(), dropped_names.end());
+  if (counted_names.size() + dropped_names.size() != n_sites || accounted.size() != n_sites) {
+    return Differs(pair.close, "the record does not account for each site of the roster once");
   }
   if (counted_names != cohort || dropped_names != dropped) {
     return Differs(pair.close, "the record counts other sites than the ledger's cohort");

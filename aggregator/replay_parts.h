@@ -53,6 +53,8 @@ absl::Status Differs(const RoundClose& close, absl::string_view what);
 absl::Status CompareDigests(const RoundClose& close, absl::string_view what, const Digest& computed,
                             const Digest& recorded);
 
+void Tell(const ReplayInputs& inputs, absl::string_view what, uint64_t n_done, uint64_t n_total);
+
 absl::StatusOr<Pair> CheckPair(const ledger_anchor::Entry& open_entry,
                                const ledger_anchor::Entry& close_entry);
 absl::StatusOr<RoundRecord> GetRecord(Objects& objects, const Pair& pair, absl::string_view study);

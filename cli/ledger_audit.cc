@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "ledger_anchor/page.h"
 #include "ledger_anchor/policy.h"
 #include "ledger_anchor/store.h"
@@ -140,13 +141,15 @@ std::string ExportText(const ExportFlags& flags, size_t n_entries, const Exporte
 }
 
 ordered_json AuditJson(const LedgerSource& source, const aggregator::ReplayResult& result,
-                       double seconds) {
+                       const AuditFlags& flags, double seconds) {
   ordered_json out = {{"verified", true},
+                      {"depth", flags.tags ? "tags" : "updates"},
                       {"job", result.job},
                       {"round", result.round},
                       {"status", result.status},
                       {"model", ToHex(result.model)},
                       {"updates", result.n_updates},
+                      {"updates_read", result.n_read},
                       {"films", result.total_weight},
                       {"mean_loss", result.mean_loss},
                       {"read_bytes", result.read_bytes},
@@ -157,15 +160,19 @@ ordered_json AuditJson(const LedgerSource& source, const aggregator::ReplayResul
 }
 
 std::string AuditText(const LedgerSource& source, const aggregator::ReplayResult& result,
-                      double seconds) {
+                      const AuditFlags& flags, double seconds) {
   std::string text = absl::StrCat("round ", result.round, " of ", result.job, ": ");
   if (result.status == "aborted") {
     absl::StrAppend(&text, "aborted; the model stayed what it was\n");
   } else {
-    absl::StrAppend(&text, result.n_updates, " updates added up again (",
-                    FormatBytes(static_cast<double>(result.read_bytes)), ", ",
-                    FormatSeconds(seconds), " on ", result.device,
-                    "); the model has the same bits\n");
+    const std::string cost =
+        absl::StrCat(" (", FormatBytes(static_cast<double>(result.read_bytes)), ", ",
+                     FormatSeconds(seconds), " on ", result.device, "); ");
+    absl::StrAppend(&text,
+                    flags.tags ? absl::StrCat("the sum fits the tags of ", result.n_updates,
+                                              " updates, of which ", result.n_read, " were read")
+                               : absl::StrCat(result.n_updates, " updates added up again"),
+                    cost, "the model has the same bits\n");
   }
   return absl::StrCat(text, "model  ", ToHex(result.model), "\nlog    ",
                       source.view.checkpoint.origin, ", ", source.view.checkpoint.size,
@@ -174,30 +181,42 @@ std::string AuditText(const LedgerSource& source, const aggregator::ReplayResult
 
 }  // namespace
 
-absl::Status RunAudit(const LedgerFlags& flags, uint64_t round, const std::string& device) {
+absl::Status RunAudit(const AuditFlags& audit) {
+  const LedgerFlags& flags = audit.ledger;
   HILUM_ASSIGN_OR_RETURN(const aggregator::Compute compute,
-                         aggregator::ChooseCompute({.device = device}));
+                         aggregator::ChooseCompute({.device = audit.device}));
   HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags));
-  HILUM_ASSIGN_OR_RETURN(const RoundEntries entries, FindClosedRound(flags, source, round));
+  HILUM_ASSIGN_OR_RETURN(const RoundEntries entries, FindClosedRound(flags, source, audit.round));
   const auto start = std::chrono::steady_clock::now();
   const ledger_anchor::Members& members = source.view.state.members();
-  const absl::StatusOr<aggregator::ReplayResult> result =
-      aggregator::Replay({.fetch = source.place.fetch_object,
-                          .open = entries.open->entry,
-                          .open_leaf = entries.open->leaf_hash,
-                          .close = entries.close->entry,
-                          .before = BeforeOf(entries),
-                          .open_index = entries.open->index,
-                          .members = &members,
-                          .origin = source.view.state.origin(),
-                          .log_vkey = source.view.state.log_vkey(),
-                          .compute = compute});
+  std::optional<Progress> bar;
+  const absl::StatusOr<aggregator::ReplayResult> result = aggregator::Replay(
+      {.fetch = source.place.fetch_object,
+       .open = entries.open->entry,
+       .open_leaf = entries.open->leaf_hash,
+       .close = entries.close->entry,
+       .open_index = entries.open->index,
+       .members = &members,
+       .origin = source.view.state.origin(),
+       .log_vkey = source.view.state.log_vkey(),
+       .compute = compute,
+       .depth = audit.tags ? aggregator::ReplayDepth::kTags : aggregator::ReplayDepth::kVectors,
+       .progress = [&](absl::string_view, uint64_t n_done, uint64_t n_total) {
+         if (!bar) {
+           bar.emplace(ProgressOptions{.what = "Auditing the round",
+                                       .unit = "updates",
+                                       .total = n_total,
+                                       .on = !audit.quiet});
+         }
+         bar->Set(n_done);
+       }});
+  bar.reset();
   if (!result.ok()) return AsVerification(flags, result.status());
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
   if (flags.json) {
-    PrintJson(AuditJson(source, *result, took.count()));
+    PrintJson(AuditJson(source, *result, audit, took.count()));
   } else {
-    Print(AuditText(source, *result, took.count()));
+    Print(AuditText(source, *result, audit, took.count()));
   }
   return absl::OkStatus();
 }

@@ -11,10 +11,18 @@
 
 namespace hilum::cli {
 
+struct AuditFlags {
+  LedgerFlags ledger;
+  uint64_t round = 0;
+  std::string device = "cpu";  // where updates are added up: auto, cpu or cuda:N
+  bool tags = false;           // the cheaper form: the published sum against its tags alone
+  bool quiet = false;          // no progress
+};
+
 // Verifies the log, then computes the round again from the stored bytes and compares it with its
-// entries. `device`: auto, cpu or cuda:N. DataLoss: a difference, or an object that the round needs
-// is missing. InvalidArgument: no such device here.
-absl::Status RunAudit(const LedgerFlags& flags, uint64_t round, const std::string& device);
+// entries. DataLoss: a difference, or an object that the round needs is missing. InvalidArgument:
+// no such device here, or tags of an open round, which has none.
+absl::Status RunAudit(const AuditFlags& flags);
 
 struct ExportFlags {
   LedgerFlags ledger;

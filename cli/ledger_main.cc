@@ -113,6 +113,18 @@ CLI::App* AddExport(CLI::App& app, LedgerFlags& flags, hilum::cli::ExportFlags& 
   return verb;
 }
 
+CLI::App* AddAudit(CLI::App& app, LedgerFlags& flags, hilum::cli::AuditFlags& audit) {
+  CLI::App* verb =
+      AddStudyVerb(app, flags, "audit", "Computes a round again and compares it, bit for bit");
+  verb->add_option("ROUND", audit.round, "The round")->check(hilum::cli::WholeNumber())->required();
+  verb->add_option("--device", audit.device, "Where updates are added up: auto, cpu or cuda:N");
+  verb->add_flag("--tags", audit.tags,
+                 "The cheaper form of a masked round: the published sum against its tags, without "
+                 "reading the updates");
+  verb->add_flag("--quiet", audit.quiet, "No progress on standard error");
+  return verb;
+}
+
 struct Verbs {
   CLI::App* anchors;
   CLI::App* audit_consent;
@@ -135,20 +147,20 @@ struct Flags {
   hilum::cli::WitnessFlags witness;
   hilum::cli::OpenFlags open;
   hilum::cli::AuditConsentFlags audit_consent;
+  hilum::cli::AuditFlags audit;
   hilum::cli::ExportFlags export_flags;
   bool hashes_only = false;
   uint64_t round = 0;
-  std::string device = "cpu";  // of audit
 };
 
 absl::Status Run(const Verbs& verbs, Flags& all) {
   const LedgerFlags& flags = all.ledger;
   all.show.ledger = all.prove.ledger = all.anchors.ledger = all.open.ledger = flags;
-  all.audit_consent.ledger = all.export_flags.ledger = flags;
+  all.audit_consent.ledger = all.audit.ledger = all.export_flags.ledger = flags;
   if (verbs.verify->parsed()) return hilum::cli::RunVerify(flags, all.hashes_only);
   if (verbs.show->parsed()) return hilum::cli::RunShow(all.show);
   if (verbs.prove->parsed()) return hilum::cli::RunProve(all.prove);
-  if (verbs.audit->parsed()) return hilum::cli::RunAudit(flags, all.round, all.device);
+  if (verbs.audit->parsed()) return hilum::cli::RunAudit(all.audit);
   if (verbs.audit_consent->parsed()) return hilum::cli::RunAuditConsent(all.audit_consent);
   if (verbs.export_verb->parsed()) return hilum::cli::RunExport(all.export_flags);
   if (verbs.open->parsed()) return hilum::cli::RunOpen(all.open);
@@ -186,13 +198,7 @@ int main(int argc, char** argv) {
       ->check(hilum::cli::WholeNumber());
   verbs.prove->add_flag("--open", prove.open, "The round-open of ROUND instead");
   verbs.prove->add_option("--out", prove.out, "File to write instead of standard output");
-  verbs.audit =
-      AddStudyVerb(app, flags, "audit", "Computes a round again and compares it, bit for bit");
-  verbs.audit->add_option("ROUND", all.round, "The round")
-      ->check(hilum::cli::WholeNumber())
-      ->required();
-  verbs.audit->add_option("--device", all.device,
-                          "Where updates are added up: auto, cpu or cuda:N");
+  verbs.audit = AddAudit(app, flags, all.audit);
   verbs.export_verb = AddExport(app, flags, all.export_flags);
   verbs.audit_consent = AddAuditConsent(app, flags, all.audit_consent);
   verbs.open = AddOpen(app, flags, all.open);

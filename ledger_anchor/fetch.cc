@@ -1,5 +1,6 @@
 #include "ledger_anchor/fetch.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <system_error>
@@ -21,13 +22,22 @@ namespace {
 // Of one file: the largest is a full bundle of 16 MiB.
 constexpr absl::Duration kTotalTime = absl::Seconds(60);
 
+// Of an answer that is not the file: a small object's "404" may say more than the object has bytes.
+constexpr uint64_t kErrorPageBytes = 16 << 10;
+
 absl::StatusOr<Bytes> Get(HttpClient& client, const std::string& host, const std::string& path,
                           uint64_t limit_bytes) {
-  HILUM_ASSIGN_OR_RETURN(const HttpClient::Reply reply,
-                         client.Exchange({.path = path, .reply_limit_bytes = limit_bytes}));
-  if (reply.status == 200) return Bytes(reply.body.begin(), reply.body.end());
-  const std::string text = absl::StrCat(host, path, " answered ", reply.status);
-  if (reply.status == 404) return absl::NotFoundError(text);
+  const absl::StatusOr<HttpClient::Reply> reply =
+      client.Exchange({.path = path, .reply_limit_bytes = std::max(limit_bytes, kErrorPageBytes)});
+  const bool good = reply.ok() && reply->status == 200;
+  if (absl::IsResourceExhausted(reply.status()) || (good && reply->body.size() > limit_bytes)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(host, path, " has more than ", limit_bytes, " bytes, the limit"));
+  }
+  if (!reply.ok()) return reply.status();
+  if (good) return Bytes(reply->body.begin(), reply->body.end());
+  const std::string text = absl::StrCat(host, path, " answered ", reply->status);
+  if (reply->status == 404) return absl::NotFoundError(text);
   return absl::UnavailableError(text);
 }
 
@@ -50,9 +60,23 @@ absl::StatusOr<Fetch> HttpFetch(absl::string_view url) {
 
 namespace {
 
+// A server has its log at the root of its address; an export that some other program serves as it
+// lies has it in log/. Which of the two is found out with the first checkpoint.
+Fetch FetchOfLog(Fetch root) {
+  return [root = std::move(root), prefix = std::make_shared<std::string>()](
+             absl::string_view path, uint64_t limit_bytes) -> absl::StatusOr<Bytes> {
+    absl::StatusOr<Bytes> bytes = root(absl::StrCat(*prefix, path), limit_bytes);
+    if (path != "checkpoint" || !prefix->empty() || !absl::IsNotFound(bytes.status())) return bytes;
+    absl::StatusOr<Bytes> inner = root("log/checkpoint", limit_bytes);
+    if (absl::IsNotFound(inner.status())) return bytes;
+    if (inner.ok()) *prefix = "log/";
+    return inner;
+  };
+}
+
 LedgerPlace PlaceOfUrl(Fetch fetch) {
   LedgerPlace place;
-  place.fetch = fetch;
+  place.fetch = FetchOfLog(fetch);
   place.fetch_anchor = [fetch](absl::string_view path, uint64_t limit_bytes) {
     return fetch(absl::StrCat("anchors/", path), limit_bytes);
   };

@@ -37,9 +37,10 @@ struct LedgerPlace {
   std::optional<std::filesystem::path> sealed;
 };
 
-// Finds the log and the store that belongs to it. `url_or_folder` is a server's HTTP address; or
-// the log's folder itself; or the folder above it: a server's state folder (ledger/log, objects) or
-// an export (log, objects). NotFound: the folder holds no checkpoint. InvalidArgument: the URL.
+// Finds the log and the store that belongs to it. `url_or_folder` is a server's HTTP address, or
+// that of an export which any HTTP server serves as it lies; or the log's folder itself; or the
+// folder above it: a server's state folder (ledger/log, objects) or an export (log, objects).
+// NotFound: the folder holds no checkpoint. InvalidArgument: the URL.
 absl::StatusOr<LedgerPlace> LocateLedger(absl::string_view url_or_folder);
 
 }  // namespace hilum::ledger_anchor

@@ -98,12 +98,14 @@ class MaskedReplayTest : public testing::Test {
     ReplayInputs inputs = Inputs(round);
     const std::string text = *EncodeRoundRecord(record);
     std::get<RoundClose>(inputs.close.body).secagg->evidence = Put(Bytes(text.begin(), text.end()));
+    inputs.depth = depth_;
     return Replay(inputs);
   }
 
   static TestFederation* federation_;
   static ledger_anchor::LogView* view_;
   std::map<Digest, Bytes> changed_;
+  ReplayDepth depth_ = ReplayDepth::kVectors;  // of ReplayWith
 };
 TestFederation* MaskedReplayTest::federation_ = nullptr;
 ledger_anchor::LogView* MaskedReplayTest::view_ = nullptr;
@@ -176,6 +178,62 @@ TEST_F(MaskedReplayTest, EveryByteOfTheEvidenceCounts) {
     bytes[bytes.size() / 2] ^= 1;
     EXPECT_THAT(ReplayWith(2, record).status(), StatusIs(StatusCode::kDataLoss, ""));
   }
+}
+
+// The cheaper form reads no update but those that have no tag, and finds the same model.
+TEST_F(MaskedReplayTest, TheTagsAloneNeedNoTaggedUpdate) {
+  for (const uint64_t round : {1, 2}) {
+    ReplayInputs inputs = Inputs(round);
+    std::set<Digest> fetched;
+    inputs.depth = ReplayDepth::kTags;
+    inputs.fetch = [&fetched, fetch = inputs.fetch](const Digest& digest, uint64_t limit) {
+      fetched.insert(digest);
+      return fetch(digest, limit);
+    };
+    HILUM_ASSERT_OK_AND_ASSIGN(const ReplayResult result, Replay(inputs));
+    EXPECT_EQ(result.model, std::get<RoundClose>(inputs.close.body).model);
+    EXPECT_EQ(result.n_read, round == 1 ? 1u : 0u);
+    for (const CountedUpdate& update : RecordOf(round).updates) {
+      EXPECT_EQ(fetched.contains(update.object), round == 1 && update.site_index == 3);
+    }
+  }
+}
+
+TEST_F(MaskedReplayTest, TheTagsAloneRefuseWhatTheyCover) {
+  depth_ = ReplayDepth::kTags;
+  RoundRecord record = RecordOf(2);
+  Bytes sum = *Inputs(2).fetch(record.masked->sum_object, 1 << 24);
+  sum[0] ^= 1;
+  record.masked->sum_object = Put(sum);
+  EXPECT_THAT(ReplayWith(2, record).status(),
+              StatusIs(StatusCode::kDataLoss, "not the one of the transcript"));
+  record = RecordOf(1);
+  CountedUpdate& untagged = record.updates[2];
+  ASSERT_EQ(untagged.site_index, 3);
+  Bytes vector = *Inputs(1).fetch(untagged.object, 1 << 24);
+  vector[0] ^= 1;
+  untagged.object = Put(vector);
+  EXPECT_THAT(ReplayWith(1, record).status(), StatusIs(StatusCode::kDataLoss, "member 3"));
+  record = RecordOf(2);
+  auto opening = secagg::DecodeRoundOpening(record.masked->opening);
+  ASSERT_TRUE(opening.ok());
+  opening->tags.erase(opening->tags.begin());  // its vector must then stand for it
+  record.masked->opening = Encode(*opening);
+  HILUM_EXPECT_OK(ReplayWith(2, record).status());
+  opening->tags[0].tag.values[0] ^= 1;
+  record.masked->opening = Encode(*opening);
+  EXPECT_THAT(ReplayWith(2, record).status(), StatusIs(StatusCode::kDataLoss, "a tag is not"));
+}
+
+TEST_F(MaskedReplayTest, AServerThatIsAwayIsNoContradiction) {
+  ReplayInputs inputs = Inputs(2);
+  const Digest sum = RecordOf(2).masked->sum_object;
+  inputs.fetch = [sum, fetch = inputs.fetch](const Digest& digest,
+                                             uint64_t limit) -> absl::StatusOr<Bytes> {
+    if (digest == sum) return absl::UnavailableError("nothing listens there");
+    return fetch(digest, limit);
+  };
+  EXPECT_THAT(Replay(inputs).status(), StatusIs(StatusCode::kUnavailable, "sum: nothing listens"));
 }
 
 TEST_F(MaskedReplayTest, AnExportHoldsTheSum) {

@@ -143,6 +143,43 @@ TEST_F(ReplayTest, AnyChangedObjectIsNoticed) {
   }
 }
 
+TEST_F(ReplayTest, AnOpenRoundHasNoTags) {
+  ReplayInputs inputs = Inputs(1);
+  inputs.depth = ReplayDepth::kTags;
+  EXPECT_THAT(Replay(inputs), StatusIs(StatusCode::kInvalidArgument, "without --tags"));
+}
+
+TEST_F(ReplayTest, ProgressNamesEachUpdate) {
+  ReplayInputs inputs = Inputs(2);
+  std::vector<std::string> told;
+  inputs.progress = [&told](absl::string_view what, uint64_t n_done, uint64_t n_total) {
+    EXPECT_EQ(n_done, told.size());
+    EXPECT_EQ(n_total, 3u);
+    told.emplace_back(what);
+  };
+  HILUM_ASSERT_OK_AND_ASSIGN(const ReplayResult result, Replay(inputs));
+  EXPECT_EQ(result.n_read, 3u);
+  EXPECT_EQ(told, (std::vector<std::string>{"update of site-00", "update of site-01",
+                                            "update of site-02"}));
+}
+
+// Lists in an annex are compared here alone: the log has only their lengths.
+TEST_F(ReplayTest, ASiteIsCountedOrDroppedAndNotBoth) {
+  ReplayInputs inputs = Inputs(1);
+  RoundRecord record = RecordOf(inputs);
+  record.dropped = {0};  // site-00 is counted too, and site-01 is nowhere
+  inputs = WithRecord(inputs, record);
+  const auto annex = [this](absl::string_view names) {
+    const Digest digest = crypto::Sha256(names);
+    changed_[digest] = Bytes(names.begin(), names.end());
+    return digest;
+  };
+  auto& close = std::get<RoundClose>(inputs.close.body);
+  close.cohort = {.n = 2, .items = {}, .annex = annex(R"(["site-00","site-02"])")};
+  close.dropped = {.n = 1, .items = {}, .annex = annex(R"(["site-00"])")};
+  EXPECT_THAT(Replay(inputs), StatusIs(StatusCode::kDataLoss, "each site of the roster once"));
+}
+
 TEST_F(ReplayTest, AMissingObjectIsNamed) {
   ReplayInputs inputs = Inputs(1);
   const Digest object = RecordOf(inputs).updates[1].object;

@@ -102,6 +102,34 @@ TEST_F(Fetches, ReadAnHttpServer) {
               StatusIs(StatusCode::kUnavailable, " s: nothing listens there"));
 }
 
+// A folder that `hilum ledger export` made, served as it lies.
+TEST_F(Fetches, ReadAServedExport) {
+  const fs::path out = folder_.path() / "export";
+  fs::create_directories(out);
+  fs::copy(log_->served_folder(), out / "log", fs::copy_options::recursive);
+  HILUM_ASSERT_OK_AND_ASSIGN(const Store store, Store::Open(out / "objects"));
+  HILUM_ASSERT_OK_AND_ASSIGN(const Digest digest, store.Put(AsBytes("a model")));
+  httplib::Server server;
+  server.set_mount_point("/", out.string());
+  const int port = server.bind_to_any_port("127.0.0.1");
+  std::thread thread([&server] { server.listen_after_bind(); });
+  const std::string host = "http://127.0.0.1:" + std::to_string(port);
+  HILUM_ASSERT_OK_AND_ASSIGN(const LedgerPlace place, LocateLedger(host));
+  HILUM_EXPECT_OK(VerifyLog(place.fetch, federation_.Pins()).status());
+  HILUM_ASSERT_OK_AND_ASSIGN(const Bytes bytes, place.fetch_object(digest, 100));
+  EXPECT_EQ(AsText(bytes), "a model");
+  EXPECT_THAT(place.fetch_object(digest, 3), StatusIs(StatusCode::kResourceExhausted, "3 bytes"));
+  server.set_error_handler([](const httplib::Request&, httplib::Response& response) {
+    response.set_content(std::string(1000, 'x'), "text/html");  // says more than the limit
+  });
+  EXPECT_THAT(place.fetch_object(H("x"), 3), StatusIs(StatusCode::kNotFound, "answered 404"));
+  HILUM_ASSERT_OK_AND_ASSIGN(const LedgerPlace nothing, LocateLedger(host + "/objects"));
+  EXPECT_THAT(nothing.fetch("checkpoint", 1000).status(),
+              StatusIs(StatusCode::kNotFound, "/objects/checkpoint answered 404"));
+  server.stop();
+  thread.join();
+}
+
 TEST(HttpFetch, RefusesOtherUrls) {
   for (const char* url : {"ftp://host/", "http://", "https://", "http://a b/", "http://u:p@host/",
                           "http://host/?q", "http://host/#f", "file:///etc/passwd"}) {
