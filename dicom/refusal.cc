@@ -9,16 +9,16 @@ namespace hilum::dicom {
 namespace {
 
 // In the order of the enumeration.
-constexpr std::array<absl::string_view, 26> kNames = {
+constexpr std::array<absl::string_view, 27> kNames = {
     "FILE",      "FILE_SIZE",        "NO_PREAMBLE", "TRANSFER_SYNTAX",
     "INFLATE",   "NESTING",          "ELEMENTS",    "VALUE_SIZE",
     "LENGTH",    "DIMENSIONS",       "BITS",        "PIXEL_SIZE",
     "TRUNCATED", "FRAGMENTS",        "CODESTREAM",  "DICOM",
     "MODALITY",  "FOR_PROCESSING",   "COLOUR",      "VIEW",
     "BODY_PART", "BURNED_IN",        "FRAMES",      "RESCALE",
-    "VOI",       "PRESENTATION_LUT",
+    "VOI",       "PRESENTATION_LUT", "WORKER",
 };
-static_assert(static_cast<size_t>(Refusal::kPresentationLut) + 1 == kNames.size());
+static_assert(static_cast<size_t>(Refusal::kWorker) + 1 == kNames.size());
 
 }  // namespace
 

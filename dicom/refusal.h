@@ -39,6 +39,7 @@ enum class Refusal {
   kRescale,          // RESCALE
   kVoi,              // VOI
   kPresentationLut,  // PRESENTATION_LUT
+  kWorker,           // WORKER: the decoder crashed, hung, asked for too much or answered nonsense
 };
 
 // "FOR_PROCESSING".
