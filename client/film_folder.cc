@@ -10,7 +10,6 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
-#include "dicom/read.h"
 #include "dicom/refusal.h"
 
 namespace hilum::client {
@@ -73,7 +72,7 @@ ReadFilm FilmReader::Read(const fs::path& file) const {
     raw_issuer = std::string(parts.second);
     return Pseudonym(secret_, kSiteStudy, parts.first);
   };
-  const absl::StatusOr<dicom::PixelVolume> volume = dicom::ReadVolume({file}, profile_, pseudonym);
+  const absl::StatusOr<dicom::PixelVolume> volume = workers_->Read(file, profile_, pseudonym);
   if (!volume.ok()) {
     result.code = std::string(dicom::CodeOf(volume.status()));
     absl::string_view reason = volume.status().message();

@@ -278,6 +278,7 @@ absl::Status Importer::TakeBatch(std::span<const SourceFile> files) {
   for (size_t i = 0; i < files.size(); ++i) batch[i].record.file = files[i];
   ReadAll(batch);
   for (Incoming& film : batch) {
+    if (absl::IsUnavailable(film.read.status)) return film.read.status;  // no fault of the film
     Judge(film);
     if (film.record.code.empty() && !options_.dry_run) {
       HILUM_ASSIGN_OR_RETURN(film.record.cache_digest,
