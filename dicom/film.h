@@ -35,6 +35,9 @@ struct ReadyFilm {
 absl::StatusOr<ReadyFilm> ReadFilm(ByteView file, const Profile& profile,
                                    const ReadOptions& options);
 
+// The pseudonyms of what the file names. No PatientID: an empty patient.
+PseudonymousIds Pseudonymise(const Identity& of, const Pseudonym& pseudonym);
+
 // The second half.
 PixelVolume ToVolume(ReadyFilm film, const Profile& profile, const Pseudonym& pseudonym);
 

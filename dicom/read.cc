@@ -1,5 +1,6 @@
 #include "dicom/read.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -35,25 +36,15 @@ class VolumeBuilder {
 
 namespace {
 
-PseudonymousIds Pseudonymise(const Identity& of, const Pseudonym& pseudonym) {
-  PseudonymousIds ids;
-  if (!of.patient_id.empty()) {
-    ids.patient =
-        pseudonym("patient",
-                  of.issuer.empty() ? of.patient_id : absl::StrCat(of.patient_id, "\\", of.issuer));
-  }
-  ids.study = pseudonym("study", of.study_uid);
-  ids.series = pseudonym("series", of.series_uid);
-  ids.sop = pseudonym("sop", of.sop_uid);
-  return ids;
-}
+// No detector has coarser pixels: a larger number is a slip of the writer.
+constexpr double kMostSpacingMm = 1000;
 
 // Millimetres between target pixels; turned when the film was.
 std::optional<std::array<double, 2>> TargetSpacing(const Header& header, const Turn& turn,
                                                    double scale) {
   std::optional<std::array<double, 2>> spacing = header.imager_spacing_mm;
   if (!spacing && !header.calibration_type.empty()) spacing = header.pixel_spacing_mm;
-  if (!spacing) return std::nullopt;
+  if (!spacing || std::max((*spacing)[0], (*spacing)[1]) > kMostSpacingMm) return std::nullopt;
   if (turn.transpose) std::swap((*spacing)[0], (*spacing)[1]);
   return std::array<double, 2>{(*spacing)[0] * scale, (*spacing)[1] * scale};
 }
@@ -86,6 +77,19 @@ absl::StatusOr<ReadyFilm> ReadFilm(ByteView file, const Profile& profile,
   film.identity = {header.patient_id, header.issuer, header.study_uid, header.series_uid,
                    header.sop_uid};
   return film;
+}
+
+PseudonymousIds Pseudonymise(const Identity& of, const Pseudonym& pseudonym) {
+  PseudonymousIds ids;
+  if (!of.patient_id.empty()) {
+    ids.patient =
+        pseudonym("patient",
+                  of.issuer.empty() ? of.patient_id : absl::StrCat(of.patient_id, "\\", of.issuer));
+  }
+  ids.study = pseudonym("study", of.study_uid);
+  ids.series = pseudonym("series", of.series_uid);
+  ids.sop = pseudonym("sop", of.sop_uid);
+  return ids;
 }
 
 PixelVolume ToVolume(ReadyFilm film, const Profile& profile, const Pseudonym& pseudonym) {

@@ -39,7 +39,17 @@ enum class Refusal {
   kRescale,          // RESCALE
   kVoi,              // VOI
   kPresentationLut,  // PRESENTATION_LUT
-  kWorker,           // WORKER: the decoder crashed, hung, asked for too much or answered nonsense
+  // CT series.
+  kNotHu,            // NOT_HU
+  kLocalizer,        // LOCALIZER
+  kNoPosition,       // NO_POSITION: a slice does not say where it lies
+  kOrientation,      // ORIENTATION
+  kAmbiguousSeries,  // AMBIGUOUS_SERIES: the slices are not those of one volume
+  kMissingSlices,    // MISSING_SLICES
+  kIrregular,        // IRREGULAR
+  kThickness,        // THICKNESS
+  // Any file.
+  kWorker,  // WORKER: the decoder crashed, hung, asked for too much or answered nonsense
 };
 
 // "FOR_PROCESSING".
