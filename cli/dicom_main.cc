@@ -1,11 +1,13 @@
 // hilum-dicom: what the reader sees in DICOM files.
 #include "cli/cli11_status.h"
 #include "cli/dicom_inspect.h"
+#include "cli/dicom_report.h"
 
-int main(int argc, char** argv) {
-  hilum::cli::App app("hilum-dicom", "What Hilum's reader sees in DICOM files");
-  app.require_subcommand(1);
-  hilum::cli::InspectFlags flags;
+namespace {
+
+using namespace hilum::cli;  // NOLINT: a main program
+
+CLI::App* AddInspect(App& app, InspectFlags& flags) {
   CLI::App* const inspect = app.add_subcommand(
       "inspect",
       "Prints size, depth, stored values and their SHA-256 of each file, or why it is refused. "
@@ -16,5 +18,33 @@ int main(int argc, char** argv) {
                       "this is a folder for NAME.png, NAME-2.png where names repeat");
   inspect->add_flag("--json", flags.json,
                     "One JSON document: an object for one file, else an array");
-  return hilum::cli::RunApp(app, argc, argv, [&] { return hilum::cli::RunInspect(flags); });
+  return inspect;
+}
+
+CLI::App* AddReport(App& app, ReportFlags& flags) {
+  CLI::App* const report = app.add_subcommand(
+      "report",
+      "Says which files a profile takes, counts the others by reason with what to do about each, "
+      "and lists those that wait for a person. Refused files do not fail it");
+  report->add_option("FILE", flags.files, "DICOM files, or folders of them")->required();
+  report->add_option("--profile", flags.profile, "The recipe of a model: cxr96 to cxr480");
+  report->add_option("--list", flags.list, "Writes all refused files to this CSV file");
+  report->add_option("--threads", flags.threads, "Files read at a time; 0: one a core")
+      ->check(CLI::Range(0, 256));
+  report->add_flag("--json", flags.json, "One JSON document");
+  return report;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  App app("hilum-dicom", "What Hilum's reader sees in DICOM files");
+  app.require_subcommand(1);
+  InspectFlags inspect_flags;
+  ReportFlags report_flags;
+  AddInspect(app, inspect_flags);
+  const CLI::App* const report = AddReport(app, report_flags);
+  return RunApp(app, argc, argv, [&] {
+    return report->parsed() ? RunReport(report_flags) : RunInspect(inspect_flags);
+  });
 }

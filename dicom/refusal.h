@@ -60,6 +60,13 @@ absl::string_view NameOf(Refusal code);
 // terms of closed lists and UIDs below the standard's own root 1.2.840.10008 are safe.
 absl::Status Refuse(Refusal code, absl::string_view sentence);
 
+// What hospital IT does about a file that was refused with this code; "" for any other text.
+absl::string_view AdviceOn(absl::string_view code);
+
+// Whether a file refused with this code waits for a person, rather than being of no use here:
+// BURNED_IN, whose pixels somebody must look at, and WORKER, which may be an attack.
+bool IsQuarantine(absl::string_view code);
+
 // The code at the start of a status made by Refuse, "" for any other status.
 absl::string_view CodeOf(const absl::Status& status);
 

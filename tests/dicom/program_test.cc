@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -124,6 +125,64 @@ TEST_F(HilumDicom, APictureThatCannotBeMadeFailsTheRun) {
   EXPECT_EQ(run.exit_code, 1);
   EXPECT_EQ(nlohmann::json::parse(run.output)["status"], "ok");
   EXPECT_FALSE(fs::exists(path_ / "x.png"));
+}
+
+// A folder of 40 films, one of them cut off, one not DICOM and one that may hold text.
+class HilumDicomReport : public Folder {
+ protected:
+  HilumDicomReport() {
+    Film film(16, 16, 8, Ramp(256));
+    for (int i = 0; i < 37; ++i) Write(absl::StrCat("good-", i, ".dcm"), film.Build());
+    Bytes cut = film.Build();
+    cut.resize(cut.size() - 100);
+    Write("cut.dcm", cut);
+    Write("=note.txt", Bytes(1'000, 'x'));
+    film.Text(0x00080008, "CS", "DERIVED\\SECONDARY");
+    Write("text, maybe.dcm", film.Build());
+  }
+  void Write(const std::string& name, const Bytes& bytes) {
+    fs::create_directories(path_ / "films");
+    HILUM_EXPECT_OK(WriteFileDurably(path_ / "films" / name, bytes));
+  }
+  std::string Films() { return absl::StrCat("'", (path_ / "films").string(), "'"); }
+};
+
+TEST_F(HilumDicomReport, CountsReasonsAndGoesOn) {
+  const Result run = Program("report --json --profile cxr96 " + Films());
+  EXPECT_EQ(run.exit_code, 0);
+  const nlohmann::json json = nlohmann::json::parse(run.output);
+  EXPECT_EQ(json["files"], 40);
+  EXPECT_EQ(json["taken"], 37);
+  EXPECT_EQ(json["refused"], 3);
+  EXPECT_EQ(json["quarantined"], 1);
+  EXPECT_EQ(json["codes"]["TRUNCATED"]["files"], 1);
+  EXPECT_EQ(json["codes"]["NO_PREAMBLE"]["files"], 1);
+  EXPECT_EQ(json["codes"]["BURNED_IN"]["files"], 1);
+  EXPECT_EQ(json["branches"]["voi=as_is"], 37);
+  EXPECT_EQ(json["branches"]["orientation_absent=1"], 37);
+  ASSERT_EQ(json["refused_files"].size(), 3u);
+  for (const auto& file : json["refused_files"]) {
+    EXPECT_EQ(file["quarantined"], file["code"] == "BURNED_IN");
+  }
+}
+
+TEST_F(HilumDicomReport, ListsRefusedFilesForASpreadsheet) {
+  const fs::path list = path_ / "refused.csv";
+  const Result run = Program(absl::StrCat("report --list ", list.string(), " ", Films()));
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_NE(run.output.find("37 of 40 files taken, 3 refused, of these 1 quarantined"),
+            std::string::npos)
+      << run.output;
+  EXPECT_NE(run.output.find("a person looks for text"), std::string::npos);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, ReadTextFile(list, 100'000));
+  EXPECT_NE(text.find("text, maybe.dcm\",BURNED_IN,yes,"), std::string::npos) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4);
+}
+
+TEST_F(HilumDicomReport, UsageErrorsAreTwo) {
+  EXPECT_EQ(Program("report --profile nonsense " + Films()).exit_code, 2);
+  EXPECT_EQ(Program("report /nowhere/at/all").exit_code, 0);  // one refused file
+  EXPECT_EQ(Program("report").exit_code, 2);
 }
 
 TEST_F(HilumDicom, UsageErrorsAreTwo) {
