@@ -44,7 +44,8 @@ class FilmReader {
       : profile_(std::move(profile)), secret_(secret), issuers_(std::move(issuers)) {}
   // Thread-safe. Refusals: all of dicom/read.h and dicom/worker.h; NO_PATIENT; ISSUER: not one of
   // `issuers`. A status that is Unavailable is no fault of the film: nothing can be read.
-  ReadFilm Read(const fs::path& file) const;
+  // `reviewed_for_text`: see dicom::ReadOptions.
+  ReadFilm Read(const fs::path& file, bool reviewed_for_text = false) const;
   const dicom::Profile& profile() const { return profile_; }
 
  private:

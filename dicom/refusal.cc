@@ -79,7 +79,7 @@ constexpr std::array<absl::string_view, kNames.size()> kAdvice = {
     kOtherKind,
     kOtherKind,
     kOtherKind,
-    "a person looks for text in its pixels, then releases it or leaves it out",
+    "a person looks for text in its pixels; then hilum site release, or leave it out",
     kOtherKind,
     kGreyScale,
     kGreyScale,
