@@ -1,5 +1,6 @@
 // hilum-dicom: what the reader sees in DICOM files.
 #include "cli/cli11_status.h"
+#include "cli/dicom_deidentify.h"
 #include "cli/dicom_inspect.h"
 #include "cli/dicom_report.h"
 
@@ -35,16 +36,37 @@ CLI::App* AddReport(App& app, ReportFlags& flags) {
   return report;
 }
 
+CLI::App* AddDeidentify(App& app, DeidentifyFlags& flags) {
+  CLI::App* const deidentify = app.add_subcommand(
+      "deidentify",
+      "Writes copies that name nobody (PS3.15 annex E) as OUT/000001.dcm, ..., and says what was "
+      "taken out, by attribute. Pixels stay as they are");
+  deidentify->add_option("FILE", flags.files, "DICOM files, or folders of them")->required();
+  deidentify->add_option("--out", flags.out, "The folder of the copies")->required();
+  deidentify
+      ->add_option("--key", flags.key,
+                   "The site's key for identifiers and dates; made when it is not there. "
+                   "Whoever has it can find the patients")
+      ->required();
+  deidentify->add_flag("--reviewed", flags.reviewed,
+                       "A person has looked at all of these images and found no text in them");
+  deidentify->add_flag("--json", flags.json, "One JSON document");
+  return deidentify;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   App app("hilum-dicom", "What Hilum's reader sees in DICOM files");
   app.require_subcommand(1);
+  DeidentifyFlags deidentify_flags;
   InspectFlags inspect_flags;
   ReportFlags report_flags;
+  const CLI::App* const deidentify = AddDeidentify(app, deidentify_flags);
   AddInspect(app, inspect_flags);
   const CLI::App* const report = AddReport(app, report_flags);
   return RunApp(app, argc, argv, [&] {
+    if (deidentify->parsed()) return RunDeidentify(deidentify_flags);
     return report->parsed() ? RunReport(report_flags) : RunInspect(inspect_flags);
   });
 }

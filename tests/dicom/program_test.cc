@@ -185,6 +185,37 @@ TEST_F(HilumDicomReport, UsageErrorsAreTwo) {
   EXPECT_EQ(Program("report").exit_code, 2);
 }
 
+TEST_F(HilumDicom, DeidentifiesIntoNumberedCopies) {
+  Film film(16, 16, 8, Ramp(256));
+  film.Text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.1").Text(0x00100010, "PN", "Doe^Jane");
+  fs::create_directories(path_ / "in");
+  HILUM_ASSERT_OK(WriteFileDurably(path_ / "in" / "Jane Doe.dcm", film.Build()));
+  const std::string arguments =
+      absl::StrCat("deidentify --json --out ", (path_ / "out").string(), " --key ",
+                   (path_ / "key").string(), " ", (path_ / "in").string());
+  const Result run = Program(arguments);
+  EXPECT_EQ(run.exit_code, 0);
+  const nlohmann::json json = nlohmann::json::parse(run.output);
+  EXPECT_EQ(json["actions"]["emptied"]["(0010,0010)"], 1);
+  EXPECT_EQ(json["actions"]["replaced"]["(0020,000D)"], 1);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string one, ReadTextFile(path_ / "out/000001.dcm", 9'000));
+  EXPECT_EQ(one.find("Doe"), std::string::npos);
+  // The same key gives the same copy; another key gives another.
+  EXPECT_EQ(Program(arguments).exit_code, 0);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string two, ReadTextFile(path_ / "out/000001.dcm", 9'000));
+  EXPECT_EQ(one, two);
+  fs::remove(path_ / "key");
+  EXPECT_EQ(Program(arguments).exit_code, 0);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string three,
+                             ReadTextFile(path_ / "out/000001.dcm", 9'000));
+  EXPECT_NE(one, three);
+  fs::permissions(path_ / "key", fs::perms::others_read, fs::perm_options::add);
+  EXPECT_EQ(Program(arguments).exit_code, 4);
+  fs::permissions(path_ / "key", fs::perms::others_read, fs::perm_options::remove);
+  HILUM_ASSERT_OK(WriteFileDurably(path_ / "key", AsBytes("short"), FileMode::kPrivate));
+  EXPECT_EQ(Program(arguments).exit_code, 3);
+}
+
 TEST_F(HilumDicom, UsageErrorsAreTwo) {
   EXPECT_EQ(Program("").exit_code, 2);
   EXPECT_EQ(Program("inspect").exit_code, 2);
