@@ -18,10 +18,19 @@ absl::Status Failed(absl::string_view action) {
   return SystemUnavailable(absl::StrCat("cannot ", action, ": ", std::strerror(errno)));
 }
 
-// Room for one descriptor beside a message.
-union Control {
-  cmsghdr aligned;
-  char bytes[CMSG_SPACE(sizeof(int))];
+// One byte with room for a descriptor beside it.
+struct Message {
+  char byte = 'd';
+  iovec data{&byte, 1};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr head{};
+  Message() {
+    head.msg_iov = &data;
+    head.msg_iovlen = 1;
+    head.msg_control = control;
+    head.msg_controllen = sizeof(control);
+  }
+  Message(const Message&) = delete;  // it points into itself
 };
 
 }  // namespace
@@ -63,15 +72,8 @@ absl::StatusOr<Bytes> ReadDescriptor(const Descriptor& file, uint64_t limit_byte
 }
 
 absl::Status SendDescriptor(const PipeEnds& ends, const Descriptor& file) {
-  char byte = 'd';
-  iovec data{&byte, 1};
-  Control control{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof(control.bytes);
-  cmsghdr* const head = CMSG_FIRSTHDR(&message);
+  Message message;
+  cmsghdr* const head = CMSG_FIRSTHDR(&message.head);
   head->cmsg_level = SOL_SOCKET;
   head->cmsg_type = SCM_RIGHTS;
   head->cmsg_len = CMSG_LEN(sizeof(int));
@@ -79,27 +81,20 @@ absl::Status SendDescriptor(const PipeEnds& ends, const Descriptor& file) {
   std::memcpy(CMSG_DATA(head), &fd, sizeof(fd));
   ssize_t n = 0;
   do {
-    n = sendmsg(ends.write_fd, &message, MSG_NOSIGNAL);
+    n = sendmsg(ends.write_fd, &message.head, MSG_NOSIGNAL);
   } while (n < 0 && errno == EINTR);
   return n == 1 ? absl::OkStatus() : Failed("pass a file to the other process");
 }
 
 absl::StatusOr<Descriptor> ReceiveDescriptor(const PipeEnds& ends) {
-  char byte = 0;
-  iovec data{&byte, 1};
-  Control control{};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control.bytes;
-  message.msg_controllen = sizeof(control.bytes);
+  Message message;
   ssize_t n = 0;
   do {
-    n = recvmsg(ends.read_fd, &message, MSG_CMSG_CLOEXEC);
+    n = recvmsg(ends.read_fd, &message.head, MSG_CMSG_CLOEXEC);
   } while (n < 0 && errno == EINTR);
   if (n < 0) return Failed("take a file from the other process");
   if (n == 0) return absl::CancelledError("closed");
-  const cmsghdr* const head = CMSG_FIRSTHDR(&message);
+  const cmsghdr* const head = CMSG_FIRSTHDR(&message.head);
   if (head == nullptr || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS ||
       head->cmsg_len != CMSG_LEN(sizeof(int))) {
     return absl::InvalidArgumentError("a message through a socket brought no open file");

@@ -68,7 +68,7 @@ absl::StatusOr<std::vector<Judged>> JudgeAll(const std::vector<std::string>& fil
                                              const dicom::Profile& profile, int n_threads) {
   dicom::WorkerPool pool;
   std::vector<Judged> judged(files.size());
-  Progress bar({"Reading files", "files", files.size()});
+  Progress bar(ProgressOptions{"Reading files", "files", files.size()});
   std::atomic<size_t> next = 0;
   std::mutex mutex;
   size_t n_done = 0;

@@ -29,14 +29,14 @@ struct Verb {
 
 constexpr Verb kVerbs[] = {
     {"server", "the aggregator: init, invite, members, policy, remove, gc, run"},
-    {"site", "a hospital: join, import, run, status, approve, policy, doctor"},
+    {"site", "a hospital: join, import, release, run, status, approve, policy, doctor"},
     {"job", "the ML lead: plan, launch, watch, report, model"},
     {"ledger",
      "an auditor: verify, show, prove, audit, export, open, fsck, witness, anchors, "
      "monitor"},
     {"model", "models: init, describe, evaluate, compare, verify, card"},
     {"infer", "a clinician: a proven model on films"},
-    {"dicom", "a physicist: inspect, what the reader sees in a DICOM file"},
+    {"dicom", "a physicist: inspect, report, series, deidentify DICOM files"},
 };
 
 fs::path ProgramOf(absl::string_view verb) {

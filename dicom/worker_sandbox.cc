@@ -5,12 +5,11 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <initializer_list>
 #include <memory>
@@ -27,8 +26,13 @@ absl::Status Refused(absl::string_view step, int error) {
       absl::StrCat("the DICOM worker has no sandbox: ", step, ": ", std::strerror(error)));
 }
 
-absl::Status Limit(__rlimit_resource resource, uint64_t most, absl::string_view name) {
-  const rlimit limit{most, most};
+// Never above what the process was given: only root may raise that. `hard` 0: the same as `soft`.
+absl::Status Limit(__rlimit_resource resource, uint64_t soft, absl::string_view name,
+                   uint64_t hard = 0) {
+  rlimit limit{};
+  if (getrlimit(resource, &limit) != 0) return Refused(name, errno);
+  limit.rlim_max = std::min<rlim_t>(limit.rlim_max, std::max(soft, hard));
+  limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, soft);
   if (setrlimit(resource, &limit) == 0) return absl::OkStatus();
   return Refused(name, errno);
 }
@@ -120,11 +124,11 @@ absl::Status LimitProcess(const SandboxLimits& limits) {
 #ifndef HILUM_SANITIZED
   HILUM_RETURN_IF_ERROR(Limit(RLIMIT_AS, limits.memory_bytes, "memory limit"));
 #endif
-  HILUM_RETURN_IF_ERROR(Limit(RLIMIT_CPU, limits.cpu_s, "processor time limit"));
+  // A second later the kernel kills, without saying why.
+  HILUM_RETURN_IF_ERROR(Limit(RLIMIT_CPU, limits.cpu_s, "processor time limit", limits.cpu_s + 1));
   HILUM_RETURN_IF_ERROR(Limit(RLIMIT_STACK, limits.stack_bytes, "stack limit"));
   HILUM_RETURN_IF_ERROR(Limit(RLIMIT_FSIZE, 0, "limit of written files"));
   HILUM_RETURN_IF_ERROR(Limit(RLIMIT_CORE, 0, "limit of core dumps"));
-  if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return Refused("end with the parent", errno);
   if (prctl(PR_SET_DUMPABLE, 0) != 0) return Refused("no core dumps", errno);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Refused("no new privileges", errno);
   const int nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);

@@ -16,8 +16,8 @@ struct SandboxLimits {
 };
 
 // First step, while libraries may still load their tables: the limits, no core dump, no new
-// privileges, death with the parent, no descriptor but standard input and output, standard error
-// to nowhere (a dying library may quote the file). An allocation that fails ends the process with
+// privileges, no descriptor but standard input and output, standard error to nowhere (a dying
+// library may quote the file). An allocation that fails ends the process with
 // kOutOfMemoryExit. Unavailable: the kernel refused.
 absl::Status LimitProcess(const SandboxLimits& limits = {});
 

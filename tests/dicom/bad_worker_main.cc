@@ -38,10 +38,12 @@ void Misbehave(const std::string& how) {
   if (how == "abort") std::abort();
   if (how == "exit") _exit(7);
   if (how == "hang") pause();  // forbidden, too: see "spin"
-  while (how == "spin") {
+  volatile bool spins = how == "spin";
+  while (spins) {
   }
-  if (how == "memory") {
-    for (;;) *new std::string(size_t{1} << 28, 'x') += 'y';
+  if (how == "memory") {  // address space alone: the machine has no use for five more gigabytes
+    char* volatile vast = new char[size_t{5} << 30];
+    vast[0] = 1;
   }
 }
 
@@ -70,7 +72,7 @@ std::string Look() {
   getrlimit(RLIMIT_AS, &memory);
   getrlimit(RLIMIT_NOFILE, &files);
   return absl::StrCat("open=", passwords != nullptr, " access=", access("/", R_OK) == 0,
-                      " cpu=", cpu.rlim_max, " memory=", memory.rlim_max,
+                      " cpu=", cpu.rlim_cur, " memory=", memory.rlim_max,
                       " files=", files.rlim_max);
 }
 
