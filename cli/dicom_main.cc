@@ -3,6 +3,7 @@
 #include "cli/dicom_deidentify.h"
 #include "cli/dicom_inspect.h"
 #include "cli/dicom_report.h"
+#include "cli/dicom_series.h"
 
 namespace {
 
@@ -36,6 +37,21 @@ CLI::App* AddReport(App& app, ReportFlags& flags) {
   return report;
 }
 
+CLI::App* AddSeries(App& app, SeriesFlags& flags) {
+  CLI::App* const series = app.add_subcommand("series",
+                                              "Puts the CT slices of a folder in place by their "
+                                              "positions: size, spacing, tilt and range in "
+                                              "HU of each volume, or why it is none");
+  series->add_option("FILE", flags.files, "DICOM files, or folders of them")->required();
+  series->add_option("--thickness", flags.thickness_limit_mm, "The thickest slice taken, in mm")
+      ->check(CLI::Range(0.1, 100.0));
+  series->add_flag("--allow-gaps", flags.allow_gaps, "Takes series with missing slices");
+  series->add_flag("--reviewed", flags.reviewed,
+                   "A person has looked at all of these images and found no text in them");
+  series->add_flag("--json", flags.json, "One JSON document");
+  return series;
+}
+
 CLI::App* AddDeidentify(App& app, DeidentifyFlags& flags) {
   CLI::App* const deidentify = app.add_subcommand(
       "deidentify",
@@ -62,10 +78,13 @@ int main(int argc, char** argv) {
   DeidentifyFlags deidentify_flags;
   InspectFlags inspect_flags;
   ReportFlags report_flags;
+  SeriesFlags series_flags;
   const CLI::App* const deidentify = AddDeidentify(app, deidentify_flags);
   AddInspect(app, inspect_flags);
   const CLI::App* const report = AddReport(app, report_flags);
+  const CLI::App* const series = AddSeries(app, series_flags);
   return RunApp(app, argc, argv, [&] {
+    if (series->parsed()) return RunSeries(series_flags);
     if (deidentify->parsed()) return RunDeidentify(deidentify_flags);
     return report->parsed() ? RunReport(report_flags) : RunInspect(inspect_flags);
   });

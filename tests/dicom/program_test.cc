@@ -185,6 +185,34 @@ TEST_F(HilumDicomReport, UsageErrorsAreTwo) {
   EXPECT_EQ(Program("report").exit_code, 2);
 }
 
+TEST_F(HilumDicom, PutsACtSeriesInPlace) {
+  fs::create_directories(path_ / "ct");
+  for (int i = 0; i < 4; ++i) {
+    Film film(8, 8, 16, std::vector<uint16_t>(64, static_cast<uint16_t>(1'000 + i)));
+    film.Text(0x00080060, "CS", "CT").Text(0x00080018, "UI", absl::StrCat("1.2.9.", i));
+    film.Text(0x00200032, "DS", absl::StrCat("0\\0\\", 10 - 2 * i));
+    film.Text(0x00200037, "DS", "1\\0\\0\\0\\1\\0").Text(0x00280030, "DS", "0.5\\0.5");
+    film.Text(0x00281052, "DS", "-1024");
+    HILUM_ASSERT_OK(WriteFileDurably(path_ / "ct" / absl::StrCat(i, ".dcm"), film.Build()));
+  }
+  const std::string folder = (path_ / "ct").string();
+  Result run = Program("series --json " + folder);
+  EXPECT_EQ(run.exit_code, 0);
+  nlohmann::json json = nlohmann::json::parse(run.output);
+  ASSERT_EQ(json["volumes"].size(), 1u);
+  EXPECT_EQ(json["volumes"][0]["slices"], 4);
+  EXPECT_EQ(json["volumes"][0]["spacing_mm"], 2.0);
+  EXPECT_EQ(json["volumes"][0]["min_hu"], -24.0);
+  EXPECT_EQ(json["volumes"][0]["max_hu"], -21.0);
+  fs::remove(path_ / "ct" / "1.dcm");
+  run = Program("series " + folder);
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_NE(run.output.find("series 1: MISSING_SLICES: "), std::string::npos) << run.output;
+  EXPECT_EQ(Program("series --allow-gaps " + folder).exit_code, 0);
+  EXPECT_EQ(Program("series " + Vector("MR_small.dcm")).exit_code, 1);
+  EXPECT_EQ(Program("series --thickness 0 " + folder).exit_code, 2);
+}
+
 TEST_F(HilumDicom, DeidentifiesIntoNumberedCopies) {
   Film film(16, 16, 8, Ramp(256));
   film.Text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.1").Text(0x00100010, "PN", "Doe^Jane");
