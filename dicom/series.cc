@@ -39,7 +39,8 @@ Vector3 Times(const Vector3& a, double factor) {
 }
 
 double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  // Of an even number the lower one: of two distances the larger may be a gap.
+  const auto middle = values.begin() + static_cast<ptrdiff_t>((values.size() - 1) / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
 }

@@ -201,7 +201,8 @@ TEST_F(WorkerTest, TheGatesRefusalsComeThroughWithTheirCodes) {
   if (!shared) return;  // the committed vectors are read in another test
   WorkerPool pool(Real());
   int n = 0;
-  for (const auto& file : fs::directory_iterator(*shared / "dicom_fuzz")) {
+  for (const auto& file : fs::recursive_directory_iterator(*shared / "dicom_fuzz")) {
+    if (!file.is_regular_file()) continue;
     const absl::StatusOr<PixelVolume> there = Read(pool, file.path());
     EXPECT_TRUE(there.ok() || !CodeOf(there.status()).empty()) << file.path() << there.status();
     EXPECT_NE(CodeOf(there.status()), "WORKER") << file.path() << there.status();
