@@ -119,12 +119,14 @@ bool AllOf(absl::string_view text, absl::string_view characters) {
 // Whether a value has the form of its VR (PS3.5 table 6.2-1), so that a sentence cannot hide in it.
 bool HasForm(DcmEVR vr, absl::string_view value) {
   double number = 0;
-  value = absl::StripAsciiWhitespace(value);
+  while (!value.empty() && (value.back() == '\0' || value.back() == ' ')) value.remove_suffix(1);
+  value = absl::StripLeadingAsciiWhitespace(value);
   switch (vr) {
     case EVR_CS:
       return value.size() <= 16 && AllOf(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ ");
     case EVR_DS:
-      return value.empty() || (value.size() <= 16 && absl::SimpleAtod(value, &number) &&
+      // Many writers use more than the 16 characters of the standard.
+      return value.empty() || (value.size() <= 32 && absl::SimpleAtod(value, &number) &&
                                AllOf(value, "0123456789+-.eE"));
     case EVR_IS:
       return value.size() <= 12 && AllOf(value, "0123456789+-");
@@ -132,7 +134,9 @@ bool HasForm(DcmEVR vr, absl::string_view value) {
       return value.empty() || (value.size() == 4 && AllOf(value.substr(0, 3), "0123456789") &&
                                AllOf(value.substr(3), "DWMY"));
     case EVR_UI:
-      return value.size() <= 64 && AllOf(value, "0123456789.");
+      // Kept UIDs are those of the standard: any other could be made of somebody's number.
+      return value.empty() || (value.size() <= 64 && absl::StartsWith(value, kStandardRoot) &&
+                               AllOf(value, "0123456789."));
     case EVR_SH:
       return value.size() <= 64;  // 16 characters of any character set
     case EVR_LO:
@@ -211,7 +215,8 @@ class Cleaner {
 
   void Keep(DcmElement& element, const std::string& name, DcmItem& to) {
     const DcmEVR vr = element.getVR();
-    const DcmEVR of_standard = DcmTag(element.getTag()).getEVR();
+    const DcmTagKey key = element.getTag();  // a DcmTag would bring the file's VR along
+    const DcmEVR of_standard = DcmTag(key).getEVR();
     bool sound = IsText(of_standard) ? vr == of_standard : IsNumeric(vr);
     if (sound && IsText(vr)) {
       for (const std::string& value : ValuesOf(element)) {
@@ -244,8 +249,7 @@ class Cleaner {
       while (!value.empty() && (value.back() == '\0' || value.back() == ' ')) value.pop_back();
       if (value.empty()) continue;
       // UIDs of the standard name things, not patients.
-      const bool standard = absl::StartsWith(value, kStandardRoot) && HasForm(EVR_UI, value);
-      uids.push_back(standard ? value : keys_.uid(value));
+      uids.push_back(HasForm(EVR_UI, value) ? value : keys_.uid(value));
     }
     ++report_.replaced[name];
     Put(element.getTag(), absl::StrJoin(uids, "\\"), to);
@@ -320,7 +324,7 @@ absl::StatusOr<DeidentifiedFile> Run(const SafeFile& safe, const Header& header,
   DcmDataset from;
   HILUM_RETURN_IF_ERROR(ParseDataSet(safe, from));
   const std::string sop_class = Text(from, DCM_SOPClassUID);
-  if (!absl::StartsWith(sop_class, kStandardRoot) || !HasForm(EVR_UI, sop_class)) {
+  if (sop_class.empty() || !HasForm(EVR_UI, sop_class)) {
     return Refuse(Refusal::kDicom, "the file is not of a SOP class of the standard");
   }
   DeidentifiedFile file;
