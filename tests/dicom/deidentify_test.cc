@@ -94,6 +94,7 @@ TEST(Deidentify, FindsNothingPlantedInAnyVrDepthOrPrivateTag) {
   film.Text(0x00180015, "CS", "ZAPHODBEEB").Text(0x00280A02, "CS", name);
   film.Text(0x00180060, "DS", name).Text(0x00200013, "IS", name).Text(0x00101010, "AS", name);
   film.Text(0x00080020, "DA", name).Text(0x00080022, "LO", name);
+  film.Text(0x00181150, "LO", "lives in Magrathea");  // an exposure time
   film.Text(0x00081155, "UI", "1.7.42").Text(0x00081150, "UI", "1.7.43");
   film.Text(0x00080005, "LO", name).Text(0x00181151, "UT", name);
   // In items: a kept sequence with a comment, a person and a private attribute, three deep.
@@ -111,6 +112,7 @@ TEST(Deidentify, FindsNothingPlantedInAnyVrDepthOrPrivateTag) {
   EXPECT_FALSE(absl::StrContains(AsText(file.bytes), "Trillian"));
   EXPECT_FALSE(absl::StrContains(AsText(file.bytes), "1.9.9.9.1"));
   EXPECT_TRUE(absl::StrContains(AsText(file.bytes), Number("1.9.9.9.1")));
+  EXPECT_FALSE(absl::StrContains(AsText(file.bytes), "Magrathea"));
   EXPECT_FALSE(absl::StrContains(AsText(file.bytes), "1.7.42"));
   EXPECT_FALSE(absl::StrContains(AsText(file.bytes), "1.7.43"));
   EXPECT_GE(file.report.n_private, 20);
