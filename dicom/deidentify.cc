@@ -217,19 +217,34 @@ class Cleaner {
     const DcmEVR vr = element.getVR();
     const DcmTagKey key = element.getTag();  // a DcmTag would bring the file's VR along
     const DcmEVR of_standard = DcmTag(key).getEVR();
-    bool sound = IsText(of_standard) ? vr == of_standard : IsNumeric(vr);
-    if (sound && IsText(vr)) {
-      for (const std::string& value : ValuesOf(element)) {
-        sound = sound && HasForm(vr, value) &&
-                !((vr == EVR_SH || vr == EVR_LO || vr == EVR_CS) && names_.OccurIn(value));
-      }
+    const std::vector<std::string> values =
+        IsText(vr) ? ValuesOf(element) : std::vector<std::string>();
+    bool sound = IsText(of_standard) ? vr == of_standard && values.size() == element.getVM()
+                                     : IsNumeric(vr) && !NamesIn(element);
+    for (const std::string& value : values) {
+      sound = sound && HasForm(vr, value) && !(MayName(vr) && names_.OccurIn(value));
     }
     if (!sound) {
       ++report_.scrubbed[name];
       return;
     }
     ++report_.n_kept;
-    Insert(static_cast<DcmElement*>(element.clone()), to);
+    if (IsText(vr)) {
+      Put(key, absl::StrJoin(values, "\\"), to);  // without what may stand behind a zero
+    } else {
+      Insert(static_cast<DcmElement*>(element.clone()), to);
+    }
+  }
+
+  static bool MayName(DcmEVR vr) { return vr == EVR_SH || vr == EVR_LO || vr == EVR_CS; }
+
+  // Tables are bytes, in which anything can stand.
+  bool NamesIn(DcmElement& element) const {
+    Uint16* words = nullptr;
+    if (element.getVR() == EVR_US || element.getUint16Array(words).bad() || words == nullptr) {
+      return false;
+    }
+    return names_.OccurIn({reinterpret_cast<const char*>(words), element.getLength()});
   }
 
   void Recurse(DcmElement& element, DcmItem& to) {

@@ -97,6 +97,9 @@ TEST(Deidentify, FindsNothingPlantedInAnyVrDepthOrPrivateTag) {
   film.Text(0x00181150, "LO", "lives in Magrathea");  // an exposure time
   film.Text(0x00081155, "UI", "1.7.42").Text(0x00081150, "UI", "1.7.43");
   film.Text(0x00080005, "LO", name).Text(0x00181151, "UT", name);
+  film.Text(0x00281201, "OW", name).Text(0x00281202, "OW", name);  // palettes
+  const std::string many(12'000, '\\');                            // the last of many values
+  film.Text(0x00180022, "CS", many + "ZAPHODBEEB");
   // In items: a kept sequence with a comment, a person and a private attribute, three deep.
   const std::vector<Element> inner = {{0x00081150, "UI", TextBytes("1.2.840.10008.1.1 ")},
                                       {0x00081155, "UI", TextBytes("1.9.9.9.1")},
