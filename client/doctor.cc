@@ -17,6 +17,7 @@
 #include "client/state.h"
 #include "crypto/certificate.h"
 #include "crypto/sign.h"
+#include "dicom/worker.h"
 #include "proto/channel.h"
 
 namespace hilum::client {
@@ -54,6 +55,11 @@ ProbeResult ProbeDisk(const SiteFolder& folder) {
   return Of("disk", absl::ResourceExhaustedError(
                         absl::StrCat(free, " on the disk of ", folder.root.string(), ", at least ",
                                      kFreeBytes >> 20, " MiB are wanted; free some space.")));
+}
+
+// Without a sandbox no film is read, so a kernel or container that forbids it is named here.
+ProbeResult ProbeReader() {
+  return Of("reader", dicom::WorkerPool().Probe(), "films are read in a sandbox");
 }
 
 ProbeResult ProbePins(const SiteFolder& folder) {
@@ -171,7 +177,7 @@ void ProbeServer(const SiteOptions& options, const Credentials& credentials, int
 std::vector<ProbeResult> Diagnose(const SiteFolder& folder, const SiteOptions& options,
                                   int64_t now_s) {
   std::vector<ProbeResult> findings = {ProbeKeys(folder), ProbeDatabase(folder), ProbeDisk(folder),
-                                       ProbePins(folder)};
+                                       ProbeReader(), ProbePins(folder)};
   const absl::StatusOr<Credentials> credentials = ReadCredentials(folder);
   if (!credentials.ok()) {
     findings.push_back(Of("certificate", credentials.status()));

@@ -140,6 +140,12 @@ void WorkerPool::GiveBack(std::unique_ptr<Worker> worker) {
   idle_.push_back(std::move(worker));
 }
 
+absl::Status WorkerPool::Probe() {
+  HILUM_ASSIGN_OR_RETURN(std::unique_ptr<Worker> worker, Take());
+  GiveBack(std::move(worker));
+  return absl::OkStatus();
+}
+
 absl::StatusOr<PixelVolume> WorkerPool::Read(const std::filesystem::path& path,
                                              const Profile& profile, const Pseudonym& pseudonym,
                                              const ReadOptions& options) {

@@ -44,6 +44,9 @@ class WorkerPool {
   absl::StatusOr<PixelVolume> Read(const std::filesystem::path& file, const Profile& profile,
                                    const Pseudonym& pseudonym, const ReadOptions& options = {});
 
+  // OK: a worker starts here and is in its sandbox. Errors: as Read.
+  absl::Status Probe();
+
   int n_started() const;  // workers, so far
 
  private:

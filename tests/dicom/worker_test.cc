@@ -171,6 +171,15 @@ TEST_F(WorkerTest, WithoutAWorkerNothingIsRead) {
   EXPECT_THAT(ReadBadly("other"), StatusIs(StatusCode::kUnavailable, "nothing is read"));
 }
 
+TEST_F(WorkerTest, AProbeSaysWhetherFilmsCanBeRead) {
+  WorkerPool real(Real());
+  HILUM_EXPECT_OK(real.Probe());
+  HILUM_EXPECT_OK(Read(real, film_).status());
+  EXPECT_EQ(real.n_started(), 1);  // the probe's worker reads
+  WorkerPool none({.program = "/nowhere/hilum-dicom-worker"});
+  EXPECT_THAT(none.Probe(), StatusIs(StatusCode::kUnavailable, "cannot start"));
+}
+
 TEST_F(WorkerTest, AWorkerIsShortLived) {
   WorkerOptions options = Real();
   options.files_limit = 2;
