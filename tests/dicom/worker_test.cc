@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "absl/strings/match.h"
+#include "absl/time/clock.h"
 #include "base/file.h"
 #include "dicom/refusal.h"
 #include "dicom/worker_messages.h"
