@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "base/check.h"
 
 extern char** environ;
 
@@ -70,17 +71,31 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
       absl::StrCat("cannot start ", program.string(), ": ", std::strerror(error)));
 }
 
+ChildEnd ChildProcess::End(absl::Duration patience) {
+  HILUM_CHECK(pid_ > 0);
+  const absl::Time end = absl::Now() + patience;
+  ChildEnd result;
+  int status = 0;
+  for (pid_t ended = 0; ended == 0;) {
+    ended = waitpid(pid_, &status, WNOHANG);
+    if (ended != 0) break;
+    if (absl::Now() >= end) {
+      result.was_killed = true;
+      kill(pid_, SIGKILL);
+      waitpid(pid_, &status, 0);
+      break;
+    }
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  pid_ = 0;
+  if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+  if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
+  return result;
+}
+
 ChildProcess::~ChildProcess() {
   close(ends_.read_fd);  // both ways
-  const absl::Time end = absl::Now() + kEndLimit;
-  while (waitpid(pid_, nullptr, WNOHANG) == 0) {
-    if (absl::Now() >= end) {
-      kill(pid_, SIGKILL);
-      waitpid(pid_, nullptr, 0);
-      return;
-    }
-    absl::SleepFor(absl::Milliseconds(10));
-  }
+  if (pid_ > 0) End(kEndLimit);
 }
 
 }  // namespace hilum

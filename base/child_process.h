@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "base/file.h"
 #include "base/frame.h"
 
@@ -15,6 +16,13 @@ namespace hilum {
 
 // The path of a program that lies in the same folder as this one. Unavailable: /proc is missing.
 absl::StatusOr<fs::path> SiblingProgram(absl::string_view name);
+
+// How a child ended.
+struct ChildEnd {
+  bool was_killed = false;  // by us, since it had not ended
+  int signal = 0;           // that ended it; 0: it ended by itself
+  int exit_code = 0;        // when signal is 0
+};
 
 // Its standard error is ours. It is of a group of its own: Ctrl-C at a terminal reaches this
 // program alone, which then ends the child.
@@ -29,6 +37,8 @@ class ChildProcess {
 
   const PipeEnds& pipe() const { return ends_; }
   int pid() const { return pid_; }
+  // Waits up to `patience` for the child to end by itself, then kills it. Once only.
+  ChildEnd End(absl::Duration patience);
 
  private:
   ChildProcess(int pid, PipeEnds ends) : pid_(pid), ends_(ends) {}

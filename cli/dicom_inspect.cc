@@ -1,6 +1,5 @@
 #include "cli/dicom_inspect.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -13,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "cli/dicom_files.h"
 #include "cli/output.h"
 #include "crypto/hash.h"
 #include "dicom/inspect.h"
@@ -125,34 +125,6 @@ class PictureNames {
  private:
   std::set<std::string> taken_;
 };
-
-// A folder stands for all files in it and below, by path.
-absl::StatusOr<std::vector<std::string>> FilesOf(const std::vector<std::string>& named) {
-  namespace fs = std::filesystem;
-  std::vector<std::string> files;
-  for (const std::string& name : named) {
-    std::error_code error;
-    if (!fs::is_directory(name, error)) {
-      files.push_back(name);
-      continue;
-    }
-    const size_t first = files.size();
-    fs::recursive_directory_iterator it(name, error);
-    for (const fs::recursive_directory_iterator end; !error && it != end; it.increment(error)) {
-      std::error_code ignored;
-      if (it->is_regular_file(ignored)) files.push_back(it->path().string());
-    }
-    if (error) {
-      return absl::NotFoundError(
-          absl::StrCat("the folder ", Printable(name), " cannot be read: ", error.message()));
-    }
-    if (files.size() == first) {
-      return absl::NotFoundError(absl::StrCat("the folder ", Printable(name), " holds no file"));
-    }
-    std::sort(files.begin() + static_cast<int64_t>(first), files.end());
-  }
-  return files;
-}
 
 absl::Status Verdict(int n_refused, int n_without_picture, size_t n_files) {
   if (n_refused > 0) {

@@ -30,8 +30,8 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"server", "the aggregator: init, invite, members, policy, remove, gc, run"},
     {"site",
-     "a hospital: join, import, run, status, approve, deny, resume, policy, studies, receipt, "
-     "round-receipt, disclose, evaluate, incident, rotate-key, doctor"},
+     "a hospital: join, import, release, run, status, approve, deny, resume, policy, studies, "
+     "receipt, round-receipt, disclose, evaluate, incident, rotate-key, doctor"},
     {"job",
      "the ML lead: plan, launch, status, watch, cancel, resume, report, compare, "
      "model"},
@@ -40,7 +40,7 @@ constexpr Verb kVerbs[] = {
      "anchors, monitor"},
     {"model", "models: init, describe, evaluate, compare, verify, card"},
     {"infer", "a clinician: a proven model on films"},
-    {"dicom", "a physicist: inspect, what the reader sees in a DICOM file"},
+    {"dicom", "a physicist: inspect, report, series, deidentify DICOM files"},
 };
 
 fs::path ProgramOf(absl::string_view verb) {

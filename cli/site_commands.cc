@@ -30,6 +30,7 @@
 #include "client/overview.h"
 #include "client/policy.h"
 #include "client/pseudonym.h"
+#include "client/review.h"
 #include "client/state.h"
 
 namespace hilum::cli {
@@ -231,6 +232,19 @@ absl::Status RunStudies(const SiteFlags& flags) {
     PrintJson(StudiesJson(films));
   } else {
     Print(StudiesText(films));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RunRelease(const SiteFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
+  HILUM_RETURN_IF_ERROR(client::ReleaseFilm(
+      *site.state, {.file = flags.source, .by = flags.by, .now_s = SystemClock().NowSeconds()}));
+  if (flags.json) {
+    PrintJson({{"file", flags.source}, {"released_by", flags.by}});
+  } else {
+    Print(absl::StrCat(Printable(flags.source), " is released by ", Printable(flags.by),
+                       "; import its folder again.\n"));
   }
   return absl::OkStatus();
 }

@@ -19,6 +19,7 @@ struct SiteFlags {
   std::string reason;
   bool print_config = false;  // run
   bool all = false;           // studies: the accepted ones too
+  std::string by;             // release: who looked at the film
 };
 
 absl::Status RunJoin(const SiteFlags& flags);
@@ -29,6 +30,7 @@ absl::Status RunStatus(const SiteFlags& flags);
 absl::Status RunApprove(const SiteFlags& flags);
 absl::Status RunDeny(const SiteFlags& flags);
 absl::Status RunStudies(const SiteFlags& flags);
+absl::Status RunRelease(const SiteFlags& flags);
 absl::Status RunDoctor(const SiteFlags& flags);
 
 }  // namespace hilum::cli

@@ -127,6 +127,11 @@ std::map<CLI::App*, Run> AddVerbs(App& app, SiteFlags& flags) {
   policy->add_option("FILE", flags.source, "A tlog-policy, as `hilum server policy` prints it");
   add("studies", "The films that were rejected or held back, with the reasons", RunStudies)
       ->add_flag("--all", flags.all, "The accepted ones too");
+  CLI::App* release = add(
+      "release", "Says that a person found no text in the pixels of a film held back as BURNED_IN",
+      RunRelease);
+  release->add_option("FILE", flags.source, "The film, as it lies in its source")->required();
+  release->add_option("--by", flags.by, "Who looked at it; stays at the site")->required();
   add("doctor", "Probes files, network, TLS, clock and ledger; names the fault", RunDoctor);
   return verbs;
 }

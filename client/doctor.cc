@@ -21,6 +21,7 @@
 #include "crypto/locked_memory.h"
 #include "crypto/secret.h"
 #include "crypto/sign.h"
+#include "dicom/worker.h"
 #include "ledger_anchor/witness_folder.h"
 #include "proto/channel.h"
 
@@ -71,6 +72,11 @@ ProbeResult ProbeDisk(const SiteFolder& folder) {
   return Of("disk", absl::ResourceExhaustedError(
                         absl::StrCat(free, " on the disk of ", folder.root.string(), ", at least ",
                                      kFreeBytes >> 20, " MiB are wanted; free some space.")));
+}
+
+// Without a sandbox no film is read, so a kernel or container that forbids it is named here.
+ProbeResult ProbeReader() {
+  return Of("reader", dicom::WorkerPool().Probe(), "films are read in a sandbox");
 }
 
 ProbeResult ProbePins(const SiteFolder& folder) {
@@ -235,8 +241,8 @@ void ProbeServer(const SiteOptions& options, const Credentials& credentials, int
 std::vector<ProbeResult> Diagnose(const SiteFolder& folder, const SiteOptions& options,
                                   int64_t now_s) {
   std::vector<ProbeResult> findings = {
-      ProbeKeys(folder), ProbeMemory(),       ProbeDatabase(folder), ProbeDisk(folder),
-      ProbePins(folder), ProbePolicy(folder), ProbeWitness(folder)};
+      ProbeKeys(folder), ProbeMemory(),     ProbeDatabase(folder), ProbeDisk(folder),
+      ProbeReader(),     ProbePins(folder), ProbePolicy(folder),   ProbeWitness(folder)};
   const absl::StatusOr<Credentials> credentials = ReadCredentials(folder);
   if (!credentials.ok()) {
     findings.push_back(Of("certificate", credentials.status()));

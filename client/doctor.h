@@ -11,8 +11,8 @@
 namespace hilum::client {
 
 struct ProbeResult {
-  std::string probe;    // keys, database, disk, pins, policy, witness, certificate, name,
-                        // connection, tls, server, clock
+  std::string probe;    // keys, memory, database, disk, reader, pins, policy, witness, certificate,
+                        // name, connection, tls, server, clock
   absl::Status status;  // not OK: the fault, in one sentence with what to do
   std::string detail;   // when OK: what was found
 };

@@ -88,6 +88,7 @@ absl::StatusOr<LabelledSet> ReadLabelledSet(const LabelledSetOptions& options) {
     names.insert(fs::path(file.path).filename().string());
   }
   for (size_t i = 0; i < read.size(); ++i) {
+    if (absl::IsUnavailable(read[i].status)) return read[i].status;  // no fault of the film
     const SourceFile& file = listing.films[i];
     const bool by_name = names.count(fs::path(file.path).filename().string()) == 1;
     TakeFilm(options, file, labels.Find(file.path, by_name), std::move(read[i]), set);

@@ -10,7 +10,6 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "base/status_macros.h"
-#include "dicom/read.h"
 #include "dicom/refusal.h"
 
 namespace hilum::client {
@@ -60,7 +59,7 @@ absl::StatusOr<FolderListing> ListFolder(const fs::path& source) {
   return listing;
 }
 
-ReadFilm FilmReader::Read(const fs::path& file) const {
+ReadFilm FilmReader::Read(const fs::path& file, bool reviewed_for_text) const {
   ReadFilm result;
   std::string raw_issuer;
   const dicom::Pseudonym pseudonym = [&](absl::string_view kind, absl::string_view value) {
@@ -72,7 +71,8 @@ ReadFilm FilmReader::Read(const fs::path& file) const {
     raw_issuer = std::string(parts.second);
     return Pseudonym(secret_, kSiteStudy, parts.first);
   };
-  const absl::StatusOr<dicom::PixelVolume> volume = dicom::ReadVolume({file}, profile_, pseudonym);
+  const absl::StatusOr<dicom::PixelVolume> volume =
+      workers_->Read(file, profile_, pseudonym, {.reviewed_for_text = reviewed_for_text});
   if (!volume.ok()) {
     result.code = std::string(dicom::CodeOf(volume.status()));
     absl::string_view reason = volume.status().message();

@@ -2,6 +2,7 @@
 #ifndef HILUM_CLIENT_FILM_FOLDER_H_
 #define HILUM_CLIENT_FILM_FOLDER_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "client/state.h"
 #include "dicom/profile.h"
 #include "dicom/volume.h"
+#include "dicom/worker.h"
 
 namespace hilum::client {
 
@@ -35,18 +37,22 @@ struct ReadFilm {
   std::optional<double> age_years;
 };
 
+// Reads in hilum-dicom-worker: a file that crashes or hangs a decoder costs itself only.
 class FilmReader {
  public:
   FilmReader(dicom::Profile profile, SiteSecret secret, std::vector<std::string> issuers)
       : profile_(std::move(profile)), secret_(secret), issuers_(std::move(issuers)) {}
-  // Thread-safe. Refusals: all of dicom/read.h; NO_PATIENT; ISSUER: not one of `issuers`.
-  ReadFilm Read(const fs::path& file) const;
+  // Thread-safe. Refusals: all of dicom/read.h and dicom/worker.h; NO_PATIENT; ISSUER: not one of
+  // `issuers`. A status that is Unavailable is no fault of the film: nothing can be read.
+  // `reviewed_for_text`: see dicom::ReadOptions.
+  ReadFilm Read(const fs::path& file, bool reviewed_for_text = false) const;
   const dicom::Profile& profile() const { return profile_; }
 
  private:
   dicom::Profile profile_;
   SiteSecret secret_;
   std::vector<std::string> issuers_;
+  std::shared_ptr<dicom::WorkerPool> workers_ = std::make_shared<dicom::WorkerPool>();
 };
 
 // Reads one Consent file into a record. A file that cannot be read gives a record without pid,

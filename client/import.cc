@@ -13,6 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "client/film_folder.h"
+#include "client/review.h"
+#include "crypto/hash.h"
+#include "dicom/gate.h"
+#include "dicom/refusal.h"
 
 namespace hilum::client {
 namespace {
@@ -63,6 +67,8 @@ class Importer {
   // What can be said of a film without reading it again; empty: it must be read.
   std::optional<FilmRecord> Settled(const SourceFile& file) const;
   void ReadAll(std::vector<Incoming>& batch);
+  // Reads a film again that was held back for text in its pixels and has been released.
+  absl::Status ReadReleased(Incoming& film);
   // Fills code and reason of a film that was read.
   void Judge(Incoming& film);
   absl::Status Keep(const FilmRecord& film, bool was_read);
@@ -243,6 +249,16 @@ void Importer::ReadAll(std::vector<Incoming>& batch) {
   for (std::thread& thread : threads) thread.join();
 }
 
+absl::Status Importer::ReadReleased(Incoming& film) {
+  const SourceFile& file = film.record.file;
+  const fs::path path = fs::path(file.source) / file.path;
+  const absl::StatusOr<Bytes> bytes = ReadFile(path, dicom::GateLimits{}.file_bytes);
+  if (!bytes.ok()) return absl::OkStatus();  // stays refused
+  HILUM_ASSIGN_OR_RETURN(const std::string by, ReleasedBy(state_, crypto::Sha256(*bytes)));
+  if (!by.empty()) film.read = reader_.Read(path, /*reviewed_for_text=*/true);
+  return absl::OkStatus();
+}
+
 void Importer::Judge(Incoming& film) {
   FilmRecord& record = film.record;
   const auto refuse = [&](const char* code, absl::string_view reason) {
@@ -282,6 +298,10 @@ absl::Status Importer::TakeBatch(std::span<const SourceFile> files) {
   for (size_t i = 0; i < files.size(); ++i) batch[i].record.file = files[i];
   ReadAll(batch);
   for (Incoming& film : batch) {
+    if (film.read.code == dicom::NameOf(dicom::Refusal::kBurnedIn)) {
+      HILUM_RETURN_IF_ERROR(ReadReleased(film));
+    }
+    if (absl::IsUnavailable(film.read.status)) return film.read.status;  // no fault of the film
     Judge(film);
     if (film.record.code.empty() && !options_.dry_run) {
       HILUM_ASSIGN_OR_RETURN(film.record.cache_digest,

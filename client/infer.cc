@@ -10,7 +10,6 @@
 #include "client/film_cache.h"
 #include "client/network.h"
 #include "dicom/overlay.h"
-#include "dicom/read.h"
 #include "dicom/refusal.h"
 #include "nlohmann/json.hpp"
 
@@ -72,7 +71,8 @@ absl::StatusOr<Finding> Clinic::Infer(const fs::path& film, bool with_overlay) {
   const dicom::Pseudonym nobody = [](absl::string_view, absl::string_view) {
     return std::string("-");
   };
-  const absl::StatusOr<dicom::PixelVolume> volume = dicom::ReadVolume({film}, profile_, nobody);
+  const absl::StatusOr<dicom::PixelVolume> volume = workers_->Read(film, profile_, nobody);
+  if (absl::IsUnavailable(volume.status())) return volume.status();  // no fault of the film
   absl::StatusOr<Finding> finding = Finding{};
   if (volume.ok()) {
     finding = Judge(*volume, with_overlay);

@@ -3,6 +3,7 @@
 #define HILUM_CLIENT_INFER_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "dicom/png.h"
 #include "dicom/profile.h"
 #include "dicom/volume.h"
+#include "dicom/worker.h"
 #include "models/network.h"
 
 namespace hilum::client {
@@ -43,7 +45,7 @@ class Clinic {
 
   // A film that is refused gives a finding too. `with_overlay`: Grad-CAM of the predicted class, a
   // debugging aid and never evidence (docs/models.md, "Judgement"), with its burned-in line.
-  // DataLoss: the network's output is not finite.
+  // DataLoss: the network's output is not finite. Unavailable: no film can be read here.
   absl::StatusOr<Finding> Infer(const fs::path& film, bool with_overlay);
 
  private:
@@ -54,6 +56,7 @@ class Clinic {
   int min_age_years_;
   models::Network network_;
   dicom::Profile profile_;
+  std::shared_ptr<dicom::WorkerPool> workers_ = std::make_shared<dicom::WorkerPool>();
 };
 
 // Writes `folder`/result.json and, where the finding has one, `folder`/overlay.png, durably.

@@ -7,14 +7,10 @@
 
 namespace hilum::dicom {
 
-absl::StatusOr<Bytes> ReadFileBytes(const std::filesystem::path& path, const GateLimits& limits) {
-  absl::StatusOr<Bytes> bytes = ReadFileHead(path, kFileHeadBytes);
-  if (bytes.ok()) {
-    HILUM_RETURN_IF_ERROR(CheckPreamble(*bytes));
-    bytes = ReadFile(path, limits.file_bytes);
-  }
-  if (bytes.ok()) return bytes;
-  switch (bytes.status().code()) {
+absl::Status RefusalOfFile(const absl::Status& status, const GateLimits& limits) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return absl::OkStatus();
     case absl::StatusCode::kResourceExhausted:
       return Refuse(Refusal::kFileSize, absl::StrCat("the file is longer than the limit of ",
                                                      limits.file_bytes, " bytes"));
@@ -23,6 +19,16 @@ absl::StatusOr<Bytes> ReadFileBytes(const std::filesystem::path& path, const Gat
     default:
       return Refuse(Refusal::kFile, "the file cannot be read");
   }
+}
+
+absl::StatusOr<Bytes> ReadFileBytes(const std::filesystem::path& path, const GateLimits& limits) {
+  absl::StatusOr<Bytes> bytes = ReadFileHead(path, kFileHeadBytes);
+  if (bytes.ok()) {
+    HILUM_RETURN_IF_ERROR(CheckPreamble(*bytes));
+    bytes = ReadFile(path, limits.file_bytes);
+  }
+  if (bytes.ok()) return bytes;
+  return RefusalOfFile(bytes.status(), limits);
 }
 
 }  // namespace hilum::dicom

@@ -41,18 +41,6 @@ std::string Named(const std::array<absl::string_view, n>& list, absl::string_vie
   return In(list, term) ? std::string(term) : "another term";
 }
 
-absl::Status CheckComplete(const GateReport& report, const Header& header) {
-  if (!report.has_pixels) return Refuse(Refusal::kDicom, "the file has no pixel data");
-  if (header.study_uid.empty() || header.series_uid.empty() || header.sop_uid.empty()) {
-    return Refuse(Refusal::kDicom, "the file lacks a study, series or SOP instance UID");
-  }
-  if (report.pixels.frames != 1) {
-    return Refuse(Refusal::kFrames, absl::StrCat("the file has ", report.pixels.frames,
-                                                 " frames, X-ray profiles take 1"));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CheckKind(const Header& header) {
   if (header.modality != "CR" && header.modality != "DX") {
     return Refuse(Refusal::kModality,
@@ -80,24 +68,6 @@ absl::Status CheckAnatomy(const Header& header) {
   if (part != "CHEST" && !In(kOpenParts, part)) {
     return Refuse(Refusal::kBodyPart, absl::StrCat("the body part is ", Named(kOtherParts, part),
                                                    ", X-ray profiles take CHEST"));
-  }
-  return absl::OkStatus();
-}
-
-// PS3.15 annex E.3.1: a header can state burned-in text, and leaves it open when the attribute is
-// absent and the image is not an original one.
-absl::Status CheckText(const Header& header, bool reviewed) {
-  if (header.burned_in == "YES") {
-    return Refuse(Refusal::kBurnedIn, "the header says that the pixels hold burned-in text");
-  }
-  if (header.burned_in == "NO" || reviewed) return absl::OkStatus();
-  for (size_t i = 0; i < header.image_type.size() && i < 2; ++i) {
-    if (header.image_type[i] == "DERIVED" || header.image_type[i] == "SECONDARY") {
-      return Refuse(Refusal::kBurnedIn,
-                    absl::StrCat("the image is ", header.image_type[i],
-                                 " and BurnedInAnnotation is absent: a person must look for text "
-                                 "in the pixels first"));
-    }
   }
   return absl::OkStatus();
 }
@@ -155,12 +125,40 @@ absl::Status CheckSize(const PixelHeader& pixels) {
 
 }  // namespace
 
+absl::Status CheckComplete(const GateReport& report, const Header& header) {
+  if (!report.has_pixels) return Refuse(Refusal::kDicom, "the file has no pixel data");
+  if (header.study_uid.empty() || header.series_uid.empty() || header.sop_uid.empty()) {
+    return Refuse(Refusal::kDicom, "the file lacks a study, series or SOP instance UID");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckText(const Header& header, bool reviewed) {
+  if (header.burned_in == "YES") {
+    return Refuse(Refusal::kBurnedIn, "the header says that the pixels hold burned-in text");
+  }
+  if (header.burned_in == "NO" || reviewed) return absl::OkStatus();
+  for (size_t i = 0; i < header.image_type.size() && i < 2; ++i) {
+    if (header.image_type[i] == "DERIVED" || header.image_type[i] == "SECONDARY") {
+      return Refuse(Refusal::kBurnedIn,
+                    absl::StrCat("the image is ", header.image_type[i],
+                                 " and BurnedInAnnotation is absent: a person must look for text "
+                                 "in the pixels first"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 bool IsModality(absl::string_view term) { return In(kModalities, term); }
 
 absl::Status CheckFilm(const GateReport& report, const Header& header, bool reviewed_for_text) {
   HILUM_RETURN_IF_ERROR(CheckKind(header));
   HILUM_RETURN_IF_ERROR(CheckComplete(report, header));
   HILUM_RETURN_IF_ERROR(CheckSize(report.pixels));
+  if (report.pixels.frames != 1) {
+    return Refuse(Refusal::kFrames, absl::StrCat("the file has ", report.pixels.frames,
+                                                 " frames, X-ray profiles take 1"));
+  }
   if (report.pixels.samples != 1 || report.pixels.is_float ||
       (report.pixels.bits_allocated != 8 && report.pixels.bits_allocated != 16)) {
     return Refuse(Refusal::kBits, "X-ray profiles take one sample of 8 or 16 bits a pixel");

@@ -16,6 +16,13 @@ namespace hilum::dicom {
 // COLOUR, VIEW, BODY_PART, BURNED_IN.
 absl::Status CheckFilm(const GateReport& report, const Header& header, bool reviewed_for_text);
 
+// BURNED_IN: the header states text in the pixels, or leaves it open (attribute absent on a derived
+// or secondary image) and nobody has looked (PS3.15 annex E.3.1).
+absl::Status CheckText(const Header& header, bool reviewed);
+
+// DICOM: no pixel data, no study, series or SOP instance UID.
+absl::Status CheckComplete(const GateReport& report, const Header& header);
+
 // The facts and the header's share of the branches of a film that passed.
 FilmFacts FactsOf(const Header& header);
 BranchRecord BranchesOf(const GateReport& report, const Header& header);

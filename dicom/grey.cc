@@ -43,14 +43,6 @@ absl::Status CheckStages(const Header& header) {
   return absl::OkStatus();
 }
 
-// Padding is a range of stored values, either way round, both ends included (PS3.3 C.7.5.1.1.2).
-bool IsPadding(const Header& header, int64_t stored) {
-  if (!header.padding_value) return false;
-  const int64_t one = *header.padding_value;
-  const int64_t other = header.padding_limit.value_or(one);
-  return stored >= std::min(one, other) && stored <= std::max(one, other);
-}
-
 WordTable MakeTable(ByteView frame, const PixelHeader& pixels, const Header& header) {
   const size_t n_words = size_t{1} << pixels.bits_allocated;
   WordTable table{.value = std::vector<double>(n_words),
@@ -145,6 +137,13 @@ absl::StatusOr<std::pair<VoiBranch, VoiStage>> ChooseVoi(const WordTable& table,
 }
 
 }  // namespace
+
+bool IsPadding(const Header& header, int64_t stored) {
+  if (!header.padding_value) return false;
+  const int64_t one = *header.padding_value;
+  const int64_t other = header.padding_limit.value_or(one);
+  return stored >= std::min(one, other) && stored <= std::max(one, other);
+}
 
 absl::StatusOr<GreyImage> ToGrey(ByteView frame, const PixelHeader& pixels, const Header& header,
                                  const GreyOptions& options) {

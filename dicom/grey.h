@@ -26,6 +26,10 @@ struct GreyImage {
   bool padded = false;
 };
 
+// Whether a stored value is padding: a range, either way round, both ends included (PS3.3 section
+// C.7.5.1.1.2).
+bool IsPadding(const Header& header, int64_t stored);
+
 struct GreyOptions {
   VoiFallback fallback = VoiFallback::kPercentile;
   bool ct_window = false;  // without a window: centre -600, width 1500 (CT pictures for people)

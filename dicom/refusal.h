@@ -39,6 +39,17 @@ enum class Refusal {
   kRescale,          // RESCALE
   kVoi,              // VOI
   kPresentationLut,  // PRESENTATION_LUT
+  // CT series.
+  kNotHu,            // NOT_HU
+  kLocalizer,        // LOCALIZER
+  kNoPosition,       // NO_POSITION: a slice does not say where it lies
+  kOrientation,      // ORIENTATION
+  kAmbiguousSeries,  // AMBIGUOUS_SERIES: the slices are not those of one volume
+  kMissingSlices,    // MISSING_SLICES
+  kIrregular,        // IRREGULAR
+  kThickness,        // THICKNESS
+  // Any file.
+  kWorker,  // WORKER: the decoder crashed, hung, asked for too much or answered nonsense
 };
 
 // "FOR_PROCESSING".
@@ -48,6 +59,13 @@ absl::string_view NameOf(Refusal code);
 // It never holds text from the file: a value that a person typed can be a name. Numbers, tags,
 // terms of closed lists and UIDs below the standard's own root 1.2.840.10008 are safe.
 absl::Status Refuse(Refusal code, absl::string_view sentence);
+
+// What hospital IT does about a file that was refused with this code; "" for any other text.
+absl::string_view AdviceOn(absl::string_view code);
+
+// Whether a file refused with this code waits for a person, rather than being of no use here:
+// BURNED_IN, whose pixels somebody must look at, and WORKER, which may be an attack.
+bool IsQuarantine(absl::string_view code);
 
 // The code at the start of a status made by Refuse, "" for any other status.
 absl::string_view CodeOf(const absl::Status& status);

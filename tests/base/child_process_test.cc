@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "base/frame.h"
 #include "tests/status_matchers.h"
 
@@ -50,6 +52,23 @@ TEST(ChildProcess, OneThatLivesOnIsKilled) {
   EXPECT_TRUE(fs::exists(process));
   stubborn.reset();
   EXPECT_FALSE(fs::exists(process));
+}
+
+TEST(ChildProcess, SaysHowItEnded) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto fails, ChildProcess::Start("/bin/false", {}));
+  ChildEnd end = fails->End(absl::Seconds(10));
+  EXPECT_FALSE(end.was_killed);
+  EXPECT_EQ(end.signal, 0);
+  EXPECT_EQ(end.exit_code, 1);
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto aborts,
+                             ChildProcess::Start("/bin/sh", {"-c", "kill -ABRT $$"}));
+  end = aborts->End(absl::Seconds(10));
+  EXPECT_FALSE(end.was_killed);
+  EXPECT_EQ(end.signal, SIGABRT);
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto silent, ChildProcess::Start("/bin/sleep", {"60"}));
+  end = silent->End(absl::Milliseconds(20));
+  EXPECT_TRUE(end.was_killed);
+  EXPECT_EQ(end.signal, SIGKILL);
 }
 
 TEST(ChildProcess, AProgramThatIsNotThere) {

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -124,6 +125,123 @@ TEST_F(HilumDicom, APictureThatCannotBeMadeFailsTheRun) {
   EXPECT_EQ(run.exit_code, 1);
   EXPECT_EQ(nlohmann::json::parse(run.output)["status"], "ok");
   EXPECT_FALSE(fs::exists(path_ / "x.png"));
+}
+
+// A folder of 40 films, one of them cut off, one not DICOM and one that may hold text.
+class HilumDicomReport : public Folder {
+ protected:
+  HilumDicomReport() {
+    Film film(16, 16, 8, Ramp(256));
+    for (int i = 0; i < 37; ++i) Write(absl::StrCat("good-", i, ".dcm"), film.Build());
+    Bytes cut = film.Build();
+    cut.resize(cut.size() - 100);
+    Write("cut.dcm", cut);
+    Write("=note.txt", Bytes(1'000, 'x'));
+    film.Text(0x00080008, "CS", "DERIVED\\SECONDARY");
+    Write("text, maybe.dcm", film.Build());
+  }
+  void Write(const std::string& name, const Bytes& bytes) {
+    fs::create_directories(path_ / "films");
+    HILUM_EXPECT_OK(WriteFileDurably(path_ / "films" / name, bytes));
+  }
+  std::string Films() { return absl::StrCat("'", (path_ / "films").string(), "'"); }
+};
+
+TEST_F(HilumDicomReport, CountsReasonsAndGoesOn) {
+  const Result run = Program("report --json --profile cxr96 " + Films());
+  EXPECT_EQ(run.exit_code, 0);
+  const nlohmann::json json = nlohmann::json::parse(run.output);
+  EXPECT_EQ(json["files"], 40);
+  EXPECT_EQ(json["taken"], 37);
+  EXPECT_EQ(json["refused"], 3);
+  EXPECT_EQ(json["quarantined"], 1);
+  EXPECT_EQ(json["codes"]["TRUNCATED"]["files"], 1);
+  EXPECT_EQ(json["codes"]["NO_PREAMBLE"]["files"], 1);
+  EXPECT_EQ(json["codes"]["BURNED_IN"]["files"], 1);
+  EXPECT_EQ(json["branches"]["voi=as_is"], 37);
+  EXPECT_EQ(json["branches"]["orientation_absent=1"], 37);
+  ASSERT_EQ(json["refused_files"].size(), 3u);
+  for (const auto& file : json["refused_files"]) {
+    EXPECT_EQ(file["quarantined"], file["code"] == "BURNED_IN");
+  }
+}
+
+TEST_F(HilumDicomReport, ListsRefusedFilesForASpreadsheet) {
+  const fs::path list = path_ / "refused.csv";
+  const Result run = Program(absl::StrCat("report --list ", list.string(), " ", Films()));
+  EXPECT_EQ(run.exit_code, 0);
+  EXPECT_NE(run.output.find("37 of 40 files taken, 3 refused, of these 1 quarantined"),
+            std::string::npos)
+      << run.output;
+  EXPECT_NE(run.output.find("a person looks for text"), std::string::npos);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, ReadTextFile(list, 100'000));
+  EXPECT_NE(text.find("text, maybe.dcm\",BURNED_IN,yes,"), std::string::npos) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 4);
+}
+
+TEST_F(HilumDicomReport, UsageErrorsAreTwo) {
+  EXPECT_EQ(Program("report --profile nonsense " + Films()).exit_code, 2);
+  EXPECT_EQ(Program("report /nowhere/at/all").exit_code, 0);  // one refused file
+  EXPECT_EQ(Program("report").exit_code, 2);
+}
+
+TEST_F(HilumDicom, PutsACtSeriesInPlace) {
+  fs::create_directories(path_ / "ct");
+  for (int i = 0; i < 4; ++i) {
+    Film film(8, 8, 16, std::vector<uint16_t>(64, static_cast<uint16_t>(1'000 + i)));
+    film.Text(0x00080060, "CS", "CT").Text(0x00080018, "UI", absl::StrCat("1.2.9.", i));
+    film.Text(0x00200032, "DS", absl::StrCat("0\\0\\", 10 - 2 * i));
+    film.Text(0x00200037, "DS", "1\\0\\0\\0\\1\\0").Text(0x00280030, "DS", "0.5\\0.5");
+    film.Text(0x00281052, "DS", "-1024");
+    HILUM_ASSERT_OK(WriteFileDurably(path_ / "ct" / absl::StrCat(i, ".dcm"), film.Build()));
+  }
+  const std::string folder = (path_ / "ct").string();
+  Result run = Program("series --json " + folder);
+  EXPECT_EQ(run.exit_code, 0);
+  nlohmann::json json = nlohmann::json::parse(run.output);
+  ASSERT_EQ(json["volumes"].size(), 1u);
+  EXPECT_EQ(json["volumes"][0]["slices"], 4);
+  EXPECT_EQ(json["volumes"][0]["spacing_mm"], 2.0);
+  EXPECT_EQ(json["volumes"][0]["min_hu"], -24.0);
+  EXPECT_EQ(json["volumes"][0]["max_hu"], -21.0);
+  fs::remove(path_ / "ct" / "1.dcm");
+  run = Program("series " + folder);
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_NE(run.output.find("series 1: MISSING_SLICES: "), std::string::npos) << run.output;
+  EXPECT_EQ(Program("series --allow-gaps " + folder).exit_code, 0);
+  EXPECT_EQ(Program("series " + Vector("MR_small.dcm")).exit_code, 1);
+  EXPECT_EQ(Program("series --thickness 0 " + folder).exit_code, 2);
+}
+
+TEST_F(HilumDicom, DeidentifiesIntoNumberedCopies) {
+  Film film(16, 16, 8, Ramp(256));
+  film.Text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.1").Text(0x00100010, "PN", "Doe^Jane");
+  fs::create_directories(path_ / "in");
+  HILUM_ASSERT_OK(WriteFileDurably(path_ / "in" / "Jane Doe.dcm", film.Build()));
+  const std::string arguments =
+      absl::StrCat("deidentify --json --out ", (path_ / "out").string(), " --key ",
+                   (path_ / "key").string(), " ", (path_ / "in").string());
+  const Result run = Program(arguments);
+  EXPECT_EQ(run.exit_code, 0);
+  const nlohmann::json json = nlohmann::json::parse(run.output);
+  EXPECT_EQ(json["actions"]["emptied"]["(0010,0010)"], 1);
+  EXPECT_EQ(json["actions"]["replaced"]["(0020,000D)"], 1);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string one, ReadTextFile(path_ / "out/000001.dcm", 9'000));
+  EXPECT_EQ(one.find("Doe"), std::string::npos);
+  // The same key gives the same copy; another key gives another.
+  EXPECT_EQ(Program(arguments).exit_code, 0);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string two, ReadTextFile(path_ / "out/000001.dcm", 9'000));
+  EXPECT_EQ(one, two);
+  fs::remove(path_ / "key");
+  EXPECT_EQ(Program(arguments).exit_code, 0);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string three,
+                             ReadTextFile(path_ / "out/000001.dcm", 9'000));
+  EXPECT_NE(one, three);
+  fs::permissions(path_ / "key", fs::perms::others_read, fs::perm_options::add);
+  EXPECT_EQ(Program(arguments).exit_code, 4);
+  fs::permissions(path_ / "key", fs::perms::others_read, fs::perm_options::remove);
+  HILUM_ASSERT_OK(WriteFileDurably(path_ / "key", AsBytes("short"), FileMode::kPrivate));
+  EXPECT_EQ(Program(arguments).exit_code, 3);
 }
 
 TEST_F(HilumDicom, UsageErrorsAreTwo) {
