@@ -170,6 +170,15 @@ TEST_F(InferTest, AnEvaluationCountsWhatItCannotJudge) {
   EXPECT_LE(value, json["metrics"]["ci95"][1].get<double>());
   EXPECT_EQ(json["metrics"]["auroc"].size(), 2u);
   EXPECT_EQ(json["model_sha256"], ToHex(model_->sha256()));
+  const Json& audit = json["leak_audit"];
+  EXPECT_FALSE(audit["promoted"]);
+  EXPECT_TRUE(audit["source_only"]["balanced_accuracy"].is_object());
+  EXPECT_TRUE(audit["lungs_out_auroc"].is_object());
+  int64_t n = 0;
+  for (const auto& [site, counts] : audit["class_by_site"].items()) {
+    for (const auto& count : counts) n += count.get<int64_t>();
+  }
+  EXPECT_EQ(n, 24);
 }
 
 TEST_F(InferTest, AFolderWithoutLabelsCannotBeJudged) {
@@ -211,6 +220,32 @@ TEST_F(CompareTest, JudgesLocalPooledAndSourceOnly) {
   EXPECT_FALSE(metrics.contains("federated"));
   EXPECT_EQ(json["leak_audit"]["split_overlap"], 0);
   EXPECT_FALSE(json["leak_audit"]["promoted"]);
+  for (const char* row : {"border_baseline", "lungs_out_baseline", "thumbnail_baseline"}) {
+    EXPECT_EQ(json["leak_audit"][row]["n_train"], 18) << row;
+    EXPECT_EQ(json["leak_audit"][row]["model_better_by"]["n"], 24) << row;
+  }
+  EXPECT_EQ(json["leak_audit"]["baselines_against"], "pooled");
+  EXPECT_TRUE(json["leak_audit"]["leave_one_out"].empty());
+}
+
+TEST_F(CompareTest, LeavesEachSourceOutAndJudgesTheNetworkThere) {
+  options_.data = {MakeSource("hospital-a", 10), MakeSource("hospital-d", 8)};  // gwcmc, nih
+  options_.leave_out = true;
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, Compare(options_));
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json["metrics"]["local_only"].size(), 2u);  // they are not among the models
+  const Json& left_out = json["leak_audit"]["leave_one_out"];
+  ASSERT_EQ(left_out.size(), 2u);
+  EXPECT_EQ(left_out["gwcmc"]["n_train"], 8);
+  EXPECT_EQ(left_out["nih"]["n_train"], 10);
+  EXPECT_EQ(left_out["nih"]["n_samples_seen"], 10);  // one round of one epoch
+  for (const auto& [source, row] : left_out.items()) {
+    if (row["metrics"].is_object()) {
+      EXPECT_LT(row["metrics"]["n"].get<int>(), 24) << source;
+    } else {
+      EXPECT_FALSE(row["reason"].get<std::string>().empty()) << source;
+    }
+  }
 }
 
 TEST_F(CompareTest, TheNumberOfWorkersDoesNotChangeTheFigures) {
@@ -231,6 +266,8 @@ TEST_F(CompareTest, ComparesWithTheFederatedModel) {
   EXPECT_EQ(json["model_sha256"], ToHex(model.sha256()));
   EXPECT_EQ(json["differences"].size(), 3u);
   EXPECT_EQ(json["differences"]["pooled"]["method"], "paired bootstrap");
+  EXPECT_EQ(json["differences"]["pooled"]["auroc"]["n"], 24);
+  EXPECT_EQ(json["leak_audit"]["baselines_against"], "federated");
   EXPECT_TRUE(json["leak_audit"]["lungs_out_auroc"].is_object());
 }
 
