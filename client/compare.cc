@@ -291,9 +291,7 @@ absl::StatusOr<Json> Comparison::Differences() const {
   return differences;
 }
 
-const Candidate& Comparison::Pooled() const {
-  return *std::ranges::find(candidates_, kPooled, &Candidate::name);
-}
+const Candidate& Comparison::Pooled() const { return candidates_[sites_.size()]; }
 
 // Every film that was trained on, as a baseline takes it.
 evaluation::BaselineFilms Comparison::TrainedFilms() const {

@@ -231,19 +231,19 @@ absl::StatusOr<Baseline> PredictSite(const BaselineFilms& films, const Bootstrap
   int n_sites = 0;
   for (auto& [site, index] : site_of) index = n_sites++;
   BaselineFilms train{n_sites, films.height, films.width, {}}, test = train;
-  std::map<std::string, size_t> patients;
-  size_t n_patients = 0;
+  std::map<std::string, bool> is_judged;        // by patient
+  std::vector<int> n_patients(site_of.size());  // by site
   for (BaselineFilm film : films.films) {
-    size_t nth = n_patients;
-    if (film.patient.empty()) {
-      ++n_patients;
-    } else {
-      const auto [at, is_new] = patients.emplace(film.patient, n_patients);
-      nth = at->second;
-      n_patients += is_new;
-    }
     film.label = site_of[film.site];
-    (nth % kHeldOutPatient == kHeldOutPatient - 1 ? test : train).films.push_back(std::move(film));
+    const auto known = is_judged.find(film.patient);
+    bool judged = false;
+    if (known != is_judged.end()) {
+      judged = known->second;
+    } else {
+      judged = ++n_patients[film.label] % kHeldOutPatient == 0;
+      if (!film.patient.empty()) is_judged.emplace(film.patient, judged);
+    }
+    (judged ? test : train).films.push_back(std::move(film));
   }
   HILUM_ASSIGN_OR_RETURN(const Predictions predictions, BaselinePredictions(train, test));
   return CompareBaseline(predictions, static_cast<int64_t>(train.films.size()), nullptr, options);

@@ -60,7 +60,7 @@ absl::StatusOr<Baseline> CompareBaseline(const Predictions& baseline, int64_t n_
                                          const BootstrapOptions& options = {});
 
 // How well a regression names the site of a film: trained on the films of three patients of four,
-// judged on those of the fourth, in the order of their first film.
+// judged on those of every fourth of a site.
 // FailedPrecondition: fewer than two sites, or as above.
 absl::StatusOr<Baseline> PredictSite(const BaselineFilms& films,
                                      const BootstrapOptions& options = {});

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/seeded_random.h"
 #include "base/status_macros.h"
 
 namespace hilum::evaluation {
@@ -20,6 +21,7 @@ constexpr double kShrink = 0.3;   // of the correlations, towards none
 constexpr double kPenalty = 0.1;  // of the regression
 constexpr double kLeastDetail = 1e-3;
 constexpr double kLeastDeviation = 1e-6;
+constexpr uint64_t kDrawSeed = 1;
 
 using Rows = std::vector<std::vector<double>>;
 using Pixels = std::vector<float>;
@@ -129,8 +131,8 @@ void AddOuter(double weight, const std::vector<double>& row, std::vector<double>
   }
 }
 
-// Which films make the tests, and which set the limits: by turns of patients, a film without a
-// patient is its own.
+// Which films make the tests, and which set the limits: half of the patients each, drawn, so that
+// an order by class or site does not matter. A film without a patient is its own.
 struct Halves {
   std::vector<size_t> fit, held_out;
   size_t n_patients = 0;
@@ -138,12 +140,19 @@ struct Halves {
 Halves HalvesOf(const BaselineFilms& own) {
   Halves halves;
   std::map<std::string, size_t> known;
-  for (size_t i = 0; i < own.films.size(); ++i) {
+  std::vector<size_t> patient_of;  // by film
+  for (const BaselineFilm& film : own.films) {
     size_t nth = halves.n_patients;
-    const std::string& patient = own.films[i].patient;
-    if (!patient.empty()) nth = known.emplace(patient, halves.n_patients).first->second;
+    if (!film.patient.empty()) nth = known.emplace(film.patient, nth).first->second;
     if (nth == halves.n_patients) ++halves.n_patients;
-    (nth % 2 == 0 ? halves.fit : halves.held_out).push_back(i);
+    patient_of.push_back(nth);
+  }
+  std::vector<size_t> place(halves.n_patients);  // of a patient in the draw
+  for (size_t i = 0; i < place.size(); ++i) place[i] = i;
+  SeededRandom(kDrawSeed).Shuffle(std::span(place));
+  for (size_t i = 0; i < patient_of.size(); ++i) {
+    const bool fits = 2 * place[patient_of[i]] < halves.n_patients;
+    (fits ? halves.fit : halves.held_out).push_back(i);
   }
   return halves;
 }

@@ -36,10 +36,10 @@ struct GateAnswer {
 
 class FilmGate {
  public:
-  // Every second patient makes the tests, the others set their limits (split conformal prediction,
-  // Vovk et al. 2005; Lei et al. 2018, arXiv:1604.04173, section 2): a new film of the same kind
-  // is refused with a probability of about kGateRefusedShare. The same films in the same order
-  // give the same gate on every computer. Labels and classes are not read.
+  // Half of the patients, drawn with a fixed seed, make the tests, the others set their limits
+  // (split conformal prediction, Vovk et al. 2005; Lei et al. 2018, arXiv:1604.04173, section 2): a
+  // new film of the same kind is refused with a probability of about kGateRefusedShare. The same
+  // films in the same order give the same gate on every computer. Labels and classes are not read.
   // FailedPrecondition: fewer than kMinGatePatients patients. InvalidArgument: sides under 16
   // pixels, or a film of another size. DataLoss: a pixel is not finite.
   static absl::StatusOr<FilmGate> Fit(const BaselineFilms& own);

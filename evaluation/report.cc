@@ -102,8 +102,8 @@ Json CalibrationJson(const ModelReport& report) {
     const auto& line = report.calibration[k];
     Json bins = Json::array();
     for (const ReliabilityBin& bin : report.reliability_plot[k]) {
-      bins.push_back(
-          {{"mean_probability", bin.mean_probability}, {"observed", ToJson(bin.observed)}});
+      Json row = {{"mean_probability", bin.mean_probability}, {"observed", ToJson(bin.observed)}};
+      bins.push_back(std::move(row));
     }
     object[report.classes[k]] = {{"slope", line ? ToJson(line->slope) : Json(nullptr)},
                                  {"intercept", line ? ToJson(line->intercept) : Json(nullptr)},

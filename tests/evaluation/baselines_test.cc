@@ -1,6 +1,7 @@
 // Leaks that are planted on purpose: the audit must find them, and find nothing without them.
 #include "evaluation/baselines.h"
 
+#include <algorithm>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -81,7 +82,7 @@ TEST(PlantedLeaks, ABorderMarkAClassIsFound) {
       EXPECT_GT(row.auroc.value, 0.95);
       EXPECT_THAT(reasons, ::testing::HasSubstr("sees only the border"));
     } else {
-      EXPECT_LT(row.auroc.value, 0.65);
+      EXPECT_LT(row.auroc.value, 0.7);
       EXPECT_GT(row.model_better_by->ci95.low, 0);
       EXPECT_THAT(reasons, ::testing::Not(::testing::HasSubstr("sees only the border")));
     }
@@ -90,7 +91,7 @@ TEST(PlantedLeaks, ABorderMarkAClassIsFound) {
 
 TEST(PlantedLeaks, ADetectorAtEachSiteIsFound) {
   World world(160, 5);
-  EXPECT_NEAR(PredictSite(world.Films(kMixed))->auroc.value, 0.5, 0.2);
+  EXPECT_NEAR(PredictSite(world.Films(kMixed))->auroc.value, 0.5, 0.3);
   for (size_t i = 0; i < world.images.size(); ++i) {
     if (kMixed[i % kMixed.size()] == "b") world.Mark(i);
   }
