@@ -15,6 +15,10 @@ int main(int argc, char** argv) {
   app.add_option("--model", flags.model, "Released model folder (hilum job model)")->required();
   app.add_option("--out", flags.out, "Folder for result.json and overlay.png of each film")
       ->required();
+  app.add_option(
+      "--reference", flags.reference,
+      "Folder of the site's own frontal chest films, of 80 patients or more: images that "
+      "are unlike them are refused");
   hilum::cli::AddTrust(&app, flags.trust);
   app.add_flag("--no-overlay", flags.no_overlay, "No pictures of where the network looked");
   app.add_flag("--json", flags.json, "One JSON document: an object for one film, else an array");

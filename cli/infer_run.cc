@@ -79,6 +79,7 @@ absl::Status RunInfer(const InferFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const client::VerifiedModel model, ReadRelease(flags.model, flags.trust));
   HILUM_ASSIGN_OR_RETURN(client::Clinic clinic, client::Clinic::Open(model));
   HILUM_ASSIGN_OR_RETURN(const std::vector<fs::path> films, FilmsOf(flags.paths));
+  if (!flags.reference.empty()) HILUM_RETURN_IF_ERROR(clinic.UseReference(flags.reference));
   nlohmann::ordered_json results = nlohmann::ordered_json::array();
   Table table({"film", "finding", "notes"});
   Names names;
@@ -97,8 +98,12 @@ absl::Status RunInfer(const InferFlags& flags) {
     return absl::OkStatus();
   }
   Print(absl::StrCat(table.ToString(), "model ", model.job(), ", round ", model.round(),
-                     ", proven by entry ", model.entry_index(), " of ", model.origin(),
-                     "\nresults in ", flags.out, "\n", kResearchUseOnly, "\n"));
+                     ", proven by entry ", model.entry_index(), " of ", model.origin(), "\n",
+                     flags.reference.empty()
+                         ? "No gate: anything that claims to be a chest film gets probabilities; "
+                           "--reference DIR makes one of the site's own films.\n"
+                         : "",
+                     "results in ", flags.out, "\n", kResearchUseOnly, "\n"));
   return absl::OkStatus();
 }
 

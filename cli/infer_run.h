@@ -14,6 +14,7 @@ struct InferFlags {
   std::vector<std::string> paths;  // films, or folders of films
   std::string model;
   std::string out;
+  std::string reference;  // folder of the site's own films; empty: no gate
   client::PinSource trust;
   bool no_overlay = false;
   bool json = false;

@@ -199,6 +199,12 @@ std::vector<std::pair<std::string, std::string>> Outcome(const v1::JobStatus& st
           {"model", last ? ToHex(AsBytes(last->model_sha256())) : "-"}};
 }
 
+bool IsMasked(const v1::JobStatus& status) {
+  const auto flat = FlatPlan(status);
+  const auto mode = flat.find("aggregation.mode");
+  return mode != flat.end() && mode->second == "masked";
+}
+
 struct Difference {
   std::string what, a, b;
 };
@@ -267,9 +273,10 @@ std::string ReportPage(const v1::JobStatus& status, const std::optional<ordered_
   if (evaluation.has_value()) absl::StrAppend(&page, EvaluationSection(*evaluation));
   std::vector<Row> plan;
   for (const auto& [key, value] : FlatPlan(status)) plan.push_back({key, value});
-  absl::StrAppend(&page, "<h2>Plan</h2>\n", HtmlTable({"key", "value"}, plan),
-                  "<p>Masks: none, the server saw each update. Differential privacy: off.</p>\n",
-                  "</body></html>\n");
+  absl::StrAppend(&page, "<h2>Plan</h2>\n", HtmlTable({"key", "value"}, plan), "<p>Masks: ",
+                  IsMasked(status) ? "the server learned the sum of the updates only"
+                                   : "none, the server saw each update",
+                  ". Differential privacy: off.</p>\n", "</body></html>\n");
   return page;
 }
 

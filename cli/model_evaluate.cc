@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/cores.h"
 #include "base/status_macros.h"
 #include "cli/infer_trust.h"
@@ -43,18 +42,61 @@ std::string Confusion(const nlohmann::ordered_json& metrics) {
   return table.ToString();
 }
 
+// An estimate with its interval, and the cases it rests on.
+std::string Shown(const nlohmann::ordered_json& estimate) {
+  if (!estimate.is_object()) return "missing";
+  return absl::StrCat(FormatEstimate(estimate["value"], estimate["ci95"]),
+                      " n=", estimate["n"].get<int64_t>());
+}
+
+// One row a class: what the model is worth for it.
+std::string ByClass(const nlohmann::ordered_json& metrics) {
+  Table table({"class [95 %]", "AUROC", "sensitivity", "specificity", "predictive value",
+               "calibration slope"});
+  const nlohmann::ordered_json& estimates = metrics["estimates"];
+  for (const auto& item : metrics["classes"]) {
+    const std::string name = item.get<std::string>();
+    table.AddRow({name, Shown(estimates["auroc"][name]), Shown(estimates["sensitivity"][name]),
+                  Shown(estimates["specificity"][name]), Shown(estimates["predictive_value"][name]),
+                  Shown(metrics["calibration"][name]["slope"])});
+  }
+  return table.ToString();
+}
+
+// Films by source and class: whoever reads a score must see whether the source gives it away.
+std::string BySource(const nlohmann::ordered_json& json) {
+  std::vector<std::string> header{"source"};
+  for (const auto& name : json["metrics"]["classes"]) header.push_back(name.get<std::string>());
+  Table table(header);
+  for (const auto& [source, counts] : json["leak_audit"]["class_by_site"].items()) {
+    std::vector<std::string> row{source.empty() ? "-" : source};
+    for (const auto& name : json["metrics"]["classes"]) {
+      row.push_back(absl::StrCat(counts.value(name.get<std::string>(), int64_t{0})));
+    }
+    table.AddRow(row);
+  }
+  return table.ToString();
+}
+
 std::string ToText(const nlohmann::ordered_json& json) {
   const nlohmann::ordered_json& metrics = json["metrics"];
   Table table({"films", "n", "balanced accuracy [95 %]"});
   AddRow("all", metrics, table);
   for (const auto& [source, part] : metrics["by_source"].items()) AddRow(source, part, table);
-  std::string text =
-      absl::StrCat("model ", json["model"].get<std::string>(), ", round ",
-                   json["round"].get<uint64_t>(), ", proven\n", table.ToString(), "AUROC");
-  for (const auto& [name, value] : metrics["auroc"].items()) {
-    absl::StrAppend(&text, " ", name, " ", absl::StrFormat("%.3f", value.get<double>()));
+  std::string text = absl::StrCat(
+      "model ", json["model"].get<std::string>(), ", round ", json["round"].get<uint64_t>(),
+      ", proven\n", table.ToString(), "\n", ByClass(metrics),
+      "calibration error (15 bins of equal mass) ", Shown(metrics["estimates"]["ece"]), "\n\n",
+      Confusion(metrics), "\n", BySource(json), "leak audit: by the source alone ",
+      json["leak_audit"]["source_only"].is_object()
+          ? Shown(json["leak_audit"]["source_only"]["balanced_accuracy"])
+          : "missing",
+      "; the model with the centre black, AUROC ", Shown(json["leak_audit"]["lungs_out_auroc"]),
+      "\n");
+  for (const auto& site : json["leak_audit"]["one_class_sites"]) {
+    absl::StrAppend(&text, "warning: all films of ", site.get<std::string>(),
+                    " are of one class\n");
   }
-  absl::StrAppend(&text, "\n", Confusion(metrics));
   absl::StrAppend(&text, json["refused"].get<uint64_t>(), " films refused, ",
                   json["unlabelled"].get<uint64_t>(), " without label, ",
                   json["outside_age"].get<uint64_t>(), " below the model's age range\n",

@@ -10,7 +10,7 @@ CLI::App* AddInit(CLI::App& app, ModelInitFlags& flags) {
   CLI::App* const init = app.add_subcommand(
       "init", "Makes version 0 of a model: weights that follow from the seed alone");
   init->add_option("ARCH", flags.architecture,
-                   "covidnet-nano, covidnet-tiny, covidnet-s or covidnet-paper224")
+                   "covidnet-nano, -tiny, -s, -paper224, covidnet-ct-s, -ct-l, or resnet18")
       ->required();
   init->add_option("--seed", flags.seed, "Seed of the random weights")
       ->required()

@@ -12,13 +12,14 @@
 #include "cli/infer_trust.h"
 #include "cli/model_verbs.h"
 #include "cli/output.h"
+#include "evaluation/card_evaluation.h"
 
 namespace hilum::cli {
 namespace {
 
 struct VerifyFlags {
   std::string model;
-  std::string evaluation;  // card: output of `hilum model evaluate --json`
+  std::string evaluation;  // card: output of `hilum model evaluate --json` or `compare --json`
   std::string out;         // card
   client::PinSource trust;
   bool json = false;
@@ -60,47 +61,6 @@ absl::Status RunVerify(const VerifyFlags& flags) {
   return absl::OkStatus();
 }
 
-// "0.871 [0.802, 0.926] (n=126, bootstrap by patient)"; "insufficient" below 30 cases.
-std::string Cell(const nlohmann::ordered_json& estimate) {
-  if (!estimate.is_object()) return "not available";
-  const int64_t n = estimate["n"];
-  if (n < 30) return absl::StrCat("insufficient (n=", n, ")");
-  return absl::StrCat(FormatEstimate(estimate["value"], estimate["ci95"]), " (n=", n, ", ",
-                      estimate["method"].get<std::string>(), ")");
-}
-
-void AppendMetrics(const std::string& title, const nlohmann::ordered_json& metrics,
-                   std::string& card) {
-  const nlohmann::ordered_json& estimates = metrics["estimates"];
-  absl::StrAppend(&card, "\n### ", title, "\n\n| measure | value [95 % interval] |\n|---|---|\n",
-                  "| balanced accuracy | ", Cell(estimates["balanced_accuracy"]),
-                  " |\n| accuracy | ", Cell(estimates["accuracy"]), " |\n");
-  for (const auto& [name, value] : estimates["auroc"].items()) {
-    absl::StrAppend(&card, "| AUROC, ", name, " | ", Cell(value), " |\n");
-  }
-  for (const auto& [name, value] : estimates["sensitivity"].items()) {
-    absl::StrAppend(&card, "| sensitivity, ", name, " | ", Cell(value), " |\n");
-  }
-  absl::StrAppend(&card, "| Brier score | ", Cell(estimates["brier"]),
-                  " |\n| calibration error (ECE) | ", Cell(estimates["ece"]), " |\n");
-}
-
-// The evaluation document, when it is of this very model.
-absl::StatusOr<nlohmann::ordered_json> ReadEvaluation(const std::string& file,
-                                                      const client::VerifiedModel& model) {
-  HILUM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(file, 16 << 20));
-  auto json = nlohmann::ordered_json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("metrics") || !json.contains("model_sha256") ||
-      !json["metrics"].contains("estimates")) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(file, " is not the output of `hilum model evaluate --json`."));
-  }
-  if (json["model_sha256"] != ToHex(model.sha256())) {
-    return absl::DataLossError(absl::StrCat(file, " is the evaluation of another model."));
-  }
-  return json;
-}
-
 std::string CardHead(const client::VerifiedModel& model) {
   return absl::StrCat(
       "# Model card: ", model.job(), ", round ", model.round(), "\n\n", kResearchUseOnly,
@@ -114,7 +74,8 @@ std::string CardHead(const client::VerifiedModel& model) {
       " |\n| SHA-256 | ", ToHex(model.sha256()),
       " |\n\n## What it is for\n\nResearch on federated training. Not for ",
       "diagnosis, triage or any decision about a patient.\nIt abstains on what its header gate ",
-      "refuses (docs/dicom.md) and on patients below its age range.\n");
+      "refuses (docs/dicom.md), on patients below its age range and, where it is used with\n"
+      "`hilum infer --reference DIR`, on images unlike the site's own films.\n");
 }
 
 // A signed folder stays as it is: the card that it holds is one of the signed files.
@@ -137,18 +98,19 @@ absl::Status RunCard(const VerifyFlags& flags) {
   std::string card = CardHead(model);
   if (flags.evaluation.empty()) {
     card +=
-        "\n## How well it does\n\nNot evaluated. `hilum model evaluate --json` makes the figures "
+        "\n## How well it does\n\n**Status: `research`.** Not evaluated. `hilum model evaluate "
+        "--json` makes the figures "
         "for a set of films, and `hilum model card --evaluation FILE` puts them here.\n";
   } else {
-    HILUM_ASSIGN_OR_RETURN(const nlohmann::ordered_json json,
-                           ReadEvaluation(flags.evaluation, model));
-    absl::StrAppend(&card, "\n## How well it does\n\nOn ", json["n"].get<int64_t>(),
-                    " labelled films (", json["refused"].get<int64_t>(), " refused, ",
-                    json["outside_age"].get<int64_t>(), " below the age range).\n");
-    AppendMetrics("All films", json["metrics"], card);
-    for (const auto& [source, metrics] : json["metrics"]["by_source"].items()) {
-      AppendMetrics(absl::StrCat("Source ", source), metrics, card);
+    HILUM_ASSIGN_OR_RETURN(const std::string document,
+                           ReadTextFile(flags.evaluation, evaluation::kEvaluationLimitBytes));
+    const absl::StatusOr<std::string> section =
+        evaluation::CardEvaluation(document, model.sha256());
+    if (!section.ok()) {
+      return absl::Status(section.status().code(),
+                          absl::StrCat(flags.evaluation, ": ", section.status().message()));
     }
+    card += *section;
   }
   HILUM_ASSIGN_OR_RETURN(const fs::path out, CardPath(flags, model));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(out, AsBytes(card)));
@@ -179,7 +141,9 @@ void AddVerify(App& app, ModelVerbs& verbs) {
 void AddCard(App& app, ModelVerbs& verbs) {
   const auto flags = std::make_shared<VerifyFlags>();
   CLI::App* verb = AddVerb(app, *flags, "card", "Writes MODEL_CARD.md of a proven model");
-  verb->add_option("--evaluation", flags->evaluation, "Output of `hilum model evaluate --json`");
+  verb->add_option(
+      "--evaluation", flags->evaluation,
+      "Output of `hilum model evaluate --json`, or of `compare --json --federated DIR`");
   verb->add_option("--out", flags->out,
                    "The file (default: DIR/MODEL_CARD.md, where DIR is not signed)");
   verbs[verb] = [flags] { return RunCard(*flags); };

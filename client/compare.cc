@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -12,7 +13,6 @@
 #include "client/network.h"
 #include "client/train.h"
 #include "crypto/random.h"
-#include "evaluation/ablation.h"
 #include "evaluation/intervals.h"
 #include "evaluation/leak_audit.h"
 #include "evaluation/report.h"
@@ -36,13 +36,22 @@ struct SiteFilms {
 
 struct Candidate {
   std::string name;
+  std::string left_out;  // the source whose films it never saw; empty: none
   std::vector<Sample> samples;
+  int64_t n_samples_seen = 0;
   absl::Status status;
   std::optional<Predictions> predictions;
 };
 
 absl::StatusOr<double> BalancedAccuracyOf(const Predictions& predictions) {
   return evaluation::BalancedAccuracy(evaluation::Confuse(predictions));
+}
+
+Json ToJson(const Estimate& difference) {
+  return {{"difference", difference.value},
+          {"ci95", {difference.ci95.low, difference.ci95.high}},
+          {"n", difference.n},
+          {"method", difference.method}};
 }
 
 class Comparison {
@@ -56,11 +65,16 @@ class Comparison {
   absl::Status ReadFilms();
   absl::StatusOr<SiteFilms> PassConsentGate(const LabelledSet& set);
   void Audit(const LabelledSet& set, evaluation::Split split);
+  void ListCandidates();
+  void ListLeftOut();
   absl::Status TrainAll(const InitialModel& initial);
   absl::Status TrainOne(const InitialModel& initial, Candidate& candidate);
   absl::StatusOr<Predictions> SourceOnly() const;
   absl::StatusOr<Json> Metrics() const;
   absl::StatusOr<Json> Differences() const;
+  const Candidate& Pooled() const;
+  evaluation::BaselineFilms TrainedFilms() const;
+  absl::StatusOr<Json> LeaveOneOut(evaluation::AuditRows& rows) const;
   absl::StatusOr<Json> LeakAudit();
   void CountStep();
 
@@ -70,8 +84,9 @@ class Comparison {
   std::vector<SiteFilms> sites_;
   std::vector<evaluation::AuditedImage> audited_;
   evaluation::SplitAudit split_;
-  std::vector<evaluation::AuditedImage> trained_;  // past the consent gate; `site` is the source
-  std::vector<Candidate> candidates_;
+  // Past the consent gate, in the order of the sites' samples; `site` is the source.
+  std::vector<evaluation::AuditedImage> trained_;
+  std::vector<Candidate> candidates_;  // the sites, pooled, then those that left a source out
   std::optional<models::Network> federated_network_;
   std::optional<Predictions> federated_;
   int height_ = 0, width_ = 0;
@@ -90,6 +105,7 @@ absl::StatusOr<SiteFilms> Comparison::PassConsentGate(const LabelledSet& set) {
     }
     trained_.push_back({.split = evaluation::Split::kTrain,
                         .site = film.source,
+                        .patient = film.film.patient(),
                         .label = set.classes[film.label]});
     site.samples.push_back(ToSample(*std::move(consented), film.label));
   }
@@ -166,19 +182,40 @@ absl::Status Comparison::TrainOne(const InitialModel& initial, Candidate& candid
       return absl::Status(trained.status().code(),
                           absl::StrCat(candidate.name, ": ", trained.status().message()));
     }
+    candidate.n_samples_seen += trained->n_samples_seen;
   }
   HILUM_ASSIGN_OR_RETURN(candidate.predictions, PredictAll(network, test_));
   return absl::OkStatus();
 }
 
-absl::Status Comparison::TrainAll(const InitialModel& initial) {
-  Candidate pooled{.name = kPooled, .samples = {}, .status = {}, .predictions = {}};
+void Comparison::ListCandidates() {
+  Candidate pooled{.name = kPooled};
   for (const SiteFilms& site : sites_) {
     pooled.samples.insert(pooled.samples.end(), site.samples.begin(), site.samples.end());
-    candidates_.push_back(
-        {.name = site.name, .samples = site.samples, .status = {}, .predictions = {}});
+    candidates_.push_back({.name = site.name, .samples = site.samples});
   }
   candidates_.push_back(std::move(pooled));
+  if (options_.leave_out) ListLeftOut();
+}
+
+void Comparison::ListLeftOut() {
+  std::set<std::string> sources;
+  for (const evaluation::AuditedImage& film : trained_) sources.insert(film.site);
+  if (sources.size() < 2) return;  // the audit then says that no site was kept out
+  for (const std::string& source : sources) {
+    Candidate candidate{.name = absl::StrCat("without ", source), .left_out = source};
+    size_t at = 0;
+    for (const SiteFilms& site : sites_) {
+      for (const Sample& sample : site.samples) {
+        if (trained_[at++].site != source) candidate.samples.push_back(sample);
+      }
+    }
+    candidates_.push_back(std::move(candidate));
+  }
+}
+
+absl::Status Comparison::TrainAll(const InitialModel& initial) {
+  ListCandidates();
   for (const Candidate& candidate : candidates_) {
     steps_total_ += static_cast<uint64_t>(
         models::StepsPerEpoch(static_cast<int64_t>(candidate.samples.size()),
@@ -220,6 +257,7 @@ absl::StatusOr<Json> Comparison::Metrics() const {
     return Json::parse(json);
   };
   for (const Candidate& candidate : candidates_) {
+    if (!candidate.left_out.empty()) continue;  // in the leak audit
     HILUM_ASSIGN_OR_RETURN(Json json, report(candidate.name, *candidate.predictions));
     json["n_train"] = candidate.samples.size();
     if (candidate.name == kPooled) {
@@ -240,15 +278,58 @@ absl::StatusOr<Json> Comparison::Differences() const {
   Json differences = Json::object();
   if (!federated_.has_value()) return differences;
   for (const Candidate& candidate : candidates_) {
-    HILUM_ASSIGN_OR_RETURN(const Estimate difference,
-                           evaluation::PairedBootstrapDifference(
-                               *federated_, *candidate.predictions, BalancedAccuracyOf));
-    differences[candidate.name] = {{"difference", difference.value},
-                                   {"ci95", {difference.ci95.low, difference.ci95.high}},
-                                   {"n", difference.n},
-                                   {"method", difference.method}};
+    if (!candidate.left_out.empty()) continue;
+    const Predictions& other = *candidate.predictions;
+    HILUM_ASSIGN_OR_RETURN(const Estimate accuracy, evaluation::PairedBootstrapDifference(
+                                                        *federated_, other, BalancedAccuracyOf));
+    Json row = ToJson(accuracy);
+    const absl::StatusOr<Estimate> auroc = evaluation::MeanAurocDifference(*federated_, other);
+    if (!auroc.ok() && !absl::IsFailedPrecondition(auroc.status())) return auroc.status();
+    row["auroc"] = auroc.ok() ? ToJson(*auroc) : Json(nullptr);
+    differences[candidate.name] = std::move(row);
   }
   return differences;
+}
+
+const Candidate& Comparison::Pooled() const { return candidates_[sites_.size()]; }
+
+// Every film that was trained on, as a baseline takes it.
+evaluation::BaselineFilms Comparison::TrainedFilms() const {
+  evaluation::BaselineFilms films{
+      .n_classes = static_cast<int>(test_.classes.size()), .height = height_, .width = width_};
+  size_t at = 0;
+  for (const SiteFilms& site : sites_) {
+    for (const Sample& sample : site.samples) {
+      const evaluation::AuditedImage& film = trained_[at++];
+      films.films.push_back({.pixels = sample.pixels(),
+                             .label = sample.label(),
+                             .patient = film.patient,
+                             .site = film.site.empty() ? site.name : film.site});
+    }
+  }
+  return films;
+}
+
+// What a network says of a source that it never saw.
+absl::StatusOr<Json> Comparison::LeaveOneOut(evaluation::AuditRows& rows) const {
+  Json json = Json::object();
+  for (const Candidate& candidate : candidates_) {
+    if (candidate.left_out.empty()) continue;
+    Json& row = json[candidate.left_out];
+    row = {{"n_train", candidate.samples.size()}, {"n_samples_seen", candidate.n_samples_seen}};
+    const absl::StatusOr<Predictions> part =
+        evaluation::OfSite(*candidate.predictions, candidate.left_out);
+    const absl::StatusOr<std::string> report =
+        part.ok() ? ReportJson(candidate.name, *part, test_.classes) : part.status();
+    if (report.ok()) {
+      row["metrics"] = Json::parse(*report);
+      rows.left_out_sites.push_back(candidate.left_out);
+    } else {
+      row["metrics"] = nullptr;  // no test film of that source, or a class is missing there
+      row["reason"] = std::string(report.status().message());
+    }
+  }
+  return json;
 }
 
 absl::StatusOr<Json> Comparison::LeakAudit() {
@@ -264,28 +345,20 @@ absl::StatusOr<Json> Comparison::LeakAudit() {
   HILUM_ASSIGN_OR_RETURN(rule.accuracy, evaluation::WilsonEstimate(hits, source_only.n()));
   rows.source_only = rule;
   if (federated_network_.has_value()) {
-    HILUM_ASSIGN_OR_RETURN(rows.model_balanced_accuracy,
-                           evaluation::BootstrapByPatient(*federated_, BalancedAccuracyOf));
-    const std::pair<Ablation, std::optional<Estimate>*> ablations[] = {
-        {evaluation::BlackOutLungs, &rows.lungs_out_auroc},
-        {evaluation::KeepBorder, &rows.border_only_auroc},
-        {evaluation::ToThumbnail, &rows.thumbnail_auroc}};
-    for (const auto& [ablation, row] : ablations) {
-      HILUM_ASSIGN_OR_RETURN(const Predictions ablated,
-                             PredictAll(*federated_network_, test_, ablation));
-      HILUM_ASSIGN_OR_RETURN(*row, evaluation::DelongAuroc(ablated, ablated.n_classes - 1));
-    }
+    HILUM_RETURN_IF_ERROR(AddModelRows(*federated_network_, test_, *federated_, rows));
   }
+  const Predictions& model = federated_.has_value() ? *federated_ : *Pooled().predictions;
+  HILUM_ASSIGN_OR_RETURN(
+      const std::vector<std::string> notes,
+      evaluation::RunBaselines(TrainedFilms(), BaselineFilmsOf(test_), &model, rows));
+  HILUM_ASSIGN_OR_RETURN(const Json left_out, LeaveOneOut(rows));
   Json json = Json::parse(evaluation::ToJson(rows, evaluation::Judge(rows)));
   json["split_overlap"] = split_.n_overlaps;
-  const evaluation::ClassBySite train =
-      evaluation::TabulateClassBySite(audited_, evaluation::Split::kTrain);
-  for (size_t s = 0; s < train.sites.size(); ++s) {
-    for (size_t k = 0; k < train.labels.size(); ++k) {
-      json["class_by_site"][train.sites[s]][train.labels[k]] = train.at(s, k);
-    }
-  }
-  json["one_class_sites"] = train.one_class_sites();
+  json["baselines_against"] = federated_.has_value() ? "federated" : kPooled;
+  json["leave_one_out"] = left_out;
+  json["notes"] = notes;
+  json.update(Json::parse(
+      ClassBySiteJson(evaluation::TabulateClassBySite(audited_, evaluation::Split::kTrain))));
   return json;
 }
 

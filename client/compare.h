@@ -23,6 +23,9 @@ struct CompareOptions {
   std::vector<fs::path> data;  // one folder a site, named as the site; consent/ counts here too
   fs::path test;               // the common test set
   const VerifiedModel* federated = nullptr;  // may be null
+  // Trains, for each source of films, a network that sees none of them, and judges it on the test
+  // films of that source: the row "leave one site out" of the audit. As many trainings as sources.
+  bool leave_out = false;
   int workers = 2;    // models that are trained at the same time, one thread each
   int64_t now_s = 0;  // consents are judged at this moment
   std::function<void(uint64_t done, uint64_t total)> on_progress;  // training steps; may be empty
@@ -33,12 +36,15 @@ struct CompareOptions {
 // local_epochs times, in slices of a round, with the plan's optimizer and schedule, as one site of
 // the federation does; the last weights are the ones judged, of every model alike. Returns
 //   {"metrics": {"local_only": {site: R}, "pooled": R, "federated": R, "source_only_baseline": R},
-//    "differences": {name: {"difference", "ci95", "n", "method"}}, "leak_audit": {…}, …}
-// with R as ReportJson's, and differences of balanced accuracy, federated minus the other, by
-// paired bootstrap over patients. FailedPrecondition: a patient, film or near-duplicate is in
-// training and test: such figures would mean nothing; or a site has no film left. InvalidArgument,
-// NotFound: folders, plan and models do not fit. DataLoss: a training became NaN. Cancelled: the
-// flag was set.
+//    "differences": {name: {"difference", "ci95", "n", "method", "auroc": {the same}}},
+//    "leak_audit": {…, "leave_one_out": {source: {"n_train", "n_samples_seen", "metrics": R}}}, …}
+// with R as ReportJson's. Differences are of balanced accuracy, federated minus the other, by
+// paired bootstrap over patients, and under "auroc" of the mean AUROC (paired DeLong for two
+// classes and one film a patient). Baselines of the audit are compared with the federated model,
+// and with the pooled one where there is none. FailedPrecondition: a patient, film or
+// near-duplicate is in training and test: such figures would mean nothing; or a site has no film
+// left. InvalidArgument, NotFound: folders, plan and models do not fit. DataLoss: a training became
+// NaN. Cancelled: the flag was set.
 absl::StatusOr<std::string> Compare(const CompareOptions& options);
 
 }  // namespace hilum::client

@@ -12,6 +12,7 @@
 #include "client/film_folder.h"
 #include "client/network.h"
 #include "crypto/random.h"
+#include "evaluation/ablation.h"
 #include "evaluation/report.h"
 #include "nlohmann/json.hpp"
 
@@ -69,7 +70,88 @@ std::vector<std::string> WholeSources(const evaluation::Predictions& predictions
   return sources;
 }
 
+// The value, nothing where the films do not define it, or the error.
+absl::Status Keep(absl::StatusOr<evaluation::Estimate> found,
+                  std::optional<evaluation::Estimate>& to) {
+  if (absl::IsFailedPrecondition(found.status())) return absl::OkStatus();
+  HILUM_RETURN_IF_ERROR(found.status());
+  to = *std::move(found);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<double> BalancedAccuracyOf(const evaluation::Predictions& predictions) {
+  return evaluation::BalancedAccuracy(evaluation::Confuse(predictions));
+}
+
+// The audit of films that nobody trained on: what their sites alone would say, and what the model
+// says without the lungs.
+absl::StatusOr<Json> AuditOf(const models::Network& network, const LabelledSet& set,
+                             const evaluation::Predictions& predictions) {
+  std::vector<evaluation::AuditedImage> images;
+  for (const LabelledFilm& film : set.films) {
+    images.push_back({.split = evaluation::Split::kTest,
+                      .site = film.source,
+                      .patient = film.film.patient(),
+                      .sop = film.film.sop(),
+                      .label = set.classes[film.label]});
+  }
+  const evaluation::ClassBySite table =
+      evaluation::TabulateClassBySite(images, evaluation::Split::kTest);
+  evaluation::AuditRows rows;
+  absl::StatusOr<evaluation::SourceOnly> source_only = evaluation::BestSourceRule(table);
+  if (source_only.ok()) {
+    rows.source_only = *std::move(source_only);
+  } else if (!absl::IsFailedPrecondition(source_only.status())) {
+    return source_only.status();
+  }
+  HILUM_RETURN_IF_ERROR(AddModelRows(network, set, predictions, rows));
+  Json json = Json::parse(evaluation::ToJson(rows, evaluation::Judge(rows)));
+  json.update(Json::parse(ClassBySiteJson(table)));
+  return json;
+}
+
 }  // namespace
+
+absl::Status AddModelRows(const models::Network& network, const LabelledSet& set,
+                          const evaluation::Predictions& predictions, evaluation::AuditRows& rows) {
+  HILUM_RETURN_IF_ERROR(Keep(evaluation::BootstrapByPatient(predictions, BalancedAccuracyOf),
+                             rows.model_balanced_accuracy));
+  const std::pair<Ablation, std::optional<evaluation::Estimate>*> ablations[] = {
+      {evaluation::BlackOutLungs, &rows.lungs_out_auroc},
+      {evaluation::KeepBorder, &rows.border_only_auroc},
+      {evaluation::ToThumbnail, &rows.thumbnail_auroc}};
+  for (const auto& [ablation, row] : ablations) {
+    HILUM_ASSIGN_OR_RETURN(const evaluation::Predictions ablated,
+                           PredictAll(network, set, ablation));
+    HILUM_RETURN_IF_ERROR(Keep(evaluation::MeanAurocOf(ablated), *row));
+  }
+  return absl::OkStatus();
+}
+
+evaluation::BaselineFilms BaselineFilmsOf(const LabelledSet& set) {
+  evaluation::BaselineFilms films;
+  films.n_classes = static_cast<int>(set.classes.size());
+  films.height = set.films.front().film.height();
+  films.width = set.films.front().film.width();
+  for (const LabelledFilm& film : set.films) {
+    films.films.push_back({.pixels = film.film.pixels(),
+                           .label = film.label,
+                           .patient = film.film.patient(),
+                           .site = film.source});
+  }
+  return films;
+}
+
+std::string ClassBySiteJson(const evaluation::ClassBySite& table) {
+  Json json = {{"class_by_site", Json::object()}};
+  for (size_t s = 0; s < table.sites.size(); ++s) {
+    for (size_t k = 0; k < table.labels.size(); ++k) {
+      json["class_by_site"][table.sites[s]][table.labels[k]] = table.at(s, k);
+    }
+  }
+  json["one_class_sites"] = table.one_class_sites();
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 absl::StatusOr<LabelledSet> ReadLabelledSet(const LabelledSetOptions& options) {
   HILUM_ASSIGN_OR_RETURN(dicom::Profile profile, dicom::FindProfile(options.profile));
@@ -158,6 +240,7 @@ absl::StatusOr<std::string> EvaluateModel(const VerifiedModel& model, const fs::
   HILUM_ASSIGN_OR_RETURN(const evaluation::Predictions predictions, PredictAll(network, set));
   HILUM_ASSIGN_OR_RETURN(const std::string metrics,
                          ReportJson(model.job(), predictions, model.classes()));
+  HILUM_ASSIGN_OR_RETURN(const Json audit, AuditOf(network, set, predictions));
   const Json json = {{"model", model.job()},
                      {"architecture", model.spec().architecture},
                      {"round", model.round()},
@@ -168,6 +251,7 @@ absl::StatusOr<std::string> EvaluateModel(const VerifiedModel& model, const fs::
                      {"unlabelled", set.n_unlabelled},
                      {"outside_age", set.n_outside_age},
                      {"metrics", Json::parse(metrics)},
+                     {"leak_audit", audit},
                      {"notice", std::string(kResearchUseOnly)}};
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

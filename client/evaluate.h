@@ -60,14 +60,27 @@ absl::StatusOr<evaluation::Predictions> PredictAll(const models::Network& networ
                                                    const LabelledSet& set,
                                                    Ablation ablation = nullptr);
 
+// The rows of the leak audit that the model itself gives: its balanced accuracy, and its AUROC on
+// films with a part taken away. A row that the films do not define stays empty.
+// Errors: as PredictAll.
+absl::Status AddModelRows(const models::Network& network, const LabelledSet& set,
+                          const evaluation::Predictions& predictions, evaluation::AuditRows& rows);
+
+// The films of a set as a baseline takes them; they must outlive the result.
+evaluation::BaselineFilms BaselineFilmsOf(const LabelledSet& set);
+
+// {site: {class: films}}, and the audit's warning: sites whose films are all of one class.
+std::string ClassBySiteJson(const evaluation::ClassBySite& table);
+
 // One model's report on the set as JSON: evaluation::ToJson(ModelReport), and "by_source" with one
 // such object for each source that has every class.
 absl::StatusOr<std::string> ReportJson(const std::string& name,
                                        const evaluation::Predictions& predictions,
                                        const std::vector<std::string>& classes);
 
-// `hilum model evaluate`: {"model", "model_sha256", "round", "metrics", "n", "refused", …}.
-// Errors: as above, and as LoadNetwork.
+// `hilum model evaluate`: {"model", "model_sha256", "round", "metrics", "leak_audit", "n", …}. The
+// audit's rows that need training films are missing here, and say so: `hilum model compare` has
+// them. Errors: as above, and as LoadNetwork.
 absl::StatusOr<std::string> EvaluateModel(const VerifiedModel& model, const fs::path& folder,
                                           int threads);
 

@@ -8,7 +8,10 @@
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "client/film_cache.h"
+#include "client/film_folder.h"
 #include "client/network.h"
+#include "client/pseudonym.h"
+#include "crypto/random.h"
 #include "dicom/overlay.h"
 #include "dicom/refusal.h"
 #include "nlohmann/json.hpp"
@@ -17,6 +20,9 @@ namespace hilum::client {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// Memory: 4 bytes a pixel and film.
+constexpr size_t kMaxReferenceFilms = 2000;
 
 Finding Abstain(absl::string_view code, absl::string_view reason) {
   Finding finding;
@@ -66,6 +72,36 @@ absl::StatusOr<Clinic> Clinic::Open(const VerifiedModel& model) {
   return Clinic(model, std::move(network), std::move(profile));
 }
 
+absl::Status Clinic::UseReference(const fs::path& folder) {
+  HILUM_ASSIGN_OR_RETURN(const FolderListing listing, ListFolder(folder));
+  // Pseudonyms tell patients apart in here, and are forgotten.
+  const FilmReader reader(profile_, SiteSecret{crypto::RandomArray<32>()}, {});
+  std::vector<PreparedFilm> films;
+  uint64_t n_left_out = 0;
+  for (const SourceFile& file : listing.films) {
+    ReadFilm read = reader.Read(fs::path(file.source) / file.path);
+    const bool too_young = read.age_years.has_value() && *read.age_years < min_age_years_;
+    if (!read.film.has_value() || too_young || films.size() == kMaxReferenceFilms) {
+      ++n_left_out;
+    } else {
+      films.push_back(*std::move(read.film));
+    }
+  }
+  evaluation::BaselineFilms own{
+      .n_classes = 2, .height = profile_.size_px, .width = profile_.size_px};
+  for (const PreparedFilm& film : films) {
+    own.films.push_back({.pixels = film.pixels(), .patient = film.patient()});
+  }
+  absl::StatusOr<evaluation::FilmGate> gate = evaluation::FilmGate::Fit(own);
+  if (!gate.ok()) {
+    return absl::Status(gate.status().code(),
+                        absl::StrCat(folder.string(), ": ", gate.status().message(), "; ",
+                                     n_left_out, " of its files were left out."));
+  }
+  gate_ = *std::move(gate);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Finding> Clinic::Infer(const fs::path& film, bool with_overlay) {
   // Nothing that identifies the patient is kept: the finding names the file only.
   const dicom::Pseudonym nobody = [](absl::string_view, absl::string_view) {
@@ -98,6 +134,14 @@ absl::StatusOr<Finding> Clinic::Judge(const dicom::PixelVolume& volume, bool wit
                                  .height = film.height(),
                                  .width = film.width(),
                                  .pixels = film.pixels()};
+  if (gate_.has_value()) {
+    HILUM_ASSIGN_OR_RETURN(const evaluation::GateAnswer answer, gate_->Judge(film.pixels()));
+    if (!answer.passed) {
+      Finding refused = Abstain("OUT_OF_DISTRIBUTION", answer.reason);
+      refused.gate = "refused";
+      return refused;
+    }
+  }
   HILUM_ASSIGN_OR_RETURN(const models::Prediction prediction, network_.Predict(image));
   Finding finding;
   size_t best = 0;
@@ -108,6 +152,8 @@ absl::StatusOr<Finding> Clinic::Judge(const dicom::PixelVolume& volume, bool wit
   finding.predicted = classes_[best];
   finding.age_years = age;
   finding.flags = FlagsOf(volume.branches());
+  finding.gate = gate_.has_value() ? "passed" : "not run";
+  if (!gate_.has_value()) finding.flags.push_back("GATE_NOT_RUN");
   finding.branches = volume.branches().ToText();
   if (with_overlay) {
     HILUM_ASSIGN_OR_RETURN(const models::HeatMap heat,
@@ -138,6 +184,7 @@ absl::StatusOr<std::string> WriteResult(const Finding& finding, const VerifiedMo
   json["classes"] = model.classes();
   if (finding.age_years.has_value()) json["age_years"] = *finding.age_years;
   json["flags"] = finding.flags;
+  json["gate"] = finding.gate;
   json["branches"] = finding.branches;
   json["model"] = model.job();
   json["architecture"] = model.spec().architecture;

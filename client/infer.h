@@ -17,6 +17,7 @@
 #include "dicom/profile.h"
 #include "dicom/volume.h"
 #include "dicom/worker.h"
+#include "evaluation/film_gate.h"
 #include "models/network.h"
 
 namespace hilum::client {
@@ -25,13 +26,15 @@ namespace hilum::client {
 struct Finding {
   std::string file;
   bool abstained = false;
-  std::string code;                                           // why: of dicom/refusal.h, or AGE
-  std::string reason;                                         // one sentence
+  std::string code;    // why: of dicom/refusal.h, AGE, or OUT_OF_DISTRIBUTION
+  std::string reason;  // one sentence
   std::vector<std::pair<std::string, double>> probabilities;  // class -> in the model's order
   std::string predicted;                                      // the class of largest probability
-  std::optional<double> age_years;       // absent: the header does not say; it is flagged
-  std::vector<std::string> flags;        // AGE_ABSENT, VIEW_ABSENT, BODY_PART_ABSENT, LOSSY
-  std::string branches;                  // the choices that the file's header forced
+  std::optional<double> age_years;  // absent: the header does not say; it is flagged
+  // AGE_ABSENT, VIEW_ABSENT, BODY_PART_ABSENT, LOSSY, GATE_NOT_RUN
+  std::vector<std::string> flags;
+  std::string gate = "not run";  // in distribution: "passed", "refused", or "not run" (no films)
+  std::string branches;          // the choices that the file's header forced
   std::optional<dicom::Image8> overlay;  // when asked for, and there is a result
   std::string caption;                   // what the overlay says in its second line
 };
@@ -42,6 +45,13 @@ class Clinic {
   // FailedPrecondition: this program's profile of that name is not the model's. Else as
   // LoadNetwork.
   static absl::StatusOr<Clinic> Open(const VerifiedModel& model);
+
+  // From here on a film that is unlike those below `folder` is refused (evaluation/film_gate.h),
+  // before the network sees it. The folder holds frontal chest films of the site's own kind that
+  // somebody looked through; they are read once and not kept. What cannot be read, and patients
+  // below the model's age range, are left out.
+  // NotFound: no such folder. FailedPrecondition: films of too few patients are left.
+  absl::Status UseReference(const fs::path& folder);
 
   // A film that is refused gives a finding too. `with_overlay`: Grad-CAM of the predicted class, a
   // debugging aid and never evidence (docs/models.md, "Judgement"), with its burned-in line.
@@ -57,6 +67,7 @@ class Clinic {
   models::Network network_;
   dicom::Profile profile_;
   std::shared_ptr<dicom::WorkerPool> workers_ = std::make_shared<dicom::WorkerPool>();
+  std::optional<evaluation::FilmGate> gate_;
 };
 
 // Writes `folder`/result.json and, where the finding has one, `folder`/overlay.png, durably.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -118,6 +119,70 @@ double Variance(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size() - 1);
 }
 
+// How often each case of k beats the rest, and how often each of the rest is beaten: the means of
+// both are the AUROC. In the order of the cases.
+struct Placements {
+  std::vector<double> beats, beaten;
+};
+
+absl::StatusOr<Placements> PlacementsOf(const Predictions& predictions, int k) {
+  HILUM_RETURN_IF_ERROR(CheckPredictions(predictions));
+  if (k < 0 || k >= predictions.n_classes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("class ", k, " is asked for, there are ", predictions.n_classes));
+  }
+  std::vector<double> positive, rest, all;
+  for (int64_t i = 0; i < predictions.n(); ++i) {
+    (predictions.labels[i] == k ? positive : rest).push_back(predictions.probability(i, k));
+  }
+  if (positive.size() < 2 || rest.size() < 2) {
+    return absl::FailedPreconditionError(absl::StrCat("class ", k, " has ", positive.size(),
+                                                      " cases and the rest ", rest.size(),
+                                                      ", DeLong's interval needs two of each"));
+  }
+  all = positive;
+  all.insert(all.end(), rest.begin(), rest.end());
+  const std::vector<double> rank_all = MidRanks(all), rank_positive = MidRanks(positive),
+                            rank_rest = MidRanks(rest);
+  const double m = static_cast<double>(positive.size()), n = static_cast<double>(rest.size());
+  Placements placements{std::vector<double>(positive.size()), std::vector<double>(rest.size())};
+  for (size_t i = 0; i < positive.size(); ++i) {
+    placements.beats[i] = (rank_all[i] - rank_positive[i]) / n;
+  }
+  for (size_t i = 0; i < rest.size(); ++i) {
+    placements.beaten[i] = 1 - (rank_all[positive.size() + i] - rank_rest[i]) / m;
+  }
+  return placements;
+}
+
+double VarianceOfMeans(const Placements& p) {
+  return Variance(p.beats) / static_cast<double>(p.beats.size()) +
+         Variance(p.beaten) / static_cast<double>(p.beaten.size());
+}
+
+bool OneCaseAPatient(const Predictions& predictions) {
+  const std::set<std::string> patients(predictions.patients.begin(), predictions.patients.end());
+  return patients.size() == predictions.patients.size();
+}
+
+absl::StatusOr<double> MeanAuroc(const Predictions& p) {
+  double sum = 0;
+  for (int k = 0; k < p.n_classes; ++k) {
+    HILUM_ASSIGN_OR_RETURN(const double auroc, Auroc(p, k));
+    sum += auroc;
+  }
+  return sum / p.n_classes;
+}
+
+absl::Status CheckPair(const Predictions& a, const Predictions& b) {
+  if (a.n_classes == b.n_classes && a.labels == b.labels && a.patients == b.patients) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("two models on ", a.n(), " and ", b.n(),
+                   " cases cannot be paired: labels and patients must be the same"));
+}
+
 }  // namespace
 
 absl::StatusOr<Estimate> WilsonEstimate(int64_t k, int64_t n) {
@@ -152,11 +217,7 @@ absl::StatusOr<Estimate> PairedBootstrapDifference(const Predictions& a, const P
   HILUM_RETURN_IF_ERROR(CheckPredictions(a));
   HILUM_RETURN_IF_ERROR(CheckPredictions(b));
   HILUM_RETURN_IF_ERROR(CheckResamples(options));
-  if (a.labels != b.labels || a.patients != b.patients) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("two models on ", a.n(), " and ", b.n(),
-                     " cases cannot be paired: labels and patients must be the same"));
-  }
+  HILUM_RETURN_IF_ERROR(CheckPair(a, b));
   const auto difference = [&](const Predictions& x,
                               const Predictions& y) -> absl::StatusOr<double> {
     HILUM_ASSIGN_OR_RETURN(const double of_x, metric(x));
@@ -172,31 +233,50 @@ absl::StatusOr<Estimate> PairedBootstrapDifference(const Predictions& a, const P
 }
 
 absl::StatusOr<Estimate> DelongAuroc(const Predictions& predictions, int k) {
-  HILUM_RETURN_IF_ERROR(CheckPredictions(predictions));
-  std::vector<double> positive, rest, all;
-  for (int64_t i = 0; i < predictions.n(); ++i) {
-    (predictions.labels[i] == k ? positive : rest).push_back(predictions.probability(i, k));
-  }
-  if (positive.size() < 2 || rest.size() < 2) {
-    return absl::FailedPreconditionError(absl::StrCat("class ", k, " has ", positive.size(),
-                                                      " cases and the rest ", rest.size(),
-                                                      ", DeLong's interval needs two of each"));
-  }
-  all = positive;
-  all.insert(all.end(), rest.begin(), rest.end());
-  const std::vector<double> rank_all = MidRanks(all), rank_positive = MidRanks(positive),
-                            rank_rest = MidRanks(rest);
-  const double m = static_cast<double>(positive.size()), n = static_cast<double>(rest.size());
-  // How often a positive case beats the rest, and how often one of the rest is beaten.
-  std::vector<double> beats(positive.size()), beaten(rest.size());
-  for (size_t i = 0; i < positive.size(); ++i) beats[i] = (rank_all[i] - rank_positive[i]) / n;
-  for (size_t i = 0; i < rest.size(); ++i) {
-    beaten[i] = 1 - (rank_all[positive.size() + i] - rank_rest[i]) / m;
-  }
-  const double auroc = Mean(beats);
-  const double half = kZ95 * std::sqrt(Variance(beats) / m + Variance(beaten) / n);
+  HILUM_ASSIGN_OR_RETURN(const Placements placements, PlacementsOf(predictions, k));
+  const double auroc = Mean(placements.beats);
+  const double half = kZ95 * std::sqrt(VarianceOfMeans(placements));
   const Interval interval{std::max(0.0, auroc - half), std::min(1.0, auroc + half)};
   return Estimate{auroc, interval, predictions.n(), "delong"};
+}
+
+absl::StatusOr<Estimate> DelongDifference(const Predictions& a, const Predictions& b, int k) {
+  HILUM_ASSIGN_OR_RETURN(Placements joint, PlacementsOf(a, k));
+  HILUM_ASSIGN_OR_RETURN(const Placements of_b, PlacementsOf(b, k));
+  HILUM_RETURN_IF_ERROR(CheckPair(a, b));
+  // The variance of a difference, covariance included, is that of the cases' differences.
+  for (size_t i = 0; i < joint.beats.size(); ++i) joint.beats[i] -= of_b.beats[i];
+  for (size_t i = 0; i < joint.beaten.size(); ++i) joint.beaten[i] -= of_b.beaten[i];
+  const double difference = Mean(joint.beats);
+  const double half = kZ95 * std::sqrt(VarianceOfMeans(joint));
+  const Interval interval{std::max(-1.0, difference - half), std::min(1.0, difference + half)};
+  return Estimate{difference, interval, a.n(), "paired delong"};
+}
+
+absl::StatusOr<Estimate> AurocOf(const Predictions& predictions, int k,
+                                 const BootstrapOptions& options) {
+  if (OneCaseAPatient(predictions)) return DelongAuroc(predictions, k);
+  return BootstrapByPatient(
+      predictions, [k](const Predictions& p) { return Auroc(p, k); }, options);
+}
+
+absl::StatusOr<Estimate> AurocDifference(const Predictions& a, const Predictions& b, int k,
+                                         const BootstrapOptions& options) {
+  if (OneCaseAPatient(a)) return DelongDifference(a, b, k);
+  return PairedBootstrapDifference(
+      a, b, [k](const Predictions& p) { return Auroc(p, k); }, options);
+}
+
+absl::StatusOr<Estimate> MeanAurocOf(const Predictions& predictions,
+                                     const BootstrapOptions& options) {
+  if (predictions.n_classes == 2) return AurocOf(predictions, 1, options);
+  return BootstrapByPatient(predictions, MeanAuroc, options);
+}
+
+absl::StatusOr<Estimate> MeanAurocDifference(const Predictions& a, const Predictions& b,
+                                             const BootstrapOptions& options) {
+  if (a.n_classes == 2) return AurocDifference(a, b, 1, options);
+  return PairedBootstrapDifference(a, b, MeanAuroc, options);
 }
 
 }  // namespace hilum::evaluation

@@ -20,8 +20,10 @@ struct Interval {
 struct Estimate {
   double value = 0;
   Interval ci95;
-  int64_t n = 0;       // cases
-  std::string method;  // "wilson", "delong", "bootstrap by patient", "paired bootstrap"
+  int64_t n = 0;  // cases
+  // "wilson", "delong", "bootstrap by patient", "paired bootstrap", "paired delong", "wald",
+  // "adjusted logit"
+  std::string method;
 };
 
 using Metric = std::function<absl::StatusOr<double>(const Predictions&)>;
@@ -54,6 +56,25 @@ absl::StatusOr<Estimate> PairedBootstrapDifference(const Predictions& a, const P
 // of Sun and Xu 2014, IEEE SPL 21:1389.
 // FailedPrecondition: fewer than two cases of k or of the rest.
 absl::StatusOr<Estimate> DelongAuroc(const Predictions& predictions, int k);
+
+// AUROC of a minus AUROC of b on the same cases, with the interval of their joint covariance
+// (normal, cut to [-1, 1]). Cases count as independent. DeLong et al. 1988.
+// FailedPrecondition: fewer than two cases of k or of the rest. InvalidArgument: k outside the
+// classes; a and b differ in labels or patients; as CheckPredictions.
+absl::StatusOr<Estimate> DelongDifference(const Predictions& a, const Predictions& b, int k);
+
+// The two above where each case is its own patient; with several cases of a patient the bootstrap
+// by patient, where cases are not independent. Errors as of the one that is used.
+absl::StatusOr<Estimate> AurocOf(const Predictions& predictions, int k,
+                                 const BootstrapOptions& options = {});
+absl::StatusOr<Estimate> AurocDifference(const Predictions& a, const Predictions& b, int k,
+                                         const BootstrapOptions& options = {});
+// The mean over the classes, each against the rest, so that a leak of any class shows. For two
+// classes they are one number, and the functions above give it.
+absl::StatusOr<Estimate> MeanAurocOf(const Predictions& predictions,
+                                     const BootstrapOptions& options = {});
+absl::StatusOr<Estimate> MeanAurocDifference(const Predictions& a, const Predictions& b,
+                                             const BootstrapOptions& options = {});
 
 }  // namespace hilum::evaluation
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
+#include "evaluation/ablation.h"
 
 namespace hilum::evaluation {
 namespace {
@@ -203,6 +204,40 @@ absl::StatusOr<SourceOnly> BestSourceRule(const ClassBySite& table,
   return SourceOnly{std::move(accuracy), std::move(balanced)};
 }
 
+absl::StatusOr<std::vector<std::string>> RunBaselines(const BaselineFilms& train,
+                                                      const BaselineFilms& test,
+                                                      const Predictions* model, AuditRows& rows,
+                                                      const BootstrapOptions& options) {
+  std::vector<std::string> notes;
+  const auto keep = [&](absl::string_view row, absl::StatusOr<Baseline> found,
+                        std::optional<Baseline>& to) -> absl::Status {
+    if (absl::IsFailedPrecondition(found.status())) {
+      notes.push_back(absl::StrCat(row, ": ", found.status().message()));
+      return absl::OkStatus();
+    }
+    HILUM_RETURN_IF_ERROR(found.status());
+    to = *std::move(found);
+    return absl::OkStatus();
+  };
+  HILUM_RETURN_IF_ERROR(keep("site prediction", PredictSite(train, options), rows.site_prediction));
+  const struct {
+    const char* row;
+    Ablate ablate;
+    std::optional<Baseline>& to;
+  } baselines[] = {{"border baseline", KeepBorder, rows.border_baseline},
+                   {"lungs-out baseline", BlackOutLungs, rows.lungs_out_baseline},
+                   {"thumbnail baseline", nullptr, rows.thumbnail_baseline}};
+  for (const auto& baseline : baselines) {
+    const auto found = [&]() -> absl::StatusOr<Baseline> {
+      HILUM_ASSIGN_OR_RETURN(const Predictions predictions,
+                             BaselinePredictions(train, test, baseline.ablate));
+      return CompareBaseline(predictions, static_cast<int64_t>(train.films.size()), model, options);
+    };
+    HILUM_RETURN_IF_ERROR(keep(baseline.row, found(), baseline.to));
+  }
+  return notes;
+}
+
 Verdict Judge(const AuditRows& rows, double max_lungs_out_auroc) {
   Verdict verdict;
   const auto require = [&](bool present, absl::string_view row) {
@@ -220,7 +255,7 @@ Verdict Judge(const AuditRows& rows, double max_lungs_out_auroc) {
         "a rule that sees only the site reaches a balanced accuracy of %.3f, the model %.3f",
         rows.source_only->balanced_accuracy.value, rows.model_balanced_accuracy->value));
   }
-  require(rows.site_prediction_auroc.has_value(), "site prediction");
+  require(rows.site_prediction.has_value(), "site prediction");
   if (require(rows.lungs_out_auroc.has_value(), "lungs out") &&
       rows.lungs_out_auroc->value > max_lungs_out_auroc) {
     verdict.reasons.push_back(
@@ -229,6 +264,17 @@ Verdict Judge(const AuditRows& rows, double max_lungs_out_auroc) {
   }
   require(rows.border_only_auroc.has_value(), "border only");
   require(rows.thumbnail_auroc.has_value(), "thumbnail");
+  const auto& border = rows.border_baseline;
+  if (require(border.has_value() && border->model_better_by.has_value(), "border baseline") &&
+      border->model_better_by->ci95.low <= 0) {
+    verdict.reasons.push_back(absl::StrFormat(
+        "a regression that sees only the border reaches an AUROC of %.3f; the model is better by "
+        "%.3f [%.3f, %.3f], an interval above 0 is needed",
+        border->auroc.value, border->model_better_by->value, border->model_better_by->ci95.low,
+        border->model_better_by->ci95.high));
+  }
+  require(rows.lungs_out_baseline.has_value(), "lungs-out baseline");
+  require(rows.thumbnail_baseline.has_value(), "thumbnail baseline");
   if (rows.left_out_sites.empty()) {
     verdict.reasons.push_back("no site was kept out of training");
   }

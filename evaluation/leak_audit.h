@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "evaluation/baselines.h"
 #include "evaluation/intervals.h"
 
 namespace hilum::evaluation {
@@ -96,17 +97,31 @@ absl::StatusOr<Predictions> SourceRule(const ClassBySite& train,
                                        const std::vector<std::string>& classes,
                                        const Predictions& test);
 
-// The rows of the audit that need a network; empty: not run, so the model is not promoted.
+// The rows of the audit; empty: not run, so the model is not promoted.
 struct AuditRows {
   std::optional<Estimate> model_balanced_accuracy;
   std::optional<SourceOnly> source_only;
-  std::optional<Estimate> site_prediction_auroc;  // shown, no threshold
+  std::optional<Baseline> site_prediction;  // shown, no threshold
+  // The model itself on films with a part taken away.
   std::optional<Estimate> lungs_out_auroc;
   std::optional<Estimate> border_only_auroc;  // shown, no threshold
   std::optional<Estimate> thumbnail_auroc;    // shown, no threshold
-  std::vector<std::string> left_out_sites;    // sites kept out of training
+  // Trained on such films: a leak that the model may not use yet, and what the model adds to it.
+  std::optional<Baseline> border_baseline;
+  std::optional<Baseline> lungs_out_baseline;  // shown, no threshold
+  std::optional<Baseline> thumbnail_baseline;  // shown, no threshold
+  std::vector<std::string> left_out_sites;     // sites kept out of training
   std::optional<SplitAudit> split;
 };
+
+// Fills site prediction and the three baselines of `rows`. A row that the films cannot give (too
+// few, one site, a class missing) stays empty, and a sentence of the result says why.
+//   model  predictions for `test` in its order, or null
+// Errors: as BaselinePredictions, FailedPrecondition excepted.
+absl::StatusOr<std::vector<std::string>> RunBaselines(const BaselineFilms& train,
+                                                      const BaselineFilms& test,
+                                                      const Predictions* model, AuditRows& rows,
+                                                      const BootstrapOptions& options = {});
 
 struct Verdict {
   bool promoted = false;
@@ -116,6 +131,9 @@ struct Verdict {
 // Proposed in docs/models.md; a job may set another.
 inline constexpr double kMaxLungsOutAuroc = 0.6;
 
+// Not promoted: an overlap, a missing row, no site left out; source-only at least as good as the
+// model; lungs-out AUROC above the limit; a model that is not better than the border baseline with
+// certainty (lower end of the paired interval above 0): docs/decisions/020.
 Verdict Judge(const AuditRows& rows, double max_lungs_out_auroc = kMaxLungsOutAuroc);
 
 }  // namespace hilum::evaluation

@@ -5,6 +5,17 @@
 #include "base/version.h"
 
 namespace hilum::evaluation {
+namespace {
+
+// What the server got to see.
+std::string Privacy(const proto::RoundPlan& plan) {
+  return absl::StrCat(plan.aggregation.mode == "masked"
+                          ? "masked: the server learned the sum of the updates only"
+                          : "no masks: the server saw each update",
+                      "; no differential privacy");
+}
+
+}  // namespace
 
 std::string ModelCard(const proto::ModelDescription& model, const proto::RoundPlan& plan,
                       const CardRound& round) {
@@ -27,10 +38,10 @@ std::string ModelCard(const proto::ModelDescription& model, const proto::RoundPl
                     " (n=", measure.n, ") |\n");
   }
   absl::StrAppend(
-      &card, "| privacy | no masks: the server saw each update; no differential privacy |\n",
-      "| ledger | ", model.origin, ", entry ", round.entry_index,
-      round.quorum_none ? ", no witness vouches for the log" : "", " |\n| SHA-256 | ",
-      ToHex(model.sha256), " |\n\n## How well it does\n\nNothing is stated here: a figure counts ",
+      &card, "| privacy | ", Privacy(plan), " |\n", "| ledger | ", model.origin, ", entry ",
+      round.entry_index, round.quorum_none ? ", no witness vouches for the log" : "",
+      " |\n| SHA-256 | ", ToHex(model.sha256),
+      " |\n\n## How well it does\n\nNothing is stated here: a figure counts ",
       "only with its table, number of cases and interval. `hilum model evaluate` makes one for a ",
       "set of films, and `hilum job report --evaluation` shows it.\n");
   return card;

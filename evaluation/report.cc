@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -16,11 +15,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kCalibrationBins = 15;
-
-bool OneCaseAPatient(const Predictions& predictions) {
-  const std::set<std::string> patients(predictions.patients.begin(), predictions.patients.end());
-  return patients.size() == predictions.patients.size();
-}
 
 bool IsComplete(const Estimate& estimate) {
   return estimate.n > 0 && estimate.ci95.low <= estimate.value &&
@@ -46,6 +40,14 @@ Json ToJson(const std::optional<Estimate>& estimate) {
   return estimate.has_value() ? ToJson(*estimate) : Json(nullptr);
 }
 
+// {"auroc":…,"n_train":…,"model_better_by":…}
+Json ToJson(const std::optional<Baseline>& baseline) {
+  if (!baseline.has_value()) return nullptr;
+  return {{"auroc", ToJson(baseline->auroc)},
+          {"n_train", baseline->n_train},
+          {"model_better_by", ToJson(baseline->model_better_by)}};
+}
+
 Json ToJson(const SplitAudit& audit) {
   Json overlaps = Json::array();
   for (const Overlap& overlap : audit.overlaps) {
@@ -69,6 +71,47 @@ void AppendPadded(std::string& line, const std::string& cell, size_t width, bool
   absl::StrAppend(&line, to_the_left ? cell : padding, to_the_left ? padding : cell);
 }
 
+// Wilson's estimate; without cases one of n = 0, which prints as missing.
+absl::StatusOr<Estimate> ShareOf(int64_t k, int64_t n) {
+  if (n == 0) return Estimate{};
+  return WilsonEstimate(k, n);
+}
+
+// What the report says of class k beside AUROC and sensitivity.
+absl::Status AddOfClass(const Predictions& predictions, int k, ModelReport& report) {
+  const Confusion& confusion = report.confusion;
+  const int64_t hits = confusion.at(k, k), n_rest = confusion.n() - confusion.n_of(k);
+  int64_t n_called = 0;
+  for (int truth = 0; truth < confusion.n_classes; ++truth) n_called += confusion.at(truth, k);
+  HILUM_ASSIGN_OR_RETURN(Estimate specificity, ShareOf(n_rest - (n_called - hits), n_rest));
+  HILUM_ASSIGN_OR_RETURN(Estimate predictive_value, ShareOf(hits, n_called));
+  report.specificity.push_back(std::move(specificity));
+  report.predictive_value.push_back(std::move(predictive_value));
+  absl::StatusOr<CalibrationLine> line = FitCalibrationLine(predictions, k);
+  if (!line.ok() && !absl::IsFailedPrecondition(line.status())) return line.status();
+  report.calibration.push_back(line.ok() ? std::optional(*std::move(line)) : std::nullopt);
+  auto plot = Reliability(predictions, k);
+  if (!plot.ok() && !absl::IsFailedPrecondition(plot.status())) return plot.status();
+  report.reliability_plot.push_back(plot.ok() ? *std::move(plot) : std::vector<ReliabilityBin>{});
+  return absl::OkStatus();
+}
+
+Json CalibrationJson(const ModelReport& report) {
+  Json object = Json::object();
+  for (size_t k = 0; k < report.classes.size(); ++k) {
+    const auto& line = report.calibration[k];
+    Json bins = Json::array();
+    for (const ReliabilityBin& bin : report.reliability_plot[k]) {
+      Json row = {{"mean_probability", bin.mean_probability}, {"observed", ToJson(bin.observed)}};
+      bins.push_back(std::move(row));
+    }
+    object[report.classes[k]] = {{"slope", line ? ToJson(line->slope) : Json(nullptr)},
+                                 {"intercept", line ? ToJson(line->intercept) : Json(nullptr)},
+                                 {"reliability", std::move(bins)}};
+  }
+  return object;
+}
+
 }  // namespace
 
 absl::StatusOr<ModelReport> Evaluate(absl::string_view name, const Predictions& predictions,
@@ -90,15 +133,13 @@ absl::StatusOr<ModelReport> Evaluate(absl::string_view name, const Predictions& 
   HILUM_ASSIGN_OR_RETURN(report.balanced_accuracy, bootstrap([](const Predictions& p) {
                            return BalancedAccuracy(Confuse(p));
                          }));
-  const bool independent = OneCaseAPatient(predictions);
   for (int k = 0; k < predictions.n_classes; ++k) {
-    HILUM_ASSIGN_OR_RETURN(
-        Estimate auroc, independent ? DelongAuroc(predictions, k)
-                                    : bootstrap([k](const Predictions& p) { return Auroc(p, k); }));
+    HILUM_ASSIGN_OR_RETURN(Estimate auroc, AurocOf(predictions, k, options));
     report.auroc.push_back(std::move(auroc));
     HILUM_ASSIGN_OR_RETURN(Estimate sensitivity,
                            WilsonEstimate(confusion.at(k, k), confusion.n_of(k)));
     report.sensitivity.push_back(std::move(sensitivity));
+    HILUM_RETURN_IF_ERROR(AddOfClass(predictions, k, report));
   }
   HILUM_ASSIGN_OR_RETURN(report.brier, bootstrap(BrierScore));
   HILUM_ASSIGN_OR_RETURN(report.calibration_error, bootstrap([](const Predictions& p) {
@@ -161,6 +202,18 @@ Table ConfusionTable(const ModelReport& report) {
   return table;
 }
 
+Table ClassTable(const ModelReport& report) {
+  Table table{{"class", "AUROC", "sensitivity", "specificity", "predictive value", "slope"}, {}};
+  for (size_t k = 0; k < report.classes.size(); ++k) {
+    const auto& line = report.calibration[k];
+    table.rows.push_back(
+        {report.classes[k], FormatEstimate(report.auroc[k]), FormatEstimate(report.sensitivity[k]),
+         FormatEstimate(report.specificity[k]), FormatEstimate(report.predictive_value[k]),
+         line ? FormatEstimate(line->slope) : "missing"});
+  }
+  return table;
+}
+
 Table ClassBySiteTable(const ClassBySite& table) {
   Table result{{"site"}, {}};
   result.header.insert(result.header.end(), table.labels.begin(), table.labels.end());
@@ -197,9 +250,12 @@ std::string ToJson(const ModelReport& report) {
                  {"auroc", ByClass(report.classes, report.auroc)},
                  {"accuracy", ToJson(report.accuracy)},
                  {"sensitivity", ByClass(report.classes, report.sensitivity)},
+                 {"specificity", ByClass(report.classes, report.specificity)},
+                 {"predictive_value", ByClass(report.classes, report.predictive_value)},
                  {"brier", ToJson(report.brier)},
                  {"ece", ToJson(report.calibration_error)},
                  {"log_loss", ToJson(report.log_loss)}}},
+               {"calibration", CalibrationJson(report)},
                {"classes", report.classes},
                {"confusion", confusion}});
 }
@@ -215,10 +271,13 @@ std::string ToJson(const AuditRows& rows, const Verdict& verdict) {
                {"split", rows.split.has_value() ? ToJson(*rows.split) : Json(nullptr)},
                {"model_balanced_accuracy", ToJson(rows.model_balanced_accuracy)},
                {"source_only", source_only},
-               {"site_prediction_auroc", ToJson(rows.site_prediction_auroc)},
+               {"site_prediction", ToJson(rows.site_prediction)},
                {"lungs_out_auroc", ToJson(rows.lungs_out_auroc)},
                {"border_only_auroc", ToJson(rows.border_only_auroc)},
                {"thumbnail_auroc", ToJson(rows.thumbnail_auroc)},
+               {"border_baseline", ToJson(rows.border_baseline)},
+               {"lungs_out_baseline", ToJson(rows.lungs_out_baseline)},
+               {"thumbnail_baseline", ToJson(rows.thumbnail_baseline)},
                {"left_out_sites", rows.left_out_sites}});
 }
 

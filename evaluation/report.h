@@ -3,11 +3,13 @@
 #define HILUM_EVALUATION_REPORT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "evaluation/calibration.h"
 #include "evaluation/intervals.h"
 #include "evaluation/leak_audit.h"
 #include "evaluation/metrics.h"
@@ -20,13 +22,16 @@ struct ModelReport {
   std::vector<std::string> classes;
   int64_t n = 0;
   Confusion confusion;
-  Estimate accuracy;                  // Wilson
-  Estimate balanced_accuracy;         // bootstrap by patient
-  std::vector<Estimate> auroc;        // by class; DeLong for one case a patient, else bootstrap
-  std::vector<Estimate> sensitivity;  // by class; Wilson
-  Estimate brier;                     // bootstrap by patient
-  Estimate calibration_error;         // 15 bins of equal mass; bootstrap by patient
-  Estimate log_loss;                  // bootstrap by patient
+  Estimate accuracy;            // Wilson
+  Estimate balanced_accuracy;   // bootstrap by patient
+  std::vector<Estimate> auroc;  // by class; DeLong for one case a patient, else bootstrap
+  // By class; Wilson. Of those called k, how many are k: at the shares of these very cases.
+  std::vector<Estimate> sensitivity, specificity, predictive_value;
+  std::vector<std::optional<CalibrationLine>> calibration;    // by class; empty: not defined
+  std::vector<std::vector<ReliabilityBin>> reliability_plot;  // by class; empty: too few cases
+  Estimate brier;                                             // bootstrap by patient
+  Estimate calibration_error;  // 15 bins of equal mass; bootstrap by patient
+  Estimate log_loss;           // bootstrap by patient
 };
 
 // InvalidArgument, FailedPrecondition: as the metrics.
@@ -51,6 +56,8 @@ std::string FormatTable(const Table& table);
 // One row a model: balanced accuracy, AUROC of `k`, accuracy, ECE.
 Table CompareModels(const std::vector<ModelReport>& reports, int k);
 Table ConfusionTable(const ModelReport& report);
+// One row a class: AUROC, sensitivity, specificity, predictive value, calibration slope.
+Table ClassTable(const ModelReport& report);
 Table ClassBySiteTable(const ClassBySite& table);
 
 // {"balanced_accuracy":…,"auroc":{class:…},"n":…,"ci95":[…],…}: one JSON object, the form of

@@ -17,17 +17,20 @@ constexpr int kMaxClasses = 1000;
 
 const std::vector<Architecture>& Architectures() {
   static const auto& all = *new std::vector<Architecture>{
-      {"covidnet-nano", 224, false, false, 32, {64, 128, 256, 512}, {3, 4, 6, 3}, {}},
-      {"covidnet-tiny", 480, false, false, 64, {128, 256, 512, 1024}, {3, 4, 6, 3}, {1024}},
-      {"covidnet-s", 480, false, false, 64, {192, 384, 768, 1536}, {3, 4, 6, 3}, {1024}},
+      {"covidnet-nano", 224, false, Block::kPepx, 32, {64, 128, 256, 512}, {3, 4, 6, 3}, {}},
+      {"covidnet-tiny", 480, false, Block::kPepx, 64, {128, 256, 512, 1024}, {3, 4, 6, 3}, {1024}},
+      {"covidnet-s", 480, false, Block::kPepx, 64, {192, 384, 768, 1536}, {3, 4, 6, 3}, {1024}},
       {"covidnet-paper224",
        224,
        true,
-       true,
+       Block::kPlainPepx,
        64,
        {256, 512, 1024, 2048},
        {3, 4, 6, 3},
        {1024, 1024}},
+      {"covidnet-ct-s", 512, false, Block::kPrpe, 48, {48, 96, 192, 256}, {3, 4, 6, 3}, {}},
+      {"covidnet-ct-l", 512, false, Block::kPrpe, 48, {80, 160, 320, 512}, {3, 4, 6, 3}, {}},
+      {"resnet18", 224, false, Block::kBasic, 64, {64, 128, 256, 512}, {2, 2, 2, 2}, {}},
   };
   return all;
 }
@@ -57,7 +60,7 @@ absl::Status CheckOptions(const Architecture& architecture, const ArchitectureOp
 // Collects the layers while it keeps the size of the image.
 class Builder {
  public:
-  Builder(bool plain, int size) : plain_(plain), size_(size) {}
+  Builder(Block block, int size) : block_(block), size_(size) {}
 
   void Convolve(std::string name, int in, int out, int kernel, int stride, int groups, bool bias) {
     size_ = (size_ + stride - 1) / stride;
@@ -81,8 +84,49 @@ class Builder {
     layer.n_params = layer.macs + out;
     layers_.push_back(std::move(layer));
   }
-  void Pool() { size_ /= 2; }
+  // 2x2, but ResNet's is 3x3 with a padding of one.
+  void Pool() { size_ = block_ == Block::kBasic ? (size_ + 1) / 2 : size_ / 2; }
   int size() const { return size_; }
+
+  void AddBlock(const std::string& name, int in, int out, int stride) {
+    switch (block_) {
+      case Block::kPepx:
+      case Block::kPlainPepx:
+        return Pepx(name, in, out);
+      case Block::kPrpe:
+        return Prpe(name, in, out, stride);
+      case Block::kBasic:
+        return Basic(name, in, out, stride);
+    }
+  }
+
+  std::vector<Layer> Take() && { return std::move(layers_); }
+
+ private:
+  // A 1x1 convolution beside the block, from the size before it to the size after it.
+  void Shortcut(std::string name, int in, int out, int stride, bool bias) {
+    Convolve(std::move(name), in, out, 1, 1, 1, bias);
+    layers_.back().stride = stride;
+  }
+
+  void Prpe(const std::string& name, int in, int out, int stride) {
+    Convolve(name + ".project1", in, out / 4, 1, 1, 1, true);
+    Convolve(name + ".depthwise", out, out, 3, stride, out, true);
+    Convolve(name + ".project2", out, out / 4, 1, 1, 1, true);
+    Convolve(name + ".expand", out / 4, out, 1, 1, 1, true);
+    Normalise(name + ".norm", out);
+    if (in != out || stride > 1) Shortcut(name + ".shortcut", in, out, stride, true);
+  }
+
+  void Basic(const std::string& name, int in, int out, int stride) {
+    Convolve(name + ".conv1.conv", in, out, 3, stride, 1, false);
+    Normalise(name + ".conv1.norm", out);
+    Convolve(name + ".conv2.conv", out, out, 3, 1, 1, false);
+    Normalise(name + ".conv2.norm", out);
+    if (in == out && stride == 1) return;
+    Shortcut(name + ".shortcut.conv", in, out, stride, false);
+    Normalise(name + ".shortcut.norm", out);
+  }
 
   // One PEPX block: project, expand, depth-wise, project, extend.
   void Pepx(const std::string& name, int in, int out) {
@@ -94,19 +138,17 @@ class Builder {
                  {"depthwise", in / 2, in / 2, 3, in / 2},
                  {"project2", in / 2, in / 4, 1, 1},
                  {"extend", in / 4, out, 1, 1}};
+    const bool plain = block_ == Block::kPlainPepx;
     for (const auto& step : steps) {
       const std::string prefix = absl::StrCat(name, ".", step.step);
-      Convolve(plain_ ? prefix : prefix + ".conv", step.in, step.out, step.kernel, 1, step.groups,
-               plain_);
-      if (!plain_) Normalise(prefix + ".norm", step.out);
+      Convolve(plain ? prefix : prefix + ".conv", step.in, step.out, step.kernel, 1, step.groups,
+               plain);
+      if (!plain) Normalise(prefix + ".norm", step.out);
     }
-    if (plain_) Normalise(name + ".norm", out);
+    if (plain) Normalise(name + ".norm", out);
   }
 
-  std::vector<Layer> Take() && { return std::move(layers_); }
-
- private:
-  bool plain_;
+  Block block_;
   int size_;
   std::vector<Layer> layers_;
 };
@@ -120,15 +162,17 @@ void AppendTensor(ModelSpec& spec, std::string name, std::vector<int64_t> shape)
 }  // namespace
 
 std::vector<Layer> LayersOf(const Architecture& architecture, int n_classes, int input_size) {
-  Builder builder(architecture.plain, input_size);
+  Builder builder(architecture.block, input_size);
+  const bool strided = HasShortcuts(architecture.block);
   builder.Convolve("stem.conv", 3, architecture.stem_width, 7, 2, 1, false);
   builder.Normalise("stem.norm", architecture.stem_width);
   int width = architecture.stem_width;
   for (size_t stage = 0; stage < architecture.stage_widths.size(); ++stage) {
-    builder.Pool();
+    if (stage == 0 || !strided) builder.Pool();
     for (int block = 0; block < architecture.stage_blocks[stage]; ++block) {
-      builder.Pepx(absl::StrCat("stages.", stage, ".", block), width,
-                   architecture.stage_widths[stage]);
+      builder.AddBlock(absl::StrCat("stages.", stage, ".", block), width,
+                       architecture.stage_widths[stage],
+                       strided && stage > 0 && block == 0 ? 2 : 1);
       width = architecture.stage_widths[stage];
     }
   }

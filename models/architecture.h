@@ -17,10 +17,19 @@
 namespace hilum::models {
 
 struct ArchitectureOptions {
-  std::string name;            // covidnet-nano, covidnet-tiny, covidnet-s, covidnet-paper224
+  std::string name;            // one of ArchitectureNames()
   int n_classes = 3;           // 2 to 1000
   std::string norm = "group";  // GroupNorm with 8 groups: no buffers, so the whole state is summed
   int input_size = 0;          // pixels, the image is square; 0: the network's own size
+};
+
+// What a stage is made of. A new kind needs its layers in architecture.cc (LayersOf) and its
+// forward pass in torch_forward.cc.
+enum class Block {
+  kPepx,       // project, expand, depth-wise, project, extend; each with its own norm
+  kPlainPepx,  // the same with biases and one norm at the end (covidnet-paper224)
+  kPrpe,       // project, replicate, depth-wise, project, expand, norm; shortcut (covidnet-ct-*)
+  kBasic,      // two 3x3 convolutions and a shortcut (ResNet-18: He et al. 2016, table 1)
 };
 
 // What the layers of a network follow from.
@@ -28,10 +37,10 @@ struct Architecture {
   std::string name;
   int input_size;                   // pixels; the default, or the only one when `fixed_input`
   bool fixed_input;                 // the head is flat, so the size cannot change
-  bool plain;                       // biases and one norm a block (covidnet-paper224)
+  Block block;                      // of all stages
   int stem_width;                   // channels after the 7x7 convolution with stride 2
   std::array<int, 4> stage_widths;  // channels of the four stages
-  std::array<int, 4> stage_blocks;  // PEPX blocks of the four stages
+  std::array<int, 4> stage_blocks;  // blocks of the four stages
   std::vector<int> head_hidden;     // widths of the hidden linear layers
 };
 

@@ -6,6 +6,7 @@
 #include <ATen/ops/relu.h>
 
 #include "base/check.h"
+#include "models/layers.h"
 #include "models/torch_network.h"
 #include "models/torch_norm.h"
 
@@ -45,6 +46,10 @@ class Walk {
     return at::linear(x, weight, Tensor());
   }
   bool done() const { return layer_ == network_.layers.size(); }
+  // The next layer stands beside the block it follows.
+  bool AtShortcut() const {
+    return !done() && network_.layers[layer_].name.find(".shortcut") != std::string::npos;
+  }
 
  private:
   const Layer& Next(LayerKind kind) {
@@ -72,9 +77,28 @@ at::Tensor PlainPepx(Walk& walk, const at::Tensor& x) {
   return walk.Normalise(walk.Convolve(walk.Convolve(y)), /*relu=*/true);
 }
 
-at::Tensor Stage(Walk& walk, bool plain, int n_blocks, const at::Tensor& pooled) {
-  at::Tensor sum = plain ? PlainPepx(walk, pooled) : Pepx(walk, pooled);
-  for (int block = 1; block < n_blocks; ++block) {
+// Channel j of the depth-wise convolution reads channel j mod (width / 4).
+at::Tensor Prpe(Walk& walk, const at::Tensor& x) {
+  at::Tensor y = at::relu(walk.Convolve(x)).repeat({1, 4, 1, 1});
+  y = walk.Convolve(walk.Convolve(at::relu(walk.Convolve(y))));
+  y = walk.Normalise(y, /*relu=*/false);
+  return at::relu(y + (walk.AtShortcut() ? walk.Convolve(x) : x));
+}
+
+at::Tensor Basic(Walk& walk, const at::Tensor& x) {
+  at::Tensor y = walk.ConvolveAndNormalise(x, /*relu=*/true);
+  y = walk.ConvolveAndNormalise(y, /*relu=*/false);
+  return at::relu(y + (walk.AtShortcut() ? walk.ConvolveAndNormalise(x, /*relu=*/false) : x));
+}
+
+at::Tensor Stage(Walk& walk, Block block, int n_blocks, at::Tensor x) {
+  if (HasShortcuts(block)) {
+    for (int i = 0; i < n_blocks; ++i) x = block == Block::kPrpe ? Prpe(walk, x) : Basic(walk, x);
+    return x;
+  }
+  const bool plain = block == Block::kPlainPepx;
+  at::Tensor sum = plain ? PlainPepx(walk, x) : Pepx(walk, x);
+  for (int i = 1; i < n_blocks; ++i) {
     sum = sum + (plain ? PlainPepx(walk, sum) : Pepx(walk, at::relu(sum)));
   }
   return sum;
@@ -86,8 +110,11 @@ at::Tensor Network::Impl::Features(const at::Tensor& images) const {
   Walk walk(*this, 0, 0);
   at::Tensor x = walk.ConvolveAndNormalise(images.contiguous(at::MemoryFormat::ChannelsLast),
                                            /*relu=*/true);
-  for (int n_blocks : architecture.stage_blocks) {
-    x = Stage(walk, architecture.plain, n_blocks, at::max_pool2d(x, 2));
+  const Block block = architecture.block;
+  x = block == Block::kBasic ? at::max_pool2d(x, 3, 2, 1) : at::max_pool2d(x, 2);
+  for (size_t stage = 0; stage < architecture.stage_blocks.size(); ++stage) {
+    if (stage > 0 && !HasShortcuts(block)) x = at::max_pool2d(x, 2);
+    x = Stage(walk, block, architecture.stage_blocks[stage], x);
   }
   return x;
 }

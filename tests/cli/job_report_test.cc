@@ -56,6 +56,15 @@ TEST(ReportPage, IsSelfContained) {
   EXPECT_THAT(page, HasSubstr("Research use only"));
 }
 
+TEST(ReportPage, SaysWhatTheServerSaw) {
+  v1::JobStatus status = Done();
+  EXPECT_THAT(ReportPage(status, std::nullopt), HasSubstr("Masks: none, the server saw each"));
+  nlohmann::ordered_json plan = nlohmann::ordered_json::parse(status.plan());
+  plan["aggregation"]["mode"] = "masked";
+  status.set_plan(plan.dump());
+  EXPECT_THAT(ReportPage(status, std::nullopt), HasSubstr("learned the sum of the updates only"));
+}
+
 TEST(ReportPage, ShowsRoundsSitesAndPlan) {
   const std::string page = ReportPage(Done(), std::nullopt);
   EXPECT_THAT(page, HasSubstr("<title>hospital-b, round 2: dropped</title>"));

@@ -1,5 +1,11 @@
 #include "client/infer.h"
 
+#include <algorithm>
+#include <functional>
+#include <span>
+
+#include "base/check.h"
+#include "base/seeded_random.h"
 #include "client/compare.h"
 #include "client/evaluate.h"
 #include "nlohmann/json.hpp"
@@ -146,6 +152,84 @@ TEST_F(InferTest, AChildIsNotJudgedByAModelForAdults) {
   EXPECT_TRUE(child);
 }
 
+// Films of two sites of one source, 94 patients.
+fs::path ReferenceFolder() {
+  const fs::path folder = NewFolder("reference") / "films";
+  fs::create_directories(folder);
+  for (const char* site : {"hospital-a", "hospital-b"}) {
+    for (const auto& film : fs::directory_iterator(DemoData() / "sites" / site / "films")) {
+      fs::copy(film.path(), folder);
+    }
+  }
+  return folder;
+}
+
+// A copy of an uncompressed test film whose pixels, the last bytes of the file, are changed by
+// `change`.
+fs::path Changed(int number, const std::function<void(std::span<char>)>& change) {
+  std::string film = ReadText(TestFilm(number));
+  HILUM_CHECK(film.size() > 224 * 224);
+  change({film.data() + film.size() - 224 * 224, 224 * 224});
+  const fs::path copy = NewFolder("changed") / "film.dcm";
+  WriteText(copy, film);
+  return copy;
+}
+
+TEST_F(InferTest, WhatIsUnlikeTheSitesFilmsIsRefusedBeforeTheNetworkSeesIt) {
+  Open();
+  HILUM_ASSERT_OK(clinic_->UseReference(ReferenceFolder()));
+  SeededRandom random(11);
+  const std::pair<const char*, fs::path> foreign[] = {
+      {"black", Changed(17, [](std::span<char> p) { std::ranges::fill(p, 0); })},
+      {"noise", Changed(1,
+                        [&](std::span<char> p) {
+                          for (char& pixel : p) pixel = static_cast<char>(random.Below(256));
+                        })},
+      {"half a turn", Changed(17, [](std::span<char> p) { std::ranges::reverse(p); })}};
+  for (const auto& [name, film] : foreign) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const Finding finding, clinic_->Infer(film, true));
+    EXPECT_TRUE(finding.abstained) << name;
+    EXPECT_EQ(finding.code, "OUT_OF_DISTRIBUTION") << name;
+    EXPECT_EQ(finding.gate, "refused") << name;
+    EXPECT_FALSE(finding.overlay.has_value()) << name;
+    HILUM_ASSERT_OK_AND_ASSIGN(const std::string text,
+                               WriteResult(finding, *model_, release_.folder, NewFolder("result")));
+    EXPECT_EQ(text.find("probabilities"), std::string::npos) << name;
+  }
+}
+
+TEST_F(InferTest, MostFilmsOfTheSitesKindPassTheGate) {
+  Open();
+  HILUM_ASSERT_OK(clinic_->UseReference(ReferenceFolder()));
+  int n_own = 0, n_passed = 0;
+  for (int i = 1; i <= 60; ++i) {
+    const std::string name = TestFilm(i).filename().string();
+    const std::string labels = ReadText(DemoData() / "test/labels.csv");
+    const size_t at = labels.find(name);
+    if (labels.substr(at, labels.find('\n', at) - at).find("gwcmc") == std::string::npos) continue;
+    ++n_own;
+    HILUM_ASSERT_OK_AND_ASSIGN(const Finding finding, clinic_->Infer(TestFilm(i), false));
+    n_passed += !finding.abstained;
+    if (!finding.abstained) EXPECT_EQ(finding.gate, "passed");
+  }
+  ASSERT_GT(n_own, 20);
+  EXPECT_GE(n_passed, 0.8 * n_own);  // 95 % are meant; limits from 47 films vary
+}
+
+TEST_F(InferTest, WithoutAReferenceTheFindingSaysThatNoGateWasRun) {
+  Open();
+  HILUM_ASSERT_OK_AND_ASSIGN(const Finding finding, clinic_->Infer(TestFilm(1), false));
+  EXPECT_EQ(finding.gate, "not run");
+  EXPECT_THAT(finding.flags, testing::Contains("GATE_NOT_RUN"));
+}
+
+TEST_F(InferTest, AReferenceOfTooFewPatientsIsRefused) {
+  Open();
+  EXPECT_THAT(clinic_->UseReference(MakeSource("hospital-a", 10) / "films"),
+              StatusIs(StatusCode::kFailedPrecondition, "10 patients to go by, at least 80"));
+  EXPECT_THAT(clinic_->UseReference("/nowhere"), StatusIs(StatusCode::kNotFound, "/nowhere"));
+}
+
 // A test folder with the first films of the demo's, and what a model says about them.
 fs::path TestFolder(int n_films) {
   const fs::path folder = NewFolder("test");
@@ -170,6 +254,15 @@ TEST_F(InferTest, AnEvaluationCountsWhatItCannotJudge) {
   EXPECT_LE(value, json["metrics"]["ci95"][1].get<double>());
   EXPECT_EQ(json["metrics"]["auroc"].size(), 2u);
   EXPECT_EQ(json["model_sha256"], ToHex(model_->sha256()));
+  const Json& audit = json["leak_audit"];
+  EXPECT_FALSE(audit["promoted"]);
+  EXPECT_TRUE(audit["source_only"]["balanced_accuracy"].is_object());
+  EXPECT_TRUE(audit["lungs_out_auroc"].is_object());
+  int64_t n = 0;
+  for (const auto& [site, counts] : audit["class_by_site"].items()) {
+    for (const auto& count : counts) n += count.get<int64_t>();
+  }
+  EXPECT_EQ(n, 24);
 }
 
 TEST_F(InferTest, AFolderWithoutLabelsCannotBeJudged) {
@@ -211,6 +304,32 @@ TEST_F(CompareTest, JudgesLocalPooledAndSourceOnly) {
   EXPECT_FALSE(metrics.contains("federated"));
   EXPECT_EQ(json["leak_audit"]["split_overlap"], 0);
   EXPECT_FALSE(json["leak_audit"]["promoted"]);
+  for (const char* row : {"border_baseline", "lungs_out_baseline", "thumbnail_baseline"}) {
+    EXPECT_EQ(json["leak_audit"][row]["n_train"], 18) << row;
+    EXPECT_EQ(json["leak_audit"][row]["model_better_by"]["n"], 24) << row;
+  }
+  EXPECT_EQ(json["leak_audit"]["baselines_against"], "pooled");
+  EXPECT_TRUE(json["leak_audit"]["leave_one_out"].empty());
+}
+
+TEST_F(CompareTest, LeavesEachSourceOutAndJudgesTheNetworkThere) {
+  options_.data = {MakeSource("hospital-a", 10), MakeSource("hospital-d", 8)};  // gwcmc, nih
+  options_.leave_out = true;
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, Compare(options_));
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json["metrics"]["local_only"].size(), 2u);  // they are not among the models
+  const Json& left_out = json["leak_audit"]["leave_one_out"];
+  ASSERT_EQ(left_out.size(), 2u);
+  EXPECT_EQ(left_out["gwcmc"]["n_train"], 8);
+  EXPECT_EQ(left_out["nih"]["n_train"], 10);
+  EXPECT_EQ(left_out["nih"]["n_samples_seen"], 10);  // one round of one epoch
+  for (const auto& [source, row] : left_out.items()) {
+    if (row["metrics"].is_object()) {
+      EXPECT_LT(row["metrics"]["n"].get<int>(), 24) << source;
+    } else {
+      EXPECT_FALSE(row["reason"].get<std::string>().empty()) << source;
+    }
+  }
 }
 
 TEST_F(CompareTest, TheNumberOfWorkersDoesNotChangeTheFigures) {
@@ -231,6 +350,8 @@ TEST_F(CompareTest, ComparesWithTheFederatedModel) {
   EXPECT_EQ(json["model_sha256"], ToHex(model.sha256()));
   EXPECT_EQ(json["differences"].size(), 3u);
   EXPECT_EQ(json["differences"]["pooled"]["method"], "paired bootstrap");
+  EXPECT_EQ(json["differences"]["pooled"]["auroc"]["n"], 24);
+  EXPECT_EQ(json["leak_audit"]["baselines_against"], "federated");
   EXPECT_TRUE(json["leak_audit"]["lungs_out_auroc"].is_object());
 }
 

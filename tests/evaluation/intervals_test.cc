@@ -75,6 +75,68 @@ TEST(DelongAuroc, NeedsTwoCasesOnEachSide) {
               StatusIs(absl::StatusCode::kFailedPrecondition, "class 1 has 1 cases"));
 }
 
+// The cases of TwoClassCases as a second model sees them.
+Predictions SecondModel() {
+  Predictions p = TwoClassCases();
+  const double second[] = {.6, .3, .7, .45, .5, .2, .8, .35, .9, .1, .55, .3, .25, .85, .4, .65};
+  for (int64_t i = 0; i < p.n(); ++i) {
+    p.probabilities[2 * i] = 1 - second[i];
+    p.probabilities[2 * i + 1] = second[i];
+  }
+  return p;
+}
+
+// The definition (covariance of pairwise comparisons) in numpy.
+TEST(DelongDifference, AgreesWithTheDefinition) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const Estimate difference,
+                             DelongDifference(TwoClassCases(), SecondModel(), 1));
+  EXPECT_NEAR(difference.value, -0.023809523809523836, kTolerance);
+  EXPECT_NEAR(difference.ci95.low, -0.19474063488680954, kTolerance);
+  EXPECT_NEAR(difference.ci95.high, 0.14712158726776187, kTolerance);
+  EXPECT_EQ(difference.n, 16);
+  EXPECT_EQ(difference.method, "paired delong");
+}
+
+TEST(DelongDifference, OfAModelWithItselfIsCertainlyNothing) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const Estimate difference,
+                             DelongDifference(TwoClassCases(), TwoClassCases(), 1));
+  EXPECT_EQ(difference.value, 0);
+  EXPECT_EQ(difference.ci95.low, 0);
+  EXPECT_EQ(difference.ci95.high, 0);
+}
+
+TEST(DelongDifference, RefusesOtherCases) {
+  Predictions other = SecondModel();
+  std::swap(other.labels[0], other.labels[1]);
+  EXPECT_THAT(DelongDifference(TwoClassCases(), other, 1),
+              StatusIs(absl::StatusCode::kInvalidArgument, "cannot be paired"));
+  EXPECT_THAT(DelongDifference(TwoClassCases(), SecondModel(), 2),
+              StatusIs(absl::StatusCode::kInvalidArgument, "class 2"));
+}
+
+TEST(AurocOf, SeveralCasesOfAPatientAreNotIndependent) {
+  Predictions p = TwoClassCases(), q = SecondModel();
+  EXPECT_EQ(AurocOf(p, 1)->method, "delong");
+  EXPECT_EQ(AurocDifference(p, q, 1)->method, "paired delong");
+  for (int64_t i = 0; i < p.n(); ++i) p.patients.push_back(i < 2 ? "same" : absl::StrCat(i));
+  q.patients = p.patients;
+  EXPECT_EQ(AurocOf(p, 1)->method, "bootstrap by patient");
+  HILUM_ASSERT_OK_AND_ASSIGN(const Estimate difference, AurocDifference(p, q, 1));
+  EXPECT_EQ(difference.method, "paired bootstrap");
+  EXPECT_NEAR(difference.value, -0.023809523809523836, kTolerance);
+}
+
+TEST(MeanAurocOf, IsTheMeanOverTheClasses) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const Estimate three, MeanAurocOf(ThreeClassCases()));
+  EXPECT_NEAR(three.value, (0.9166666666666667 + 0.9722222222222222 + 0.7777777777777778) / 3,
+              kTolerance);
+  EXPECT_EQ(three.method, "bootstrap by patient");
+  EXPECT_EQ(MeanAurocOf(TwoClassCases())->method, "delong");
+  EXPECT_EQ(MeanAurocDifference(ThreeClassCases(), ThreeClassCases())->value, 0);
+  EXPECT_THAT(MeanAurocDifference(ThreeClassCases(), TwoClassCases()),
+              StatusIs(absl::StatusCode::kInvalidArgument, "cannot be paired"));
+}
+
 TEST(BootstrapByPatient, IsAsWideAsTheTheorySays) {
   const Predictions p = Cases(400, 320);
   HILUM_ASSERT_OK_AND_ASSIGN(const Estimate estimate, BootstrapByPatient(p, AccuracyOf));

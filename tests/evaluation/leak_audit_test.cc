@@ -195,7 +195,11 @@ AuditRows GoodRows() {
   AuditRows rows;
   rows.model_balanced_accuracy = Estimate{0.9, {0.85, 0.94}, 100, "bootstrap by patient"};
   rows.source_only = SourceOnly{half, half};
-  rows.site_prediction_auroc = half;
+  const Estimate better{0.3, {0.2, 0.4}, 100, "paired delong"};
+  rows.site_prediction = Baseline{half, 60, {}};
+  rows.border_baseline = Baseline{half, 80, better};
+  rows.lungs_out_baseline = Baseline{half, 80, better};
+  rows.thumbnail_baseline = Baseline{half, 80, better};
   rows.lungs_out_auroc = half;
   rows.border_only_auroc = half;
   rows.thumbnail_auroc = half;
@@ -227,7 +231,14 @@ TEST(Judge, RefusesForEachLeakAndEachMissingRow) {
       {"\"split\" was not run", [](AuditRows& r) { r.split.reset(); }},
       {"\"model\" was not run", [](AuditRows& r) { r.model_balanced_accuracy.reset(); }},
       {"\"source only\" was not run", [](AuditRows& r) { r.source_only.reset(); }},
-      {"\"site prediction\" was not run", [](AuditRows& r) { r.site_prediction_auroc.reset(); }},
+      {"\"site prediction\" was not run", [](AuditRows& r) { r.site_prediction.reset(); }},
+      {"sees only the border reaches an AUROC of 0.500; the model is better by 0.300 [-0.010",
+       [](AuditRows& r) { r.border_baseline->model_better_by->ci95.low = -.01; }},
+      {"\"border baseline\" was not run", [](AuditRows& r) { r.border_baseline.reset(); }},
+      {"\"border baseline\" was not run",
+       [](AuditRows& r) { r.border_baseline->model_better_by.reset(); }},
+      {"\"lungs-out baseline\" was not run", [](AuditRows& r) { r.lungs_out_baseline.reset(); }},
+      {"\"thumbnail baseline\" was not run", [](AuditRows& r) { r.thumbnail_baseline.reset(); }},
       {"\"lungs out\" was not run", [](AuditRows& r) { r.lungs_out_auroc.reset(); }},
       {"\"border only\" was not run", [](AuditRows& r) { r.border_only_auroc.reset(); }},
       {"\"thumbnail\" was not run", [](AuditRows& r) { r.thumbnail_auroc.reset(); }},

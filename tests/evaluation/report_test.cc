@@ -57,6 +57,33 @@ TEST(Evaluate, FillsEveryRow) {
             "pneumonia              2                 5\n");
 }
 
+TEST(Evaluate, EachClassHasItsRowWithIntervalsAndCalibration) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const ModelReport report,
+                             Evaluate("federated", TwoClassCases(), kClasses));
+  EXPECT_EQ(report.specificity[1].value, 7.0 / 9);
+  EXPECT_EQ(report.predictive_value[1].value, 5.0 / 7);
+  ASSERT_TRUE(report.calibration[1].has_value());
+  EXPECT_NEAR(report.calibration[1]->slope.value, 1.4556, 1e-4);
+  EXPECT_EQ(report.reliability_plot[1].size(), 1u);  // ten cases a bin at least
+  const std::string text = FormatTable(ClassTable(report));
+  EXPECT_THAT(text, HasSubstr("0.714 [0.359, 0.918] n=7"));
+  EXPECT_THAT(text, Not(HasSubstr("missing")));
+  const nlohmann::json json = nlohmann::json::parse(ToJson(report));
+  EXPECT_EQ(json["calibration"]["pneumonia"]["slope"]["n"], 16);
+  EXPECT_EQ(json["calibration"]["pneumonia"]["reliability"].size(), 1u);
+}
+
+TEST(Evaluate, WhatTheCasesDoNotDefineIsMissing) {
+  // Nobody is called pneumonia, and no threshold errs.
+  const Predictions p{2, {0, 0, 1, 1}, {.9, .1, .8, .2, .7, .3, .6, .4}, {}, {}};
+  HILUM_ASSERT_OK_AND_ASSIGN(const ModelReport report, Evaluate("m", p, kClasses));
+  EXPECT_FALSE(report.calibration[1].has_value());
+  EXPECT_TRUE(report.reliability_plot[1].empty());
+  const nlohmann::json json = nlohmann::json::parse(ToJson(report));
+  EXPECT_TRUE(json["estimates"]["predictive_value"]["pneumonia"].is_null());
+  EXPECT_TRUE(json["calibration"]["pneumonia"]["slope"].is_null());
+}
+
 TEST(Evaluate, SeveralFilmsOfAPatientGetABootstrap) {
   Predictions p = TwoClassCases();
   for (int64_t i = 0; i < p.n(); ++i) p.patients.push_back(i < 2 ? "same" : std::to_string(i));

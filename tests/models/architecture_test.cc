@@ -1,7 +1,10 @@
 #include "models/architecture.h"
 
+#include <array>
 #include <map>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "models/initial_weights.h"
 #include "tests/status_matchers.h"
@@ -21,7 +24,12 @@ TEST(Architecture, CountsEqualTheDocumentedTables) {
               {"covidnet-tiny", 3, 0, 4202851, 247, 2.951},
               {"covidnet-s", 3, 0, 8600195, 247, 5.865},
               {"covidnet-paper224", 3, 0, 116241859, 201, 2.265},
-              {"covidnet-paper224", 2, 0, 116240834, 201, 2.265}};
+              {"covidnet-paper224", 2, 0, 116240834, 201, 2.265},
+              {"covidnet-ct-s", 3, 0, 450027, 171, 0.994},
+              {"covidnet-ct-l", 3, 0, 1400587, 173, 1.993},
+              // torchvision's ResNet-18 has 11,689,512 parameters and 1.814 GMACs.
+              {"resnet18", 1000, 0, 11689512, 62, 1.814},
+              {"resnet18", 3, 0, 11178051, 62, 1.814}};
   for (const auto& row : rows) {
     HILUM_ASSERT_OK_AND_ASSIGN(const Description network,
                                Describe({row.name, row.n_classes, "group", row.input_size}));
@@ -86,6 +94,30 @@ TEST(SpecOf, ThePlainFormHasBiasesAndOneNormABlock) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
   EXPECT_FALSE(names.contains("stem.conv.bias"));
+}
+
+TEST(SpecOf, BlocksWithShortcutsHaveThemWhereWidthOrSizeChanges) {
+  const auto shortcuts = [](const char* name) {
+    std::vector<std::string> names;
+    for (const Layer& layer : Describe({name, 2})->layers) {
+      if (layer.name.find("shortcut") == std::string::npos) continue;
+      if (layer.kind == LayerKind::kConvolution) names.push_back(layer.name);
+    }
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(shortcuts("covidnet-ct-l"), (Names{"stages.0.0.shortcut", "stages.1.0.shortcut",
+                                               "stages.2.0.shortcut", "stages.3.0.shortcut"}));
+  EXPECT_EQ(shortcuts("covidnet-ct-s"),
+            (Names{"stages.1.0.shortcut", "stages.2.0.shortcut", "stages.3.0.shortcut"}));
+  EXPECT_EQ(shortcuts("resnet18").size(), 3u);
+  // The last stage of covidnet-ct is 16 x 16 at 512, that of resnet18 7 x 7 at 224.
+  const auto last = [](const char* name) {
+    const Description network = *Describe({name, 2});
+    return network.layers[network.layers.size() - 2].output;
+  };
+  EXPECT_EQ(last("covidnet-ct-l"), (std::array<int64_t, 3>{512, 16, 16}));
+  EXPECT_EQ(last("resnet18"), (std::array<int64_t, 3>{512, 7, 7}));
 }
 
 TEST(SpecOf, RefusesWhatTheNetworkDoesNotTake) {

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <limits>
 #include <sstream>
+#include <string>
+#include <utility>
 
 #include "base/seeded_random.h"
 #include "models/initial_weights.h"
@@ -39,8 +41,8 @@ std::vector<float> ReferenceWeights(const ModelSpec& spec) {
   return flat;
 }
 
-std::vector<double> ReferenceLogits() {
-  std::ifstream file(HILUM_SOURCE_DIR "/tests/vectors/models/nano32_logits.txt");
+std::vector<double> ReferenceLogits(const std::string& name) {
+  std::ifstream file(HILUM_SOURCE_DIR "/tests/vectors/models/" + name + "_logits.txt");
   std::string comment;
   std::getline(file, comment);
   std::vector<double> values(4);
@@ -49,11 +51,8 @@ std::vector<double> ReferenceLogits() {
   return values;
 }
 
-// Names, order, layout and the whole forward pass against a second program.
-TEST(Predict, AgreesWithTheNumpyReference) {
-  const ModelSpec spec = *SpecOf(SmallOptions());
-  HILUM_ASSERT_OK_AND_ASSIGN(const Network network,
-                             Load(SmallOptions(), spec, ReferenceWeights(spec)));
+// Two images: stripes, and a ramp.
+std::vector<float> ReferencePixels() {
   std::vector<float> pixels;
   for (int i = 0; i < kSide * kSide; ++i) {
     pixels.push_back(static_cast<float>(std::fmod(i * 0.618034, 1)));
@@ -61,9 +60,36 @@ TEST(Predict, AgreesWithTheNumpyReference) {
   for (int i = 0; i < kSide * kSide; ++i) {
     pixels.push_back(static_cast<float>(i / kSide * (i % kSide)) / 1024);
   }
+  return pixels;
+}
+
+// One network of each kind of block.
+TEST(Predict, EachKindOfBlockAgreesWithTheNumpyReference) {
+  const std::pair<const char*, const char*> networks[] = {
+      {"covidnet-nano", "nano32"}, {"covidnet-ct-s", "ct32"}, {"resnet18", "resnet32"}};
+  const std::vector<float> pixels = ReferencePixels();
+  for (const auto& [name, vectors] : networks) {
+    const ArchitectureOptions options{name, 2, "group", kSide};
+    const ModelSpec spec = *SpecOf(options);
+    HILUM_ASSERT_OK_AND_ASSIGN(const Network network, Load(options, spec, ReferenceWeights(spec)));
+    HILUM_ASSERT_OK_AND_ASSIGN(const Prediction prediction,
+                               network.Predict({2, 1, kSide, kSide, pixels}));
+    const std::vector<double> expected = ReferenceLogits(vectors);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(prediction.logits[i], expected[i], 2e-5) << name << " " << i;
+    }
+  }
+}
+
+// Names, order, layout and the whole forward pass against a second program.
+TEST(Predict, AgreesWithTheNumpyReference) {
+  const ModelSpec spec = *SpecOf(SmallOptions());
+  HILUM_ASSERT_OK_AND_ASSIGN(const Network network,
+                             Load(SmallOptions(), spec, ReferenceWeights(spec)));
+  const std::vector<float> pixels = ReferencePixels();
   HILUM_ASSERT_OK_AND_ASSIGN(const Prediction prediction,
                              network.Predict({2, 1, kSide, kSide, pixels}));
-  const std::vector<double> expected = ReferenceLogits();
+  const std::vector<double> expected = ReferenceLogits("nano32");
   for (size_t i = 0; i < expected.size(); ++i) {
     EXPECT_NEAR(prediction.logits[i], expected[i], 1e-5) << i;
   }

@@ -62,6 +62,20 @@ TEST(Train, LearnsWhatCanBeLearned) {
   EXPECT_LT(LossOf(network, others), 0.3);
 }
 
+// The CT networks are in the published form, with one norm a block: do they learn at all?
+TEST(Train, CtNetworksAndTheBaselineLearnWhatCanBeLearned) {
+  const TrainingSet set = Separable(16, 1), others = Separable(16, 2);
+  for (const char* name : {"covidnet-ct-s", "resnet18"}) {
+    const ArchitectureOptions options{name, 2, "group", kSide};
+    HILUM_ASSERT_OK_AND_ASSIGN(Network network,
+                               Load(options, *SpecOf(options), *InitialWeights(options, 1)));
+    TrainOptions steps = Steps(60);
+    HILUM_ASSERT_OK(Train(network, set, steps));
+    EXPECT_LT(LossOf(network, set), 0.3) << name;
+    EXPECT_LT(LossOf(network, others), 0.5) << name;
+  }
+}
+
 TEST(Train, TheSameSeedGivesTheSameBits) {
   const TrainingSet set = Separable(12, 1);
   Network one = SmallNetwork(1), two = SmallNetwork(1), other = SmallNetwork(1);

@@ -1,16 +1,25 @@
 #!/usr/bin/env python3
-"""Logits of covidnet-nano at 32 pixels for fixed weights: docs/models.md again, in numpy.
+"""Logits of a network at 32 pixels for fixed weights: docs/models.md again, in numpy.
 
-  python3 forward_reference.py > nano32_logits.txt   (numpy 2.4.6; our own work, Hilum's licence)
+  python3 forward_reference.py covidnet-nano > nano32_logits.txt
+  python3 forward_reference.py covidnet-ct-s > ct32_logits.txt
+  python3 forward_reference.py resnet18 > resnet32_logits.txt
+(numpy 2.4.6; our own work, Hilum's licence)
 
 Value i of the flat vector follows from u(i) = ((i * 2654435761) mod 2^32) / 2^32 - 0.5: it is
 u(i) * 2.5 / sqrt(fan_in) in convolutions and linear layers, 1 + u(i) in norm scales, u(i) in norm
 shifts and the bias. Pixel i of the first image is frac(i * 0.618034), pixel (y, x) of the second
 y * x / 1024. All of it is rounded to float32 before it is used.
 """
+import sys
+
 import numpy as np
 
-WIDTHS, BLOCKS, STEM, SIZE, CLASSES = (64, 128, 256, 512), (3, 4, 6, 3), 32, 32, 2
+NAME = sys.argv[1]
+WIDTHS, BLOCKS, STEM = {"covidnet-nano": ((64, 128, 256, 512), (3, 4, 6, 3), 32),
+                        "covidnet-ct-s": ((48, 96, 192, 256), (3, 4, 6, 3), 48),
+                        "resnet18": ((64, 128, 256, 512), (2, 2, 2, 2), 64)}[NAME]
+SIZE, CLASSES = 32, 2
 position = 0
 
 
@@ -71,11 +80,47 @@ def pepx(x, out):
     return norm(convolve(x, weight(out, c // 4, 1, 1)))
 
 
+def biased(x, out, stride=1, kernel=1, groups=1):
+    y = convolve(x, weight(out, x.shape[1] // groups, kernel, kernel), stride, groups)
+    return y + take(out).astype(np.float32).astype(float)[None, :, None, None]
+
+
+def prpe(x, out, stride):
+    y = relu(biased(x, out // 4))
+    y = np.concatenate([y, y, y, y], axis=1)
+    y = relu(biased(y, out, stride, kernel=3, groups=out))
+    y = norm(biased(biased(y, out // 4), out))
+    changes = x.shape[1] != out or stride > 1
+    return relu(y + (biased(x, out, stride) if changes else x))
+
+
+def basic(x, out, stride):
+    y = relu(norm(convolve(x, weight(out, x.shape[1], 3, 3), stride)))
+    y = norm(convolve(y, weight(out, out, 3, 3)))
+    changes = x.shape[1] != out or stride > 1
+    return relu(y + (norm(convolve(x, weight(out, x.shape[1], 1, 1), stride)) if changes else x))
+
+
+def wide_pool(x):  # 3x3, stride 2, padding 1
+    x = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    size = (x.shape[2] - 3) // 2 + 1
+    parts = [x[:, :, i:i + 2 * size:2, j:j + 2 * size:2][:, :, :size, :size]
+             for i in range(3) for j in range(3)]
+    return np.max(parts, axis=0)
+
+
 stripes = (np.arange(SIZE * SIZE) * 0.618034 % 1).reshape(SIZE, SIZE)
 ramp = np.arange(SIZE)[:, None] * np.arange(SIZE)[None, :] / 1024
 image = np.stack([stripes, ramp]).astype(np.float32).astype(float)[:, None]
 x = relu(norm(convolve(np.repeat(image, 3, 1), weight(STEM, 3, 7, 7), stride=2)))
-for width, blocks in zip(WIDTHS, BLOCKS):
+if NAME != "covidnet-nano":
+    x = wide_pool(x) if NAME == "resnet18" else pool(x)
+for stage, (width, blocks) in enumerate(zip(WIDTHS, BLOCKS)):
+    if NAME != "covidnet-nano":
+        for block in range(blocks):
+            stride = 2 if stage > 0 and block == 0 else 1
+            x = (basic if NAME == "resnet18" else prpe)(x, width, stride)
+        continue
     total = pepx(pool(x), width)
     for _ in range(blocks - 1):
         total = total + pepx(relu(total), width)

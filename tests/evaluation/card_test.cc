@@ -1,0 +1,86 @@
+#include <nlohmann/json.hpp>
+
+#include "base/file.h"
+#include "evaluation/card_evaluation.h"
+#include "evaluation/model_card.h"
+#include "tests/status_matchers.h"
+
+namespace hilum::evaluation {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using Json = nlohmann::ordered_json;
+
+// What `hilum model evaluate` (or compare) prints, of the model whose digest is all zeros.
+Json Document(const std::string& name) {
+  const absl::StatusOr<std::string> text = ReadTextFile(
+      fs::path(HILUM_SOURCE_DIR) / "tests/fuzz/corpus/card_evaluation" / name, 1 << 20);
+  EXPECT_THAT(text, IsOk());
+  return Json::parse(*text);
+}
+
+TEST(CardEvaluation, ShowsFiguresWithTheirIntervalsSourcesAndAudit) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string card,
+                             CardEvaluation(Document("evaluate.json").dump(), Digest{}));
+  EXPECT_THAT(card, HasSubstr("**Status: `research`."));
+  EXPECT_THAT(card, HasSubstr("- no site was kept out of training\n"));
+  EXPECT_THAT(card, HasSubstr("On 122 labelled films (1 refused, 0 below the age range)."));
+  EXPECT_THAT(card, HasSubstr("| balanced accuracy | 0.800 [0.750, 0.850] n=122 (bootstrap"));
+  EXPECT_THAT(card, HasSubstr("| sensitivity, pneumonia | insufficient (bootstrap"));
+  EXPECT_THAT(card, HasSubstr("| predictive value, normal | not available |"));
+  EXPECT_THAT(card, HasSubstr("### Source nih"));
+  EXPECT_THAT(card, HasSubstr("| gwcmc | normal 39, pneumonia 39 |"));
+  EXPECT_THAT(card, HasSubstr("| learned from borders, AUROC | 0.600 [0.550, 0.650] n=122 "
+                              "(bootstrap by patient); the model is better by 0.300"));
+  EXPECT_THAT(card, HasSubstr("| never saw nih, balanced accuracy there | 0.800"));
+}
+
+TEST(CardEvaluation, OfAComparisonIsOfTheFederatedModel) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string card,
+                             CardEvaluation(Document("compare.json").dump(), Digest{}));
+  EXPECT_THAT(card, HasSubstr("no row of the leak audit speaks against it"));
+  EXPECT_THAT(card, HasSubstr("On 122 labelled films.\n"));
+}
+
+TEST(CardEvaluation, RefusesFiguresWithoutAuditOrSources) {
+  Json document = Document("evaluate.json");
+  document["leak_audit"].erase("class_by_site");
+  EXPECT_THAT(CardEvaluation(document.dump(), Digest{}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "of each source"));
+  document.erase("leak_audit");
+  EXPECT_THAT(CardEvaluation(document.dump(), Digest{}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "has no leak audit"));
+}
+
+TEST(CardEvaluation, RefusesAnotherModelAndWhatIsNoEvaluation) {
+  Digest other{};
+  other[0] = 1;
+  EXPECT_THAT(CardEvaluation(Document("evaluate.json").dump(), other),
+              StatusIs(absl::StatusCode::kDataLoss, "another model"));
+  for (const char* text : {"", "{", "[]", "7", "{\"metrics\": {}}", "{\"metrics\": 3}"}) {
+    EXPECT_THAT(CardEvaluation(text, Digest{}),
+                StatusIs(absl::StatusCode::kInvalidArgument, "is not the output"))
+        << text;
+  }
+}
+
+TEST(CardEvaluation, ATextCannotLeaveItsCell) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string card,
+                             CardEvaluation(Document("types.json").dump(), Digest{}));
+  EXPECT_THAT(card, Not(HasSubstr("<")));
+  EXPECT_THAT(card, HasSubstr("| a  b  |"));
+  EXPECT_THAT(card, HasSubstr("| calibration error (ECE) | not available |"));
+}
+
+TEST(ModelCard, SaysWhatTheServerSaw) {
+  proto::RoundPlan plan;
+  const proto::ModelDescription model{.architecture = "covidnet-nano"};
+  EXPECT_THAT(ModelCard(model, plan, {}), HasSubstr("no masks: the server saw each update"));
+  plan.aggregation.mode = "masked";
+  EXPECT_THAT(ModelCard(model, plan, {}), HasSubstr("learned the sum of the updates only"));
+  EXPECT_THAT(ModelCard(model, plan, {}), Not(HasSubstr("saw each update")));
+}
+
+}  // namespace
+}  // namespace hilum::evaluation
