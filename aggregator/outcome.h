@@ -30,6 +30,7 @@ struct ConfigInputs {
   std::array<uint8_t, 16> federation_id{};
   Digest ledger_head{};  // root of the last checkpoint before the round
   uint16_t audit_days = 0;
+  double epsilon_before = 0.0;  // what the job's earlier rounds spent (spending.h)
 };
 
 // cfg of a round. InvalidArgument: the plan's ring cannot hold the roster's sum, or the round is

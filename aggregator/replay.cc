@@ -8,6 +8,7 @@
 #include "aggregator/outcome.h"
 #include "aggregator/record.h"
 #include "aggregator/replay_parts.h"
+#include "aggregator/spending.h"
 #include "base/status_macros.h"
 #include "ledger_anchor/chain.h"
 #include "privacy/transcript.h"
@@ -64,6 +65,7 @@ absl::Status ReplayOpenRound(Objects& objects, const ReplayInputs& inputs, const
            .round = {record.round},
            .origin = inputs.origin}));
   HILUM_RETURN_IF_ERROR(CompareOutcome(pair, record, recipe.plan, outcome));
+  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, recipe.plan, recipe.config));
   // The stored file too: what an export hands on is what was computed.
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
   result.model = outcome.model.sha256();

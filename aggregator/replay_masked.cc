@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/accumulate.h"
 #include "aggregator/replay_parts.h"
+#include "aggregator/spending.h"
 #include "aggregator/sum_object.h"
 #include "base/status_macros.h"
 #include "kernels/tag_polynomial.h"
@@ -181,6 +182,7 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
            .round = {record.round},
            .origin = inputs.origin}));
   HILUM_RETURN_IF_ERROR(CompareOutcome(pair, record, recipe.plan, outcome));
+  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, recipe.plan, recipe.config));
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
   result.device = kernels::ToString(kernels::Device::kCpu);
   result.model = outcome.model.sha256();

@@ -197,17 +197,21 @@ absl::Status ServerCore::OpenRound(LiveJob& job) {
   const ledger_anchor::Admission ledger = federation->log->State();
   HILUM_ASSIGN_OR_RETURN(std::vector<RosterSite> roster,
                          MakeRoster(opening.cohort, ledger.members()));
+  Publisher publisher = MakePublisher();
+  if (job.plan.privacy.unit != "none") {
+    HILUM_ASSIGN_OR_RETURN(publisher.rounds, federation->state->Rounds(job.row.job));
+  }
   HILUM_ASSIGN_OR_RETURN(
       RoundRow row,
-      PrepareOpening(MakePublisher(), {.plan = job.plan,
-                                       .plan_bytes = job.row.plan,
-                                       .round = opening.facts.round,
-                                       .base_model = job.row.model,
-                                       .roster = roster,
-                                       .ledger_head = federation->log->LastCheckpoint().root,
-                                       .previous = ledger.chain().Study(job.row.job.name).prev,
-                                       .audit_days = options.audit_days,
-                                       .now_s = NowS()}));
+      PrepareOpening(publisher, {.plan = job.plan,
+                                 .plan_bytes = job.row.plan,
+                                 .round = opening.facts.round,
+                                 .base_model = job.row.model,
+                                 .roster = roster,
+                                 .ledger_head = federation->log->LastCheckpoint().root,
+                                 .previous = ledger.chain().Study(job.row.job.name).prev,
+                                 .audit_days = options.audit_days,
+                                 .now_s = NowS()}));
   HILUM_RETURN_IF_ERROR(federation->state->PutRound(row));
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::LogReceipt receipt,
                          federation->Append(row.open_entry));
@@ -251,14 +255,17 @@ absl::Status ServerCore::StepRestore(LiveJob& job) {
 // The costly part, without the lock: nobody else touches a round that is being closed.
 absl::StatusOr<RoundRow> ServerCore::MakeClose(const RoundRow& row, const Round& round,
                                                const CloseWork& work) {
-  HILUM_ASSIGN_OR_RETURN(const Publisher publisher, MakeSealingPublisher());
+  HILUM_ASSIGN_OR_RETURN(Publisher publisher, MakeSealingPublisher());
   work.sum->Close();  // uploads in flight end now
+  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config, privacy::DecodeRoundConfig(row.config));
+  if (config.unit != privacy::PrivacyUnit::kNone) {
+    HILUM_ASSIGN_OR_RETURN(publisher.rounds, federation->state->Rounds(row.job));
+  }
   if (const auto* failed = std::get_if<Failed>(&round)) {
     return PrepareAbort(publisher, row, failed->reason, NowS());
   }
   const Closing& closing = std::get<Closing>(round);
   if (work.masked != nullptr) return MakeMaskedClose(publisher, row, closing, work);
-  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config, privacy::DecodeRoundConfig(row.config));
   HILUM_ASSIGN_OR_RETURN(privacy::MaskedTotal total, TotalOf(config, closing.counted, *work.sum));
   return PrepareClose(publisher, row, closing, std::move(total), NowS());
 }

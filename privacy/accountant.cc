@@ -39,6 +39,11 @@ absl::string_view ToString(PrivacyUnit unit) {
   return "";
 }
 
+PrivacyUnit UnitOf(absl::string_view name) {
+  if (name == "silo") return PrivacyUnit::kSilo;
+  return name == "record" ? PrivacyUnit::kRecord : PrivacyUnit::kNone;
+}
+
 absl::string_view ToString(NoiseMechanism mechanism) {
   switch (mechanism) {
     case NoiseMechanism::kNone:
@@ -159,6 +164,17 @@ absl::StatusOr<PrivateRelease> SiloRelease(const RoundConfig& config) {
       .n_params = config.n_params,
       .l2 = RoundedNormBound(
           {.scale = config.scale, .clip_l2 = config.clip_l2, .n_params = config.n_params})};
+  HILUM_RETURN_IF_ERROR(CheckRelease(release));
+  return release;
+}
+
+absl::StatusOr<PrivateRelease> ReleaseOf(const RoundConfig& config,
+                                         const RecordSampling& sampling) {
+  if (config.unit != PrivacyUnit::kRecord) return SiloRelease(config);
+  const PrivateRelease release{.unit = PrivacyUnit::kRecord,
+                               .sigma = config.sigma,
+                               .rate = sampling.rate,
+                               .n_steps = sampling.n_steps};
   HILUM_RETURN_IF_ERROR(CheckRelease(release));
   return release;
 }

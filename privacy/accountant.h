@@ -21,6 +21,7 @@ using RdpCurve = std::array<double, kLargestOrder - kSmallestOrder + 1>;
 inline constexpr uint8_t kNoAccountant = 0, kRdpAccountant = 1;
 
 absl::string_view ToString(PrivacyUnit unit);          // none, silo, record
+PrivacyUnit UnitOf(absl::string_view name);            // kNone for any other name
 absl::string_view ToString(NoiseMechanism mechanism);  // none, discrete-gaussian, skellam
 absl::string_view AccountantName(uint8_t accountant);  // none, rdp
 
@@ -68,6 +69,15 @@ class Accountant {
 // a transcript can have, max(Q, u_min), less the c_max that may tell the server their noise.
 // InvalidArgument: the configuration has no such noise.
 absl::StatusOr<PrivateRelease> SiloRelease(const RoundConfig& config);
+
+// How DP-SGD samples: the round plan's, since a configuration only pins the plan.
+struct RecordSampling {
+  double rate = 0.0;
+  uint64_t n_steps = 0;
+};
+// What one round with differential privacy releases of one member. InvalidArgument: it has none, or
+// as CheckRelease.
+absl::StatusOr<PrivateRelease> ReleaseOf(const RoundConfig& config, const RecordSampling& sampling);
 
 }  // namespace hilum::privacy
 
