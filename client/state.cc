@@ -35,6 +35,10 @@ CREATE TABLE IF NOT EXISTS masked(
   PRIMARY KEY(job, round, attempt, kind)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sums(model_hash BLOB, cohort BLOB, PRIMARY KEY(model_hash, cohort))
   WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spends(
+  job TEXT, round INTEGER, attempt INTEGER, unit INTEGER, sigma REAL, n_honest INTEGER,
+  n_params INTEGER, l2 REAL, rate REAL, n_steps INTEGER, charged_at INTEGER,
+  PRIMARY KEY(job, round, attempt)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vals(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 )sql";
 
@@ -97,6 +101,25 @@ RoundRecord ReadRound(Statement& row) {
   round.started_at_s = row.Int();
   round.sent_at_s = row.Int();
   return round;
+}
+
+SpendRow ReadSpend(Statement& row) {
+  SpendRow spend;
+  spend.job = row.Text();
+  spend.round = static_cast<uint64_t>(row.Int());
+  spend.attempt = static_cast<uint32_t>(row.Int());
+  const int64_t unit = row.Int();
+  spend.release.unit = unit == 1   ? privacy::PrivacyUnit::kSilo
+                       : unit == 2 ? privacy::PrivacyUnit::kRecord
+                                   : privacy::PrivacyUnit::kNone;
+  spend.release.sigma = row.Real();
+  spend.release.n_honest = static_cast<uint64_t>(row.Int());
+  spend.release.n_params = static_cast<uint64_t>(row.Int());
+  spend.release.l2 = row.Real();
+  spend.release.rate = row.Real();
+  spend.release.n_steps = static_cast<uint64_t>(row.Int());
+  spend.charged_at_s = row.Int();
+  return spend;
 }
 
 // All rows of a statement.
@@ -394,6 +417,35 @@ absl::StatusOr<std::vector<privacy::secagg::SumRow>> State::Sums(const Digest& m
     }
   }
   return sums;
+}
+
+absl::Status State::PutSpend(const SpendRow& spend) {
+  const std::lock_guard lock(impl_->mutex);
+  const privacy::PrivateRelease& release = spend.release;
+  return impl_->database
+      .Prepare(
+          "INSERT OR REPLACE INTO spends(job, round, attempt, unit, sigma, n_honest, n_params, "
+          "l2, rate, n_steps, charged_at) VALUES(?,?,?,?,?,?,?,?,?,?,?)")
+      .Bind(spend.job)
+      .Bind(static_cast<int64_t>(spend.round))
+      .Bind(static_cast<int64_t>(spend.attempt))
+      .Bind(static_cast<int64_t>(release.unit))
+      .Bind(release.sigma)
+      .Bind(static_cast<int64_t>(release.n_honest))
+      .Bind(static_cast<int64_t>(release.n_params))
+      .Bind(release.l2)
+      .Bind(release.rate)
+      .Bind(static_cast<int64_t>(release.n_steps))
+      .Bind(spend.charged_at_s)
+      .Run();
+}
+
+absl::StatusOr<std::vector<SpendRow>> State::Spends() {
+  const std::lock_guard lock(impl_->mutex);
+  return All<SpendRow>(
+      impl_->database.Prepare("SELECT job, round, attempt, unit, sigma, n_honest, n_params, l2, "
+                              "rate, n_steps, charged_at FROM spends ORDER BY job, round, attempt"),
+      ReadSpend);
 }
 
 absl::Status State::PutValue(absl::string_view name, absl::string_view value) {
