@@ -218,7 +218,9 @@ absl::StatusOr<RoundRow> Publish(const Publisher& publisher, RoundRow row, const
     row.dropped.push_back(closing.roster[index].site.name);
   }
   row.closed_s = now_s;
-  row.total_weight = outcome.total_weight;
+  // With differential privacy weights say nothing about films.
+  const bool is_private = basis.config.unit != privacy::PrivacyUnit::kNone;
+  row.total_weight = is_private ? 0 : outcome.total_weight;
   row.mean_loss = outcome.mean_loss;
   return row;
 }
