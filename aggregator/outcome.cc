@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
+#include "privacy/accountant.h"
 #include "privacy/policy.h"
 #include "privacy/quantize.h"
 #include "privacy/secagg/context.h"
@@ -16,17 +17,30 @@
 namespace hilum::aggregator {
 namespace {
 
-// Ring and clip of a configuration, from the plan and the number of sites.
-void FillVector(const proto::AggregationPlan& plan, size_t n_sites, privacy::RoundConfig& config) {
+// Ring and clip of a configuration; its roster, cohort and noise are there already.
+absl::Status FillVector(const proto::AggregationPlan& plan, privacy::RoundConfig& config) {
   config.n_extras = privacy::kMinExtras;
   config.chunk_coords = privacy::kChunkCoords;
   config.ring_bits = static_cast<uint8_t>(plan.ring_bits);
-  config.value_bits = static_cast<uint8_t>(
-      plan.value_bits != 0 ? plan.value_bits : privacy::MaxValueBits(plan.ring_bits, n_sites));
   config.clip_l2 = plan.clip_l2;
   config.range = plan.range > 0 ? plan.range : plan.clip_l2;
-  config.scale = privacy::ScaleOf(config.range, config.value_bits);
   config.max_weight = plan.max_weight;
+  if (plan.value_bits == 0) return privacy::FitValueBits(config);
+  config.value_bits = static_cast<uint8_t>(plan.value_bits);
+  config.scale = privacy::ScaleOf(config.range, config.value_bits);
+  return privacy::CheckHeadroom(config);
+}
+
+// Unit, noise and accountant. Without a unit nothing is claimed.
+void FillPrivacy(const proto::PrivacyPlan& plan, double epsilon_before,
+                 privacy::RoundConfig& config) {
+  config.unit = privacy::UnitOf(plan.unit);
+  if (config.unit == privacy::PrivacyUnit::kNone) return;
+  config.mechanism = privacy::NoiseMechanism::kDiscreteGaussian;
+  config.sigma = plan.sigma;
+  config.delta = plan.delta;
+  config.accountant = privacy::kRdpAccountant;
+  config.epsilon_before = epsilon_before;
 }
 
 // What a masked round has beside; an open one has none of it.
@@ -95,9 +109,11 @@ absl::StatusOr<privacy::RobustDelta> Combine(const OutcomeInputs& inputs,
   return privacy::CombineRobustly(updates, OptionsOf(strategy), kernels::Device::kCpu);
 }
 
+// With differential privacy no loss was sent, so none is published.
 absl::StatusOr<ledger_anchor::List<ledger_anchor::Metric>> MakeMetrics(
-    const privacy::MeanDelta& mean) {
+    const privacy::MeanDelta& mean, const privacy::RoundConfig& config) {
   ledger_anchor::List<ledger_anchor::Metric> metrics;
+  if (config.unit != privacy::PrivacyUnit::kNone) return metrics;
   HILUM_ASSIGN_OR_RETURN(const std::string loss, proto::FormatDecimal(mean.mean_loss()));
   metrics.items.push_back({.name = "train_loss", .value = loss, .n = mean.total_weight()});
   metrics.n = metrics.items.size();
@@ -123,7 +139,6 @@ absl::StatusOr<privacy::RoundConfig> MakeRoundConfig(const ConfigInputs& inputs)
   config.model_hash = privacy::ModelHash({.architecture_digest = config.architecture_digest,
                                           .n_params = config.n_params,
                                           .base_model = inputs.base_model});
-  FillVector(plan.aggregation, inputs.roster.size(), config);
   for (size_t index = 0; index < inputs.roster.size(); ++index) {
     config.roster.push_back(
         {.index = static_cast<uint16_t>(index), .key = inputs.roster[index].entry_key});
@@ -131,7 +146,8 @@ absl::StatusOr<privacy::RoundConfig> MakeRoundConfig(const ConfigInputs& inputs)
   config.deadlines.r2_ms = static_cast<uint32_t>(plan.cohort.deadline_s) * 1000;
   config.audit_days = inputs.audit_days;
   FillMasked(plan, config);
-  HILUM_RETURN_IF_ERROR(privacy::CheckHeadroom(config));
+  FillPrivacy(plan.privacy, inputs.epsilon_before, config);
+  HILUM_RETURN_IF_ERROR(FillVector(plan.aggregation, config));
   if (config.mode != privacy::RoundMode::kOpen) {
     HILUM_RETURN_IF_ERROR(privacy::secagg::Context::Create({.config = config}).status());
   }
@@ -148,7 +164,7 @@ absl::StatusOr<RoundOutcome> OutcomeOf(const RingOutcomeInputs& inputs, privacy:
   const Digest ring_root = privacy::RingRoot(ring.words(), config.chunk_coords);
   HILUM_ASSIGN_OR_RETURN(const privacy::MeanDelta mean,
                          privacy::Dequantize(std::move(ring), config));
-  HILUM_ASSIGN_OR_RETURN(auto metrics, MakeMetrics(mean));
+  HILUM_ASSIGN_OR_RETURN(auto metrics, MakeMetrics(mean, config));
   const StepInput input = robust != nullptr ? StepInput(robust) : StepInput(&mean);
   HILUM_ASSIGN_OR_RETURN(GlobalModel model, ServerStep(input, std::move(base), context));
   return RoundOutcome{

@@ -32,6 +32,7 @@ struct ConfigInputs {
   Digest ledger_head{};      // root of the last checkpoint before the round
   Digest optimiser_state{};  // of the server's moments before the round; zeros: none
   uint16_t audit_days = 0;
+  double epsilon_before = 0.0;  // what the job's earlier rounds spent (spending.h)
 };
 
 // cfg of a round. InvalidArgument: the plan's ring cannot hold the roster's sum, or the round is

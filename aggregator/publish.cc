@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/outcome.h"
 #include "aggregator/seal.h"
+#include "aggregator/spending.h"
 #include "aggregator/strategy.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
@@ -159,16 +160,22 @@ std::optional<ledger_anchor::ConsentPin> PinConsents(const ledger_anchor::StudyS
 }
 
 absl::StatusOr<RoundRow> PrepareOpening(const Publisher& publisher, const OpeningInputs& inputs) {
-  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config,
-                         MakeRoundConfig({.plan = inputs.plan,
-                                          .plan_bytes = inputs.plan_bytes,
-                                          .round = inputs.round,
-                                          .base_model = inputs.base_model,
-                                          .roster = inputs.roster,
-                                          .federation_id = publisher.federation_id,
-                                          .ledger_head = inputs.ledger_head,
-                                          .optimiser_state = inputs.optimiser_state,
-                                          .audit_days = inputs.audit_days}));
+  HILUM_ASSIGN_OR_RETURN(const privacy::Accountant spent,
+                         SpentBefore(inputs.plan, publisher.rounds, inputs.round));
+  HILUM_ASSIGN_OR_RETURN(
+      const privacy::RoundConfig config,
+      MakeRoundConfig({.plan = inputs.plan,
+                       .plan_bytes = inputs.plan_bytes,
+                       .round = inputs.round,
+                       .base_model = inputs.base_model,
+                       .roster = inputs.roster,
+                       .federation_id = publisher.federation_id,
+                       .ledger_head = inputs.ledger_head,
+                       .optimiser_state = inputs.optimiser_state,
+                       .audit_days = inputs.audit_days,
+                       .epsilon_before = spent.n_releases() == 0
+                                             ? 0.0
+                                             : spent.Epsilon(inputs.plan.privacy.delta)}));
   RoundRow row;
   row.job = {inputs.plan.job};
   row.round = inputs.round;
@@ -247,6 +254,7 @@ absl::StatusOr<RoundRow> Publish(const Publisher& publisher, RoundRow row, const
                   .transcript = outcome.transcript_hash,
                   .evidence = evidence};
   close.metrics = outcome.metrics;
+  HILUM_ASSIGN_OR_RETURN(close.dp, DpOfClose(basis.plan, publisher.rounds, row));
   HILUM_ASSIGN_OR_RETURN(row.close_entry,
                          Sign(publisher, NewEntry(row.job, now_s, std::move(close))));
   row.status = "ok";
@@ -254,7 +262,9 @@ absl::StatusOr<RoundRow> Publish(const Publisher& publisher, RoundRow row, const
     row.dropped.push_back(closing.roster[index].site.name);
   }
   row.closed_s = now_s;
-  row.total_weight = outcome.total_weight;
+  // With differential privacy weights say nothing about films.
+  const bool is_private = basis.config.unit != privacy::PrivacyUnit::kNone;
+  row.total_weight = is_private ? 0 : outcome.total_weight;
   row.mean_loss = outcome.mean_loss;
   return row;
 }
@@ -311,6 +321,7 @@ absl::StatusOr<RoundRow> PrepareAbort(const Publisher& publisher, RoundRow row,
   HILUM_ASSIGN_OR_RETURN(ledger_anchor::RoundClose close, BeginClose(publisher, row, plan));
   close.status = "aborted";
   close.model = row.base_model;
+  HILUM_ASSIGN_OR_RETURN(close.dp, DpOfClose(plan, publisher.rounds, row));
   HILUM_ASSIGN_OR_RETURN(close.updates.root, ledger_anchor::UpdatesRoot({}));
   HILUM_ASSIGN_OR_RETURN(close.dropped, ListNames(publisher, NamesOf(row.roster)));
   HILUM_ASSIGN_OR_RETURN(row.close_entry,

@@ -39,6 +39,7 @@ struct Publisher {
   // Null: models are not sealed. Else where sealed copies go, and for whom (seal.h).
   const ledger_anchor::Store* sealed = nullptr;
   std::vector<crypto::AgeRecipient> recipients{};
+  std::vector<RoundRow> rounds{};  // of the job, where it has differential privacy (spending.h)
 };
 
 struct OpeningInputs {

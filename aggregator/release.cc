@@ -25,6 +25,7 @@ absl::StatusOr<evaluation::CardRound> CardOf(const ReleaseInputs& inputs) {
     const std::string& name = member.site.name;
     if (!absl::c_linear_search(row.dropped, name)) round.cohort.push_back(name);
   }
+  if (row.total_weight == 0) return round;  // with differential privacy no loss was sent
   HILUM_ASSIGN_OR_RETURN(std::string loss, proto::FormatDecimal(row.mean_loss));
   round.measures.push_back({.name = "train_loss", .value = std::move(loss), .n = row.total_weight});
   return round;

@@ -7,6 +7,7 @@
 #include "aggregator/accumulate.h"
 #include "aggregator/outcome.h"
 #include "aggregator/replay_parts.h"
+#include "aggregator/spending.h"
 #include "base/status_macros.h"
 #include "ledger_anchor/chain.h"
 #include "ledger_anchor/round_record.h"
@@ -75,6 +76,7 @@ absl::Status ReplayOpenRound(Objects& objects, const ReplayInputs& inputs, const
                                          .origin = inputs.origin,
                                          .state = std::move(moments)}));
   HILUM_RETURN_IF_ERROR(CompareOutcome(pair, record, recipe.plan, outcome));
+  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, recipe.plan, recipe.config));
   // The stored file too: what an export hands on is what was computed.
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
   result.model = outcome.model.sha256();

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/accumulate.h"
 #include "aggregator/replay_parts.h"
+#include "aggregator/spending.h"
 #include "base/status_macros.h"
 #include "kernels/tag_polynomial.h"
 #include "privacy/secagg/evidence.h"
@@ -206,6 +207,7 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
            .origin = inputs.origin,
            .state = std::move(moments)}));
   HILUM_RETURN_IF_ERROR(CompareOutcome(pair, record, recipe.plan, outcome));
+  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, recipe.plan, recipe.config));
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
   result.device = kernels::ToString(kernels::Device::kCpu);
   result.model = outcome.model.sha256();

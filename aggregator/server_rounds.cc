@@ -213,6 +213,10 @@ absl::StatusOr<Digest> MomentsOf(Federation& federation, const LiveJob& job) {
 // again, when the batch that came between is under a signed checkpoint.
 absl::StatusOr<RoundRow> ServerCore::LogOpening(const LiveJob& job, const Opening& opening) {
   HILUM_ASSIGN_OR_RETURN(const Digest moments, MomentsOf(*federation, job));
+  Publisher publisher = MakePublisher();
+  if (job.plan.privacy.unit != "none") {
+    HILUM_ASSIGN_OR_RETURN(publisher.rounds, federation->state->Rounds(job.row.job));
+  }
   absl::Status refused;
   for (int tries = 0; tries < kOpenTries; ++tries) {
     if (tries > 0) absl::SleepFor(kOpenWait);
@@ -222,18 +226,17 @@ absl::StatusOr<RoundRow> ServerCore::LogOpening(const LiveJob& job, const Openin
     HILUM_ASSIGN_OR_RETURN(const std::vector<RosterSite> roster,
                            MakeRoster(opening.cohort, ledger.members()));
     HILUM_ASSIGN_OR_RETURN(
-        RoundRow row,
-        PrepareOpening(MakePublisher(), {.plan = job.plan,
-                                         .plan_bytes = job.row.plan,
-                                         .round = opening.facts.round,
-                                         .base_model = job.row.model,
-                                         .roster = roster,
-                                         .ledger_head = head.root,
-                                         .previous = study.prev,
-                                         .optimiser_state = moments,
-                                         .audit_days = options.audit_days,
-                                         .now_s = NowS(),
-                                         .consent = PinConsents(study, head, roster)}));
+        RoundRow row, PrepareOpening(publisher, {.plan = job.plan,
+                                                 .plan_bytes = job.row.plan,
+                                                 .round = opening.facts.round,
+                                                 .base_model = job.row.model,
+                                                 .roster = roster,
+                                                 .ledger_head = head.root,
+                                                 .previous = study.prev,
+                                                 .optimiser_state = moments,
+                                                 .audit_days = options.audit_days,
+                                                 .now_s = NowS(),
+                                                 .consent = PinConsents(study, head, roster)}));
     HILUM_RETURN_IF_ERROR(federation->state->PutRound(row));
     const absl::StatusOr<ledger_anchor::LogReceipt> receipt = federation->Append(row.open_entry);
     if (receipt.ok()) {
@@ -289,14 +292,17 @@ absl::Status ServerCore::StepRestore(LiveJob& job) {
 // The costly part, without the lock: nobody else touches a round that is being closed.
 absl::StatusOr<RoundRow> ServerCore::MakeClose(const RoundRow& row, const Round& round,
                                                const CloseWork& work) {
-  HILUM_ASSIGN_OR_RETURN(const Publisher publisher, MakeSealingPublisher());
+  HILUM_ASSIGN_OR_RETURN(Publisher publisher, MakeSealingPublisher());
   work.sum->Close();  // uploads in flight end now
+  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config, privacy::DecodeRoundConfig(row.config));
+  if (config.unit != privacy::PrivacyUnit::kNone) {
+    HILUM_ASSIGN_OR_RETURN(publisher.rounds, federation->state->Rounds(row.job));
+  }
   if (const auto* failed = std::get_if<Failed>(&round)) {
     return PrepareAbort(publisher, row, failed->reason, NowS());
   }
   const Closing& closing = std::get<Closing>(round);
   if (work.masked != nullptr) return MakeMaskedClose(publisher, row, closing, work);
-  HILUM_ASSIGN_OR_RETURN(const privacy::RoundConfig config, privacy::DecodeRoundConfig(row.config));
   HILUM_ASSIGN_OR_RETURN(privacy::MaskedTotal total, TotalOf(config, closing.counted, *work.sum));
   return PrepareClose(publisher, row, closing, std::move(total), NowS());
 }

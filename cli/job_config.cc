@@ -192,6 +192,43 @@ void ReadAggregation(TomlReader& reader, proto::RoundPlan& plan) {
   }
 }
 
+// [privacy]: without a unit there is no noise, and then no other key of it means anything.
+void ReadPrivacy(TomlReader& reader, proto::RoundPlan& plan) {
+  proto::PrivacyPlan& privacy = plan.privacy;
+  reader.Section("privacy");
+  reader.OneOf("unit", privacy.unit, {"none", "silo", "record"});
+  if (privacy.unit == "none") return;
+  reader.Require("sigma");
+  reader.Real("sigma", privacy.sigma, {.min = 0.3, .max = 1000});
+  reader.Require("delta");
+  reader.Real("delta", privacy.delta, {.min = 1e-12, .max = 0.01});
+  if (privacy.unit == "silo") {
+    if (plan.aggregation.mode != "masked") {
+      reader.Refuse("unit",
+                    "needs [aggregation] mode = \"masked\": each site adds a part of the noise, "
+                    "which is too little for an update that the server sees by itself.");
+    }
+    return;
+  }
+  reader.Require("sample_rate");
+  reader.Real("sample_rate", privacy.sample_rate, {.min = 0, .max = 1, .above_min = true});
+  reader.Require("steps");
+  reader.Integer("steps", privacy.steps, 1, 1'000'000);
+  reader.Require("sample_clip");
+  reader.Real("sample_clip", privacy.sample_clip, {.min = 0, .max = 1e6, .above_min = true});
+  if (plan.training.balance_classes) {
+    reader.Section("training");
+    reader.Refuse("balance_classes",
+                  "must be false with [privacy] unit \"record\": each film is drawn by itself.");
+  }
+  if (plan.training.max_gradient_norm != 0) {
+    reader.Section("training");
+    reader.Refuse("max_gradient_norm",
+                  "must be 0 with [privacy] unit \"record\", which clips each film's gradient to "
+                  "[privacy] sample_clip.");
+  }
+}
+
 absl::Status About(const fs::path& file, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat(file.string(), ": ", status.message()));
 }
@@ -263,6 +300,7 @@ absl::StatusOr<JobFile> ParseJobFile(const fs::path& file, absl::string_view tex
   ReadStrategy(reader, job.plan);
   ReadCohort(reader, job.plan.cohort);
   ReadAggregation(reader, job.plan);
+  ReadPrivacy(reader, job.plan);
   HILUM_RETURN_IF_ERROR(reader.Finish());
   job.model_folder = file.parent_path() / init;
   return job;

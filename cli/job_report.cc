@@ -12,6 +12,7 @@
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "cli/job_chart.h"
+#include "proto/round_plan.h"
 
 namespace hilum::cli {
 namespace {
@@ -259,6 +260,25 @@ absl::Status CheckEvaluationOf(const v1::JobStatus& status, const ordered_json& 
                                           ", which no round of ", status.job(), " made."));
 }
 
+namespace {
+
+// What the server saw and what is claimed, as the plan has it. A clip alone is no claim.
+std::string PrivacyText(const v1::JobStatus& status) {
+  const absl::StatusOr<proto::RoundPlan> plan = proto::ParseRoundPlan(status.plan());
+  if (!plan.ok()) return "Masks and differential privacy: the plan cannot be read.";
+  return absl::StrCat(
+      plan->aggregation.mode == "masked" ? "Masks: the server saw the sum only."
+                                         : "Masks: none, the server saw each update.",
+      " Differential privacy: ",
+      plan->privacy.unit == "none"
+          ? std::string("off.")
+          : absl::StrCat("unit ", EscapeHtml(plan->privacy.unit), ", noise multiplier ",
+                         plan->privacy.sigma, ", delta ", plan->privacy.delta,
+                         "; epsilon is in the ledger's round-close."));
+}
+
+}  // namespace
+
 std::string ReportPage(const v1::JobStatus& status, const std::optional<ordered_json>& evaluation) {
   const std::string job = EscapeHtml(status.job());
   std::string page = absl::StrCat(kHead, "<title>", job, "</title></head><body>\n<h1>", job,
@@ -273,10 +293,8 @@ std::string ReportPage(const v1::JobStatus& status, const std::optional<ordered_
   if (evaluation.has_value()) absl::StrAppend(&page, EvaluationSection(*evaluation));
   std::vector<Row> plan;
   for (const auto& [key, value] : FlatPlan(status)) plan.push_back({key, value});
-  absl::StrAppend(&page, "<h2>Plan</h2>\n", HtmlTable({"key", "value"}, plan), "<p>Masks: ",
-                  IsMasked(status) ? "the server learned the sum of the updates only"
-                                   : "none, the server saw each update",
-                  ". Differential privacy: off.</p>\n", "</body></html>\n");
+  absl::StrAppend(&page, "<h2>Plan</h2>\n", HtmlTable({"key", "value"}, plan), "<p>",
+                  PrivacyText(status), "</p>\n", "</body></html>\n");
   return page;
 }
 

@@ -37,6 +37,9 @@ void ReadPolicy(TomlReader& reader, SiteOptions& options) {
   reader.Integer("min_cohort", options.min_cohort, 2, 500);
   reader.Real("max_clip", options.max_clip_l2, {.min = 0, .max = 1e6, .above_min = true});
   reader.Integer("max_weight", options.max_weight, 1, int64_t{1} << 31);
+  reader.Real("min_sigma", options.min_sigma, {.min = 0, .max = 1000});
+  reader.Real("max_epsilon", options.max_epsilon, {.min = 0, .max = 1000});
+  reader.Real("budget_delta", options.budget_delta, {.min = 1e-12, .max = 0.01});
   reader.Integer("min_films", options.min_films, 1, 1'000'000'000);
   reader.Texts("architectures", options.architectures);
   reader.OneOf("verify", options.verify, {"full", "tags", "none"});
@@ -88,10 +91,12 @@ std::string PrintSiteConfig(const SiteOptions& options) {
       "\"\n\n[policy]\napprove = \"", options.auto_approve ? "auto" : "ask",
       "\"\nallow_open = ", truth(options.allow_open), "\nmin_cohort = ", options.min_cohort,
       "\nmax_clip = ", options.max_clip_l2, "\nmax_weight = ", options.max_weight,
-      "\nmin_films = ", options.min_films, "\narchitectures = ", list(options.architectures),
-      "\nverify = \"", options.verify, "\"", "\n\n[training]\nthreads = ", options.threads,
-      "\n\n[ledger]\nfaults = ", options.faults, "\nmax_age = ", options.max_cosignature_age_s,
-      "\n\n[import]\nprofile = \"", options.profile, "\"\nissuers = ", list(options.issuers), "\n");
+      "\nmin_sigma = ", options.min_sigma, "\nmax_epsilon = ", options.max_epsilon,
+      "\nbudget_delta = ", options.budget_delta, "\nmin_films = ", options.min_films,
+      "\narchitectures = ", list(options.architectures), "\nverify = \"", options.verify, "\"",
+      "\n\n[training]\nthreads = ", options.threads, "\n\n[ledger]\nfaults = ", options.faults,
+      "\nmax_age = ", options.max_cosignature_age_s, "\n\n[import]\nprofile = \"", options.profile,
+      "\"\nissuers = ", list(options.issuers), "\n");
 }
 
 nlohmann::ordered_json SiteConfigJson(const SiteOptions& options) {
@@ -102,6 +107,9 @@ nlohmann::ordered_json SiteConfigJson(const SiteOptions& options) {
             {"min_cohort", options.min_cohort},
             {"max_clip", options.max_clip_l2},
             {"max_weight", options.max_weight},
+            {"min_sigma", options.min_sigma},
+            {"max_epsilon", options.max_epsilon},
+            {"budget_delta", options.budget_delta},
             {"min_films", options.min_films},
             {"architectures", options.architectures},
             {"verify", options.verify}}},

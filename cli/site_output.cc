@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
 #include "base/version.h"
@@ -43,6 +44,7 @@ ordered_json JobJson(const client::JobOverview& job) {
   json["min_age_years"] = job.min_age_years;
   json["minimum_sites"] = job.minimum;
   json["mode"] = job.mode;
+  json["differential_privacy"] = job.privacy;
   json["max_norm_l2"] = job.max_norm_l2;
   json["bytes_a_round"] = job.bytes_a_round;
   json["films"] = job.films;
@@ -123,6 +125,32 @@ std::string JobsText(const client::Overview& overview) {
     }
   }
   return table.ToString() + notes;
+}
+
+ordered_json SpendingJson(const client::Overview& overview) {
+  ordered_json units = ordered_json::object();
+  for (const client::UnitSpending& unit : overview.spending) {
+    units[std::string(UnitName(unit))] = {
+        {"releases", unit.n_releases}, {"epsilon", unit.epsilon}, {"left", unit.left}};
+  }
+  return {{"max_epsilon", overview.max_epsilon},
+          {"delta", overview.budget_delta},
+          {"accountant", "rdp"},
+          {"units", units}};
+}
+
+std::string SpendingText(const client::Overview& overview) {
+  std::string text;
+  for (const client::UnitSpending& unit : overview.spending) {
+    if (unit.n_releases == 0 && overview.max_epsilon == 0) continue;
+    absl::StrAppendFormat(&text, "unit %s: epsilon %.4g at delta %g in %d releases", UnitName(unit),
+                          unit.epsilon, overview.budget_delta, unit.n_releases);
+    if (overview.max_epsilon > 0) {
+      absl::StrAppendFormat(&text, "; %.4g of %g is left", unit.left, overview.max_epsilon);
+    }
+    absl::StrAppend(&text, "\n");
+  }
+  return text.empty() ? "no round with differential privacy, and no budget is set\n" : text;
 }
 
 std::string RoundsText(const client::Overview& overview) {
@@ -217,6 +245,7 @@ ordered_json OverviewJson(const client::Overview& overview) {
           {"jobs", jobs},
           {"rounds", rounds},
           {"checks", checks},
+          {"privacy_budget", SpendingJson(overview)},
           {"consent",
            {{"granted", overview.patients_granted},
             {"denied", overview.patients_denied},
@@ -234,12 +263,12 @@ std::string OverviewText(const client::Overview& overview) {
       "site ", overview.site, ", server ", overview.server, "\nledger ", overview.ledger_origin,
       ", accepted up to size ", overview.ledger_size, "\n\nJobs\n", JobsText(overview),
       "\nRounds: what has left this site\n", RoundsText(overview), ChecksText(overview),
-      "\nConsent\n", Count(overview.patients_granted, "patient"),
-      " with a Consent that permits training, ", overview.patients_denied, " without (",
-      overview.patients_revoked, " of them revoked)\nthe next round can use ",
-      Count(overview.films, "film"), " of ", Count(overview.patients, "patient"),
-      ", and leaves out ", Count(overview.patients_left_out, "patient"),
-      " whose consent is absent or revoked\n");
+      "\nPrivacy budget\n", SpendingText(overview), "\nConsent\n",
+      Count(overview.patients_granted, "patient"), " with a Consent that permits training, ",
+      overview.patients_denied, " without (", overview.patients_revoked,
+      " of them revoked)\nthe next round can use ", Count(overview.films, "film"), " of ",
+      Count(overview.patients, "patient"), ", and leaves out ",
+      Count(overview.patients_left_out, "patient"), " whose consent is absent or revoked\n");
 }
 
 ordered_json PolicyJson(const client::PolicyReport& report) {

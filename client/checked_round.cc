@@ -4,8 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "client/budget.h"
 #include "crypto/hash.h"
 #include "ledger_anchor/entry.h"
+#include "privacy/accountant.h"
 #include "privacy/quantize.h"
 #include "proto/model_spec_codec.h"
 
@@ -69,6 +71,22 @@ absl::Status CheckConfigAgainstPlan(const RoundConfig& config, const proto::Roun
                                          " extra coordinates in chunks of ", config.chunk_coords));
   }
   return absl::OkStatus();
+}
+
+// Unit, noise and delta are the plan's, which the hospital approved; noise cannot be left out.
+absl::Status CheckPrivacyAgainstPlan(const RoundConfig& config, const proto::PrivacyPlan& plan,
+                                     const RoundNotice& notice) {
+  const bool is_private = plan.unit != "none";
+  if (config.unit == privacy::UnitOf(plan.unit) &&
+      config.mechanism == (is_private ? privacy::NoiseMechanism::kDiscreteGaussian
+                                      : privacy::NoiseMechanism::kNone) &&
+      config.sigma == (is_private ? plan.sigma : 0.0) &&
+      config.delta == (is_private ? plan.delta : 0.0)) {
+    return absl::OkStatus();
+  }
+  return Mismatch(notice,
+                  "its configuration has another privacy unit, mechanism, sigma or delta than the "
+                  "plan");
 }
 
 // A masked round counts on the members that the plan asks for, no fewer.
@@ -205,9 +223,30 @@ absl::StatusOr<privacy::SiteFloors> FloorsOf(const RoundContext& context,
   const privacy::CohortRule rule = privacy::DefaultCohort(round.config.roster.size());
   floors.min_c_max = rule.c_max;
   floors.min_quorum = rule.quorum;
+  floors.min_sigma = context.options.min_sigma;
+  floors.needs_noise = context.options.max_epsilon > 0.0;
   floors.min_u_min = std::max(rule.u_min, context.options.min_cohort);
   return floors;
 }
+
+absl::StatusOr<std::optional<SpendRow>> ChargeOf(const RoundContext& context,
+                                                 const CheckedRound& round) {
+  return ChargeOf(
+      round.config, round.plan,
+      {.job = round.facts.job, .round = round.facts.round, .attempt = round.facts.attempt},
+      context.now_s);
+}
+
+namespace {
+
+// Before a site trains: a round that it could not pay for.
+absl::Status CheckRoundBudget(const RoundContext& context, const CheckedRound& round) {
+  HILUM_ASSIGN_OR_RETURN(const std::optional<SpendRow> charge, ChargeOf(context, round));
+  if (!charge.has_value()) return absl::OkStatus();
+  return CheckBudget(context.state, context.options, *charge);
+}
+
+}  // namespace
 
 absl::StatusOr<CheckedRound> CheckNotice(const RoundContext& context, const RoundNotice& notice) {
   HILUM_RETURN_IF_ERROR(CheckApproved(context.state, notice));
@@ -215,6 +254,7 @@ absl::StatusOr<CheckedRound> CheckNotice(const RoundContext& context, const Roun
   HILUM_ASSIGN_OR_RETURN(proto::RoundPlan plan, CheckPlan(notice.plan, context.options));
   HILUM_ASSIGN_OR_RETURN(RoundConfig config, privacy::DecodeRoundConfig(notice.config));
   HILUM_RETURN_IF_ERROR(CheckConfigAgainstPlan(config, plan, notice));
+  HILUM_RETURN_IF_ERROR(CheckPrivacyAgainstPlan(config, plan.privacy, notice));
   HILUM_RETURN_IF_ERROR(CheckCohortAgainstPlan(config, plan, notice));
   HILUM_RETURN_IF_ERROR(CheckOnceEach(context.state, plan, notice));
   HILUM_ASSIGN_OR_RETURN(const RoundProofs proofs, NewestProofs(context, notice));
@@ -242,6 +282,7 @@ absl::StatusOr<CheckedRound> CheckNotice(const RoundContext& context, const Roun
   round.facts.profile_digest = round.plan.model.profile_digest;
   HILUM_ASSIGN_OR_RETURN(const privacy::SiteFloors floors, FloorsOf(context, round));
   HILUM_RETURN_IF_ERROR(privacy::CheckPolicy(round.config, floors));
+  HILUM_RETURN_IF_ERROR(CheckRoundBudget(context, round));
   HILUM_RETURN_IF_ERROR(PinRoster(context, round));
   return round;
 }

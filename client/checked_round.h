@@ -4,10 +4,13 @@
 #ifndef HILUM_CLIENT_CHECKED_ROUND_H_
 #define HILUM_CLIENT_CHECKED_ROUND_H_
 
+#include <optional>
+
 #include "absl/status/statusor.h"
 #include "client/ledger_gate.h"
 #include "client/participate.h"
 #include "client/rpc.h"
+#include "client/state.h"
 #include "client/update.h"
 #include "privacy/policy.h"
 #include "privacy/round_config.h"
@@ -25,6 +28,10 @@ struct CheckedRound {
 
 // Errors as TakePart.
 absl::StatusOr<CheckedRound> CheckNotice(const RoundContext& context, const RoundNotice& notice);
+
+// What the round costs this site; absent without differential privacy (budget.h).
+absl::StatusOr<std::optional<SpendRow>> ChargeOf(const RoundContext& context,
+                                                 const CheckedRound& round);
 
 // What this site asks of the round, whatever the server says.
 absl::StatusOr<privacy::SiteFloors> FloorsOf(const RoundContext& context,

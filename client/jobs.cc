@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
+#include "client/budget.h"
 #include "client/participate.h"
 #include "proto/round_plan.h"
 
@@ -19,9 +20,19 @@ void SetAnswer(JobRecord& job, Answer answer, absl::string_view by, absl::string
   job.answered_plan = job.plan;
 }
 
+// Whether the policy and what is left of the privacy budget allow the job.
+absl::Status JudgePlan(State& state, const JobRecord& job, const SiteOptions& options) {
+  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan plan, CheckPlan(job.plan, options));
+  // An approved job goes on while each of its rounds fits.
+  if (job.answer == Answer::kApproved && Covers(job.answered_plan, job.plan)) {
+    return absl::OkStatus();
+  }
+  return CheckPlanBudget(state, options, plan);
+}
+
 // What the policy makes of a job that no person has answered.
-void JudgeByPolicy(JobRecord& job, const SiteOptions& options) {
-  const absl::Status allowed = CheckPlan(job.plan, options).status();
+void JudgeByPolicy(State& state, JobRecord& job, const SiteOptions& options) {
+  const absl::Status allowed = JudgePlan(state, job, options);
   if (!allowed.ok()) {
     SetAnswer(job, Answer::kDenied, "policy", allowed.message());
   } else if (options.auto_approve) {
@@ -72,7 +83,7 @@ absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
     job.server_state = offer.state;
     job.round = offer.round;
     const bool answered = job.answered_by == "operator" && Covers(job.answered_plan, job.plan);
-    if (!answered) JudgeByPolicy(job, options);
+    if (!answered) JudgeByPolicy(state, job, options);
     if (known.has_value() && SameRecord(*known, job)) return absl::OkStatus();
     return state.PutJob(job);
   }));
@@ -95,7 +106,7 @@ absl::Status AnswerJob(State& state, const SiteOptions& options, const OperatorA
       return absl::FailedPreconditionError(absl::StrCat("job ", job->job, " is ", job->server_state,
                                                         "; an answer has no effect any more."));
     }
-    if (answer.approve) HILUM_RETURN_IF_ERROR(CheckPlan(job->plan, options));
+    if (answer.approve) HILUM_RETURN_IF_ERROR(JudgePlan(state, *job, options));
     SetAnswer(*job, answer.approve ? Answer::kApproved : Answer::kDenied, "operator",
               answer.reason);
     return state.PutJob(*job);

@@ -37,8 +37,8 @@ struct OperatorAnswer {
 };
 // `hilum site approve` and `deny`. The agent sends the answer within a moment, now or when it runs.
 // FailedPrecondition: the job is over. NotFound: no such job was offered; the sentence lists the
-// jobs. PermissionDenied: the site's policy does not allow the job; nobody approves it without
-// changing site.toml.
+// jobs. PermissionDenied: the site's policy does not allow the job, or its rounds do not fit what
+// is left of the privacy budget; nobody approves it without changing site.toml.
 absl::Status AnswerJob(State& state, const SiteOptions& options, const OperatorAnswer& answer);
 
 }  // namespace hilum::client

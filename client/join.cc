@@ -366,6 +366,9 @@ min_cohort = 2           # sites in a round, this one included
 max_clip = 100.0         # largest L2 norm that an update may have
 max_weight = 1000000     # largest weight of a site that a job may allow
 min_films = 1            # take no part with fewer films
+min_sigma = 0            # above 0: only jobs with differential privacy, and at least this noise
+max_epsilon = 0          # above 0: the privacy budget of each unit; jobs without noise are refused
+budget_delta = 1e-5      # of that budget
 architectures = []       # empty: every network that this program knows
 # How a masked round is verified before its model is used. "full": the sum, and the model from it.
 # "tags": the sum alone, with less work. "none": only the ledger's proof.

@@ -183,6 +183,7 @@ absl::StatusOr<SignedUpdate> MaskedRound::Mask(privacy::NoisedDelta input, Round
                          std::move(*ready).MaskInput(std::move(input), kernels::Device::kCpu));
   // y_i and its facts are on disk before any of it leaves.
   const absl::Status written = [&]() -> absl::Status {
+    if (options_.charge) HILUM_RETURN_IF_ERROR(options_.charge());
     HILUM_RETURN_IF_ERROR(StoreMasked(options_.outbox, step.upload, options_.context->config(),
                                       options_.facts, record));
     HILUM_RETURN_IF_ERROR(Keep("input", step.upload.record()));

@@ -39,6 +39,9 @@ class MaskedRound {
     crypto::SecretKey site_secret;  // mixed into all randomness
     State* state = nullptr;
     fs::path outbox;
+    // Charges the privacy budget; what it says comes before any byte of the vector. Empty: a round
+    // without differential privacy.
+    std::function<absl::Status()> charge{};
     // The edges to the server; Connection::SendFlight and FetchFlight.
     std::function<absl::Status(const FlightPlace&, ByteView)> send;
     std::function<absl::StatusOr<Bytes>(const FlightPlace&, uint64_t)> fetch;
@@ -54,7 +57,8 @@ class MaskedRound {
   // before, or the round went on without it. DataLoss: a check of section 5 failed.
   // InvalidArgument: a message of the server is malformed. Cancelled: Cancel was called.
   absl::Status Prepare();
-  // R2: hides `input`, and stores what will be sent; `record` gets its facts.
+  // R2: hides `input`, and stores what will be sent; `record` gets its facts. PermissionDenied: the
+  // privacy budget does not cover it; nothing is sent then.
   absl::StatusOr<SignedUpdate> Mask(privacy::NoisedDelta input, RoundRecord& record);
   // R3 and R4, once the vector is at the server. PermissionDenied: the cohort guard. Others as
   // Prepare.

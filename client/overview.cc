@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "client/consent_gate.h"
 #include "client/ledger_gate.h"
@@ -38,6 +39,10 @@ JobOverview OfJob(const JobRecord& record, const SiteOptions& options,
   job.minimum = plan->cohort.minimum;
   job.min_age_years = plan->model.min_age_years;
   job.mode = plan->aggregation.mode;
+  job.privacy = plan->privacy.unit == "none"
+                    ? "none"
+                    : absl::StrCat("unit ", plan->privacy.unit, ", sigma ", plan->privacy.sigma,
+                                   ", delta ", plan->privacy.delta);
   job.max_norm_l2 = plan->aggregation.clip_l2;
   job.bytes_a_round = 4 * (static_cast<uint64_t>(plan->spec.n_params()) + privacy::kMinExtras);
   for (const FilmRecord& film : usable) {
@@ -67,6 +72,9 @@ absl::StatusOr<Overview> MakeOverview(const SiteFolder& folder, const SiteOption
   overview.ledger_size = gate.accepted_size();
   HILUM_ASSIGN_OR_RETURN(overview.rounds, state.Rounds());
   HILUM_ASSIGN_OR_RETURN(overview.checks, state.Checks());
+  HILUM_ASSIGN_OR_RETURN(overview.spending, SpentAtSite(state, options));
+  overview.max_epsilon = options.max_epsilon;
+  overview.budget_delta = options.budget_delta;
   std::set<std::string> used, left_out;
   for (const FilmRecord& film : usable) used.insert(film.pid);
   for (const FilmRecord& film : films) {

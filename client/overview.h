@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/budget.h"
 #include "client/site_folder.h"
 #include "client/state.h"
 
@@ -26,6 +27,7 @@ struct JobOverview {
   double max_norm_l2 = 0;      // of an update
   uint64_t bytes_a_round = 0;  // what would leave the site in each round
   uint64_t films = 0;          // that the next round would use here
+  std::string privacy;         // differential privacy in words; "none": no noise
   std::string policy;          // empty: the site's policy allows it; else which rule it breaks
   std::string halted;          // why this site takes no further part; empty: it does
 };
@@ -37,8 +39,10 @@ struct Overview {
   uint64_t ledger_size = 0;  // of the last accepted checkpoint
   std::vector<JobOverview> jobs;
   std::vector<RoundRecord> rounds;
-  std::vector<CheckRecord> checks;  // of rounds that are over
-  uint64_t films = 0;               // that may be used for training now
+  std::vector<CheckRecord> checks;           // of rounds that are over
+  std::vector<UnitSpending> spending;        // of the privacy budget
+  double max_epsilon = 0, budget_delta = 0;  // site.toml; max_epsilon 0: no budget
+  uint64_t films = 0;                        // that may be used for training now
   uint64_t films_rejected = 0;
   uint64_t patients = 0;          // whose films may be used now
   uint64_t patients_granted = 0;  // by their Consents

@@ -8,15 +8,18 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "client/budget.h"
 #include "client/checked_round.h"
 #include "client/dataset.h"
 #include "client/incident.h"
 #include "client/network.h"
 #include "client/optimizer_memory.h"
 #include "client/own_entry.h"
+#include "client/record_noise.h"
 #include "client/round_check.h"
 #include "client/train.h"
 #include "crypto/hash.h"
+#include "crypto/secret.h"
 #include "models/architecture.h"
 #include "privacy/clip.h"
 #include "privacy/noise.h"
@@ -72,15 +75,26 @@ privacy::RoundingStream StreamOf(const CheckedRound& round) {
                                                .site_index = round.facts.site_index});
 }
 
+privacy::NoiseStream NoiseOf(const RoundContext& context, const CheckedRound& round,
+                             privacy::NoiseStream::Purpose purpose) {
+  return privacy::NoiseStream::Of(
+      crypto::DeriveKey(context.secret.bytes, AsBytes("hilum/site/noise")),
+      privacy::RidOf(round.config, static_cast<uint8_t>(round.facts.attempt)), purpose);
+}
+
 // The straight line from trained weights to the vector that is masked, or sent as it is.
-absl::StatusOr<privacy::NoisedDelta> MakeInput(const CheckedRound& round, const LocalWeights& local,
+absl::StatusOr<privacy::NoisedDelta> MakeInput(const RoundContext& context,
+                                               const CheckedRound& round, const LocalWeights& local,
                                                const VerifiedModel& model, RoundRecord& record) {
   HILUM_ASSIGN_OR_RETURN(privacy::ModelDelta delta, Difference(local, model));
   HILUM_ASSIGN_OR_RETURN(privacy::ClippedDelta clipped,
                          privacy::ClipToNorm(std::move(delta), round.config.clip_l2));
   record.update_norm = clipped.unclipped_norm_l2();
+  // With differential privacy every site counts alike: the number of films is not told.
   const uint32_t weight =
-      static_cast<uint32_t>(std::min<uint64_t>(local.n_films(), round.config.max_weight));
+      round.config.unit != privacy::PrivacyUnit::kNone
+          ? round.config.max_weight
+          : static_cast<uint32_t>(std::min<uint64_t>(local.n_films(), round.config.max_weight));
   HILUM_ASSIGN_OR_RETURN(
       privacy::WeightedDelta weighted,
       privacy::Weight(std::move(clipped),
@@ -88,7 +102,8 @@ absl::StatusOr<privacy::NoisedDelta> MakeInput(const CheckedRound& round, const 
   HILUM_ASSIGN_OR_RETURN(privacy::QuantizedDelta quantized,
                          privacy::Quantize(std::move(weighted), round.config,
                                            {.loss = local.mean_loss()}, StreamOf(round)));
-  return privacy::AddNoise(std::move(quantized), round.config);
+  return privacy::AddNoise(std::move(quantized), round.config,
+                           NoiseOf(context, round, privacy::NoiseStream::Purpose::kNoise));
 }
 
 Committer CommitterOf(const RoundContext& context, const CheckedRound& round) {
@@ -178,6 +193,14 @@ absl::StatusOr<LocalWeights> Train(const RoundContext& context, const CheckedRou
   const OptimizerFolder folder(context.folder.optimizer(), round.facts.job, dataset.films);
   models::OptimizerMemory memory;
   if (keeps) memory = folder.Before(round.facts.round, round.plan.spec.n_params());
+  std::optional<models::RecordPrivacy> record_privacy;
+  if (round.config.unit == privacy::PrivacyUnit::kRecord) {
+    using Purpose = privacy::NoiseStream::Purpose;
+    HILUM_ASSIGN_OR_RETURN(
+        record_privacy, MakeRecordPrivacy(round.plan.privacy, round.plan.spec.n_params(),
+                                          {.noise = NoiseOf(context, round, Purpose::kNoise),
+                                           .sample = NoiseOf(context, round, Purpose::kSample)}));
+  }
   HILUM_ASSIGN_OR_RETURN(LocalWeights local,
                          TrainLocally(model, round.plan, dataset,
                                       {.round = round.facts.round,
@@ -186,7 +209,8 @@ absl::StatusOr<LocalWeights> Train(const RoundContext& context, const CheckedRou
                                        .threads = context.options.threads,
                                        .on_progress = context.on_training,
                                        .cancel = context.cancel,
-                                       .memory = keeps ? &memory : nullptr}));
+                                       .memory = keeps ? &memory : nullptr,
+                                       .privacy = std::move(record_privacy)}));
   if (keeps) HILUM_RETURN_IF_ERROR(folder.Keep(round.facts.round, memory));
   return local;
 }
@@ -224,9 +248,33 @@ absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const Check
   HILUM_ASSIGN_OR_RETURN(const VerifiedModel model, BaseModel(context, round));
   HILUM_ASSIGN_OR_RETURN(const LocalWeights local, Train(context, round, dataset, model));
   record.loss = local.mean_loss();
-  HILUM_ASSIGN_OR_RETURN(privacy::NoisedDelta input, MakeInput(round, local, model, record));
+  HILUM_ASSIGN_OR_RETURN(privacy::NoisedDelta input,
+                         MakeInput(context, round, local, model, record));
   return TrainedInput{.input = std::move(input), .record = std::move(record)};
 }
+
+namespace {
+
+// A clip without noise is no differential privacy, so it satisfies neither rule.
+absl::Status CheckPlanNoise(const proto::RoundPlan& plan, const SiteOptions& options) {
+  const bool is_private = plan.privacy.unit != "none";
+  if (!is_private && options.max_epsilon > 0.0) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("job ", plan.job,
+                     " adds no noise, so no privacy budget can cover it; [policy] max_epsilon is ",
+                     options.max_epsilon, "."));
+  }
+  if ((is_private ? plan.privacy.sigma : 0.0) < options.min_sigma) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("job ", plan.job,
+                     is_private ? absl::StrCat(" has noise of sigma ", plan.privacy.sigma)
+                                : std::string(" adds no noise"),
+                     ", [policy] min_sigma is ", options.min_sigma, "."));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
 
 absl::StatusOr<proto::RoundPlan> CheckPlan(const std::string& text, const SiteOptions& options) {
   HILUM_ASSIGN_OR_RETURN(proto::RoundPlan plan, proto::ParseRoundPlan(text));
@@ -253,6 +301,7 @@ absl::StatusOr<proto::RoundPlan> CheckPlan(const std::string& text, const SiteOp
         "and updates can reveal training images. Set allow_open = true in [policy] only if this "
         "hospital accepts that."));
   }
+  HILUM_RETURN_IF_ERROR(CheckPlanNoise(plan, options));
   if (plan.aggregation.clip_l2 > options.max_clip_l2) {
     return absl::PermissionDeniedError(
         absl::StrCat("job ", plan.job, " lets an update have norm ", plan.aggregation.clip_l2,
@@ -307,6 +356,10 @@ absl::StatusOr<SignedUpdate> TakePart(const RoundContext& context, const RoundNo
                          privacy::Mask(std::move(trained.input), round.config));
   HILUM_ASSIGN_OR_RETURN(SignedUpdate update,
                          SignUpdate(std::move(masked), round.config, round.facts, context.key));
+  HILUM_ASSIGN_OR_RETURN(const std::optional<SpendRow> charge, ChargeOf(context, round));
+  if (charge.has_value()) {
+    HILUM_RETURN_IF_ERROR(Charge(context.state, context.options, *charge));
+  }
   HILUM_RETURN_IF_ERROR(StoreUpdate(context.folder.outbox(), update, trained.record));
   HILUM_RETURN_IF_ERROR(context.state.PutRound(trained.record));
   return update;

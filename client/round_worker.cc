@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "client/backoff.h"
+#include "client/budget.h"
 #include "client/checked_round.h"
 #include "client/ledger_gate.h"
 #include "client/masked_round.h"
@@ -162,6 +163,10 @@ absl::StatusOr<std::unique_ptr<MaskedRound>> RoundWorker::Impl::MakeMasked(
       .fetch = [this](const FlightPlace& place,
                       uint64_t limit) { return site.connection.FetchFlight(place, limit); }};
   HILUM_ASSIGN_OR_RETURN(options.floors, FloorsOf(context, round));
+  HILUM_ASSIGN_OR_RETURN(const std::optional<SpendRow> spend, ChargeOf(context, round));
+  if (spend.has_value()) {
+    options.charge = [this, spend] { return Charge(site.state, site.options, *spend); };
+  }
   HILUM_ASSIGN_OR_RETURN(options.context, privacy::secagg::Context::Create(
                                               {.config = round.config,
                                                .attempt = static_cast<uint8_t>(round.facts.attempt),

@@ -21,7 +21,10 @@ struct SiteOptions {
   uint16_t min_cohort = 2;    // smallest number of sites in a round
   double max_clip_l2 = 100.0;
   uint32_t max_weight = 1'000'000;
-  uint64_t min_films = 1;  // take no part with fewer films
+  double min_sigma = 0.0;      // above 0: only jobs with differential privacy, and this much noise
+  double max_epsilon = 0.0;    // above 0: the privacy budget of each unit, over all jobs
+  double budget_delta = 1e-5;  // of the budget, whatever delta a job claims
+  uint64_t min_films = 1;      // take no part with fewer films
   // How a masked round is verified before its model is used (round_check.h): full, tags, none.
   std::string verify = "full";
   std::vector<std::string> architectures;  // empty: all that this program knows

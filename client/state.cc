@@ -7,6 +7,7 @@
 #include "base/sqlite.h"
 #include "base/status_macros.h"
 #include "base/version.h"
+#include "client/state_impl.h"
 
 namespace hilum::client {
 namespace {
@@ -39,14 +40,16 @@ CREATE TABLE IF NOT EXISTS sums(model_hash BLOB, cohort BLOB, PRIMARY KEY(model_
 CREATE TABLE IF NOT EXISTS checks(
   job TEXT, round INTEGER, status TEXT, standing TEXT, verified TEXT, reason TEXT, model BLOB,
   receipt TEXT, checked_at INTEGER, PRIMARY KEY(job, round)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spends(
+  job TEXT, round INTEGER, attempt INTEGER, unit INTEGER, sigma REAL, n_honest INTEGER,
+  n_params INTEGER, l2 REAL, rate REAL, n_steps INTEGER, charged_at INTEGER,
+  PRIMARY KEY(job, round, attempt)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS vals(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 )sql";
 
 constexpr char kFilmColumns[] =
     "source, path, size, modified, pid, issuer, sop, label, origin, code, reason, age, profile, "
     "profile_digest, cache_digest";
-constexpr char kCheckColumns[] =
-    "job, round, status, standing, verified, reason, model, receipt, checked_at";
 constexpr char kRoundColumns[] =
     "job, round, attempt, phase, reason, cfg_hash, base_model, root, sha256, signature, "
     "site_index, n_bytes, masking, n_films, n_patients, n_left_out, loss, update_norm, "
@@ -105,39 +108,6 @@ RoundRecord ReadRound(Statement& row) {
   return round;
 }
 
-CheckRecord ReadCheck(Statement& row) {
-  CheckRecord check;
-  check.job = row.Text();
-  check.round = static_cast<uint64_t>(row.Int());
-  check.status = row.Text();
-  check.standing = row.Text();
-  check.verified = row.Text();
-  check.reason = row.Text();
-  check.model = row.DigestValue();
-  check.receipt = row.Text();
-  check.checked_at_s = row.Int();
-  return check;
-}
-
-// All rows of a statement.
-template <class Row>
-absl::StatusOr<std::vector<Row>> All(Statement statement, Row (*read)(Statement&)) {
-  std::vector<Row> rows;
-  while (true) {
-    HILUM_ASSIGN_OR_RETURN(const bool more, statement.Step());
-    if (!more) return rows;
-    rows.push_back(read(statement));
-  }
-}
-
-// The first row, if any.
-template <class Row>
-absl::StatusOr<std::optional<Row>> First(Statement statement, Row (*read)(Statement&)) {
-  HILUM_ASSIGN_OR_RETURN(const bool found, statement.Step());
-  if (!found) return std::optional<Row>();
-  return std::optional<Row>(read(statement));
-}
-
 }  // namespace
 
 absl::string_view ToString(Answer answer) {
@@ -151,14 +121,6 @@ absl::string_view ToString(Answer answer) {
   }
   return "";
 }
-
-struct State::Impl {
-  explicit Impl(Database d) : database(std::move(d)) {}
-  std::recursive_mutex mutex;  // Atomically holds it while its function calls the others
-  Database database;
-  bool erased = false;  // something that the write-ahead log may still hold
-  absl::Status Delete(const MaskedRow& key);
-};
 
 State::State(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 State::~State() = default;
@@ -358,107 +320,6 @@ absl::StatusOr<std::optional<RoundRecord>> State::Round(absl::string_view job, u
       absl::StrCat("SELECT ", kRoundColumns, " FROM rounds WHERE job=? AND round=? AND attempt=?"));
   find.Bind(job).Bind(static_cast<int64_t>(round)).Bind(static_cast<int64_t>(attempt));
   return First<RoundRecord>(std::move(find), ReadRound);
-}
-
-absl::Status State::PutMasked(const MaskedRow& row) {
-  const std::lock_guard lock(impl_->mutex);
-  HILUM_ASSIGN_OR_RETURN(const std::optional<Bytes> known, Masked(row));
-  if (known.has_value() && *known != row.record) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("another ", row.kind, " of round ", row.round, " of job ", row.job,
-                     ", attempt ", row.attempt, ", is on record; a second one is not made."));
-  }
-  return impl_->database
-      .Prepare("INSERT OR REPLACE INTO masked(job, round, attempt, kind, record) VALUES(?,?,?,?,?)")
-      .Bind(row.job)
-      .Bind(static_cast<int64_t>(row.round))
-      .Bind(static_cast<int64_t>(row.attempt))
-      .Bind(row.kind)
-      .Bind(row.record)
-      .Run();
-}
-
-absl::StatusOr<std::optional<Bytes>> State::Masked(const MaskedRow& key) {
-  const std::lock_guard lock(impl_->mutex);
-  Statement find = impl_->database.Prepare(
-      "SELECT record FROM masked WHERE job=? AND round=? AND attempt=? AND kind=?");
-  find.Bind(key.job).Bind(static_cast<int64_t>(key.round));
-  find.Bind(static_cast<int64_t>(key.attempt)).Bind(key.kind);
-  return First<Bytes>(std::move(find), [](Statement& row) { return row.Blob(); });
-}
-
-absl::Status State::EraseMasked(const MaskedRow& key) {
-  const std::lock_guard lock(impl_->mutex);
-  HILUM_ASSIGN_OR_RETURN(const std::optional<Bytes> found, Masked(key));
-  if (!found.has_value() && !impl_->erased) return absl::OkStatus();
-  impl_->erased = true;
-  HILUM_RETURN_IF_ERROR(impl_->Delete(key));
-  HILUM_RETURN_IF_ERROR(impl_->database.EmptyLog());
-  impl_->erased = false;
-  return absl::OkStatus();
-}
-
-absl::Status State::Impl::Delete(const MaskedRow& key) {
-  return database.Prepare("DELETE FROM masked WHERE job=? AND round=? AND attempt=? AND kind=?")
-      .Bind(key.job)
-      .Bind(static_cast<int64_t>(key.round))
-      .Bind(static_cast<int64_t>(key.attempt))
-      .Bind(key.kind)
-      .Run();
-}
-
-absl::Status State::PutSum(const privacy::secagg::SumRow& sum) {
-  Bytes cohort;
-  for (const crypto::PublicKey& key : sum.cohort) AppendBytes(cohort, key.bytes);
-  const std::lock_guard lock(impl_->mutex);
-  return impl_->database.Prepare("INSERT OR REPLACE INTO sums(model_hash, cohort) VALUES(?,?)")
-      .Bind(sum.model_hash)
-      .Bind(cohort)
-      .Run();
-}
-
-absl::StatusOr<std::vector<privacy::secagg::SumRow>> State::Sums(const Digest& model_hash) {
-  const std::lock_guard lock(impl_->mutex);
-  Statement select = impl_->database.Prepare("SELECT cohort FROM sums WHERE model_hash=?");
-  select.Bind(model_hash);
-  HILUM_ASSIGN_OR_RETURN(const std::vector<Bytes> cohorts,
-                         All<Bytes>(std::move(select), [](Statement& row) { return row.Blob(); }));
-  std::vector<privacy::secagg::SumRow> sums;
-  for (const Bytes& cohort : cohorts) {
-    privacy::secagg::SumRow& sum = sums.emplace_back();
-    sum.model_hash = model_hash;
-    if (cohort.size() % 32 != 0) return absl::DataLossError("a stored cohort is damaged");
-    for (size_t at = 0; at < cohort.size(); at += 32) {
-      std::copy_n(cohort.begin() + static_cast<ptrdiff_t>(at), 32,
-                  sum.cohort.emplace_back().bytes.begin());
-    }
-  }
-  return sums;
-}
-
-absl::Status State::PutCheck(const CheckRecord& check) {
-  const std::lock_guard lock(impl_->mutex);
-  Statement put = impl_->database.Prepare(
-      absl::StrCat("INSERT OR REPLACE INTO checks(", kCheckColumns, ") VALUES(?,?,?,?,?,?,?,?,?)"));
-  put.Bind(check.job).Bind(static_cast<int64_t>(check.round)).Bind(check.status);
-  put.Bind(check.standing).Bind(check.verified).Bind(check.reason).Bind(check.model);
-  put.Bind(check.receipt).Bind(check.checked_at_s);
-  return put.Run();
-}
-
-absl::StatusOr<std::vector<CheckRecord>> State::Checks() {
-  const std::lock_guard lock(impl_->mutex);
-  return All<CheckRecord>(impl_->database.Prepare(absl::StrCat("SELECT ", kCheckColumns,
-                                                               " FROM checks ORDER BY job, round")),
-                          ReadCheck);
-}
-
-absl::StatusOr<std::optional<CheckRecord>> State::Check(absl::string_view job, uint64_t round) {
-  const std::lock_guard lock(impl_->mutex);
-  Statement find = impl_->database.Prepare(
-      absl::StrCat("SELECT ", kCheckColumns, " FROM checks WHERE job=? AND round=?"));
-  find.Bind(job).Bind(static_cast<int64_t>(round));
-  return First<CheckRecord>(std::move(find), ReadCheck);
 }
 
 absl::Status State::PutValue(absl::string_view name, absl::string_view value) {

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "client/consent.h"
+#include "privacy/accountant.h"
 #include "privacy/secagg/cohort_guard.h"
 
 namespace hilum::client {
@@ -124,6 +125,15 @@ struct MaskedRow {
   Bytes record;
 };
 
+// One release with differential privacy that was paid for (budget.h).
+struct SpendRow {
+  std::string job;
+  uint64_t round = 0;
+  uint32_t attempt = 0;
+  privacy::PrivateRelease release;
+  int64_t charged_at_s = 0;
+};
+
 // Thread-safe; several processes may open one file. Every change is durable when it returns.
 // Errors: DataLoss when the file is damaged, ResourceExhausted when the disk is full, Internal
 // when SQLite fails; FailedPrecondition from Open when a newer program wrote the file.
@@ -166,6 +176,8 @@ class State {
   absl::Status PutCheck(const CheckRecord& check);
   absl::StatusOr<std::vector<CheckRecord>> Checks();  // ascending by job, then round
   absl::StatusOr<std::optional<CheckRecord>> Check(absl::string_view job, uint64_t round);
+  absl::Status PutSpend(const SpendRow& spend);
+  absl::StatusOr<std::vector<SpendRow>> Spends();
 
   // Small values by name. Empty: not there.
   absl::Status PutValue(absl::string_view name, absl::string_view value);

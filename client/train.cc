@@ -24,8 +24,11 @@ absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan
   options.augmentation = models::ScaledAugmentation(static_cast<float>(training.augment));
   options.fedprox_mu = static_cast<float>(training.prox_mu);
   options.max_gradient_norm = static_cast<float>(training.max_gradient_norm);
+  // DP-SGD has as many steps at every site: the number of films is not told.
   const int64_t steps =
-      models::StepsPerEpoch(slice.n_samples, training.batch_size) * training.local_epochs;
+      plan.privacy.unit == "record"
+          ? plan.privacy.steps
+          : models::StepsPerEpoch(slice.n_samples, training.batch_size) * training.local_epochs;
   const uint64_t last_round = slice.first_round + slice.n_rounds - 1;
   const uint64_t scheduled =
       training.schedule_rounds > 0 ? static_cast<uint64_t>(training.schedule_rounds) : plan.rounds;
@@ -74,12 +77,18 @@ absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const prot
                                           const LocalDataset& dataset,
                                           const LocalTraining& training) {
   HILUM_ASSIGN_OR_RETURN(models::Network network, LoadNetwork(model));
+  if ((plan.privacy.unit == "record") != training.privacy.has_value()) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("job ", plan.job, " has privacy unit ", plan.privacy.unit, ", its training ",
+                     training.privacy.has_value() ? "has" : "lacks", " the noise of DP-SGD"));
+  }
   HILUM_ASSIGN_OR_RETURN(
-      const models::TrainOptions options,
+      models::TrainOptions options,
       TrainOptionsOf(plan, {.first_round = training.round,
                             .n_samples = static_cast<int64_t>(dataset.samples.size()),
                             .seed = training.seed,
                             .threads = training.threads}));
+  options.privacy = training.privacy;
   models::TrainHooks hooks;
   hooks.cancel = training.cancel;
   if (training.on_progress) {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -49,6 +50,8 @@ struct LocalTraining {
   std::function<void(uint32_t percent)> on_progress;  // may be empty
   const std::atomic<bool>* cancel = nullptr;
   models::OptimizerMemory* memory = nullptr;  // models::Train
+  std::optional<models::RecordPrivacy>
+      privacy{};  // record_noise.h, where the plan's unit is record
 };
 
 // The plan's recipe for rounds first_round ... first_round + n_rounds - 1 on `n_samples` samples.
@@ -72,8 +75,10 @@ uint64_t SeedOf(const proto::RoundPlan& plan, uint64_t round, absl::string_view 
 // The samples as models/ reads them; they must outlive the set.
 models::TrainingSet SetOf(std::span<const Sample> samples, int height, int width);
 
-// DataLoss: a loss or weight became NaN or infinite; nothing of it is used. Cancelled: the flag was
-// set. InvalidArgument: plan and data set do not fit the network.
+// With unit record training is DP-SGD; PermissionDenied: `privacy` is not there then, and nothing
+// is trained without the noise that the plan promises. DataLoss: a loss or weight became NaN or
+// infinite; nothing of it is used. Cancelled: the flag was set. InvalidArgument: plan and data set
+// do not fit the network.
 absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const proto::RoundPlan& plan,
                                           const LocalDataset& dataset,
                                           const LocalTraining& training);

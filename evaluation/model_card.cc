@@ -7,12 +7,17 @@
 namespace hilum::evaluation {
 namespace {
 
-// What the server got to see.
-std::string Privacy(const proto::RoundPlan& plan) {
-  return absl::StrCat(plan.aggregation.mode == "masked"
-                          ? "masked: the server learned the sum of the updates only"
-                          : "no masks: the server saw each update",
-                      "; no differential privacy");
+// What the server saw, and what is claimed of the model itself. A clip alone is no claim.
+std::string PrivacyText(const proto::RoundPlan& plan) {
+  const proto::PrivacyPlan& privacy = plan.privacy;
+  return absl::StrCat(
+      plan.aggregation.mode == "masked" ? "masks: the server saw the sum only; "
+                                        : "no masks: the server saw each update; ",
+      privacy.unit == "none"
+          ? std::string("no differential privacy")
+          : absl::StrCat("differential privacy of unit ", privacy.unit, ", noise multiplier ",
+                         privacy.sigma, ", delta ", privacy.delta,
+                         "; epsilon is in the round-close of the ledger"));
 }
 
 }  // namespace
@@ -38,7 +43,7 @@ std::string ModelCard(const proto::ModelDescription& model, const proto::RoundPl
                     " (n=", measure.n, ") |\n");
   }
   absl::StrAppend(
-      &card, "| privacy | ", Privacy(plan), " |\n", "| ledger | ", model.origin, ", entry ",
+      &card, "| privacy | ", PrivacyText(plan), " |\n", "| ledger | ", model.origin, ", entry ",
       round.entry_index, round.quorum_none ? ", no witness vouches for the log" : "",
       " |\n| SHA-256 | ", ToHex(model.sha256),
       " |\n\n## How well it does\n\nNothing is stated here: a figure counts ",

@@ -16,6 +16,7 @@
 #include "base/status_macros.h"
 #include "models/augment.h"
 #include "models/optimizer.h"
+#include "models/record_privacy.h"
 #include "models/sampler.h"
 #include "models/torch_network.h"
 #include "models/torch_status.h"
@@ -127,8 +128,19 @@ class BatchReader {
         sampler_(set.labels, options.balance, options.batch, options.seed),
         size_(int64_t{1} * set.channels * set.height * set.width) {}
 
-  absl::Status Read(int64_t step) {
-    const std::vector<Draw> draws = sampler_.Batch(step);
+  absl::Status Read(int64_t step) { return ReadDraws(sampler_.Batch(step)); }
+
+  // One sample by itself, changed as in pass `pass`.
+  absl::Status ReadOne(int64_t index, int64_t pass) { return ReadDraws({{index, pass}}); }
+
+  int64_t n() const { return static_cast<int64_t>(labels_.size()); }
+  at::Tensor pixels() {
+    return at::from_blob(pixels_.data(), {n(), set_.channels, set_.height, set_.width}, at::kFloat);
+  }
+  at::Tensor labels() { return at::from_blob(labels_.data(), {n()}, at::kLong); }
+
+ private:
+  absl::Status ReadDraws(const std::vector<Draw>& draws) {
     pixels_.resize(draws.size() * size_);
     labels_.clear();
     for (size_t i = 0; i < draws.size(); ++i) {
@@ -142,13 +154,6 @@ class BatchReader {
     return absl::OkStatus();
   }
 
-  int64_t n() const { return static_cast<int64_t>(labels_.size()); }
-  at::Tensor pixels() {
-    return at::from_blob(pixels_.data(), {n(), set_.channels, set_.height, set_.width}, at::kFloat);
-  }
-  at::Tensor labels() { return at::from_blob(labels_.data(), {n()}, at::kLong); }
-
- private:
   const TrainingSet& set_;
   const TrainOptions& options_;
   Sampler sampler_;
@@ -212,10 +217,45 @@ absl::Status NotFinite(absl::string_view what, int64_t step, const TrainOptions&
                                           options.learning_rate));
 }
 
+// What one step saw.
+struct StepLoss {
+  double sum = 0.0;
+  int64_t n_samples = 0;
+};
+
+// Leaves the gradient of the batch in the session.
+absl::StatusOr<StepLoss> PlainGradient(Session& session, BatchReader& batch, int64_t step) {
+  HILUM_RETURN_IF_ERROR(batch.Read(step));
+  const double loss = session.Backward(batch);
+  return StepLoss{.sum = loss * static_cast<double>(batch.n()), .n_samples = batch.n()};
+}
+
+// The same by DP-SGD: one sample after the other, so that each has a gradient of its own.
+absl::StatusOr<StepLoss> PrivateGradient(Session& session, BatchReader& batch, int64_t step,
+                                         const TrainOptions& options, int64_t n_samples,
+                                         ClippedSum& sum) {
+  StepLoss seen;
+  sum.Clear();
+  for (const int64_t index :
+       PoissonSample(n_samples, options.privacy->sample_rate, options.privacy->draw)) {
+    HILUM_RETURN_IF_ERROR(batch.ReadOne(index, step));
+    seen.sum += session.Backward(batch);
+    ++seen.n_samples;
+    HILUM_RETURN_IF_ERROR(sum.Add(session.gradient()));
+  }
+  HILUM_RETURN_IF_ERROR(sum.Release(options.batch, session.gradient()));
+  return seen;
+}
+
 absl::StatusOr<TrainResult> Run(Session& session, BatchReader& batch, const TrainOptions& options,
-                                const TrainHooks& hooks, OptimizerMemory* memory) {
+                                const TrainHooks& hooks, OptimizerMemory* memory,
+                                int64_t n_samples) {
   OptimizerState optimizer(options, static_cast<int64_t>(session.weights().size()),
                            memory != nullptr ? *memory : OptimizerMemory{});
+  std::optional<ClippedSum> sum;
+  if (options.privacy.has_value()) {
+    sum.emplace(*options.privacy, static_cast<int64_t>(session.weights().size()));
+  }
   TrainResult result;
   double loss_sum = 0;
   for (int64_t step = 0; step < options.n_steps; ++step) {
@@ -224,23 +264,30 @@ absl::StatusOr<TrainResult> Run(Session& session, BatchReader& batch, const Trai
           absl::StrCat("training was stopped after ", step, " of ", options.n_steps, " steps"));
     }
     const int64_t global_step = options.first_step + step;
-    HILUM_RETURN_IF_ERROR(batch.Read(global_step));
-    const double loss = session.Backward(batch);
-    if (!std::isfinite(loss)) return NotFinite("the loss", step, options);
+    HILUM_ASSIGN_OR_RETURN(
+        const StepLoss seen,
+        sum.has_value() ? PrivateGradient(session, batch, global_step, options, n_samples, *sum)
+                        : PlainGradient(session, batch, global_step));
+    if (!std::isfinite(seen.sum)) return NotFinite("the loss", step, options);
     if (options.fedprox_mu > 0) {
       AddProximalTerm(options.fedprox_mu, session.weights(), session.start(), session.gradient());
     }
     if (options.max_gradient_norm > 0) CutToNorm(options.max_gradient_norm, session.gradient());
     optimizer.Step(LearningRateAt(options, global_step), session.gradient(), session.weights());
-    loss_sum += loss * static_cast<double>(batch.n());
-    result.n_samples_seen += batch.n();
+    loss_sum += seen.sum;
+    result.n_samples_seen += seen.n_samples;
     result.n_steps = step + 1;
-    if (hooks.on_step) hooks.on_step({result.n_steps, options.n_steps, loss});
+    if (hooks.on_step) {
+      const double n = static_cast<double>(std::max<int64_t>(seen.n_samples, 1));
+      hooks.on_step({result.n_steps, options.n_steps, seen.sum / n});
+    }
   }
   for (float weight : session.weights()) {
     if (!std::isfinite(weight)) return NotFinite("a weight", options.n_steps - 1, options);
   }
-  result.mean_loss = loss_sum / static_cast<double>(result.n_samples_seen);
+  if (result.n_samples_seen > 0) {
+    result.mean_loss = loss_sum / static_cast<double>(result.n_samples_seen);
+  }
   session.Keep();
   if (memory != nullptr) *memory = std::move(optimizer).TakeMemory();
   return result;
@@ -304,12 +351,20 @@ absl::StatusOr<TrainResult> Train(Network& network, const TrainingSet& set,
   if (memory != nullptr) {
     HILUM_RETURN_IF_ERROR(CheckMemory(*memory, options, network.spec().n_params()));
   }
+  if (options.privacy.has_value()) {
+    HILUM_RETURN_IF_ERROR(CheckRecordPrivacy(*options.privacy, network.spec().n_params()));
+    if (options.balance != Balance::kNone || options.max_gradient_norm != 0) {
+      return absl::InvalidArgumentError(
+          "with DP-SGD samples are not balanced and the sum is not clipped again");
+    }
+  }
   HILUM_RETURN_IF_ERROR(UseThreads(options.n_threads));
   const auto begin = std::chrono::steady_clock::now();
   return CatchTorch([&]() -> absl::StatusOr<TrainResult> {
     Session session(network.impl());
     BatchReader batch(set, options);
-    HILUM_ASSIGN_OR_RETURN(TrainResult result, Run(session, batch, options, hooks, memory));
+    HILUM_ASSIGN_OR_RETURN(TrainResult result, Run(session, batch, options, hooks, memory,
+                                                   static_cast<int64_t>(set.labels.size())));
     const auto taken = std::chrono::steady_clock::now() - begin;
     result.seconds = std::chrono::duration<double>(taken).count();
     return result;

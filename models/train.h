@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -54,6 +55,23 @@ Augmentation NoAugmentation();
 // The ranges above times `strength`; 0 is no augmentation.
 Augmentation ScaledAugmentation(float strength);
 
+// Fills the span with uniform words that nobody else can know. Never of a job's seed.
+using DrawWords = std::function<void(std::span<uint32_t> words)>;
+
+// DP-SGD (Abadi et al. 2016, arXiv:1607.00133, algorithm 1): each step draws each sample with
+// probability `sample_rate`, clips the gradient of each to `clip_l2`, adds noise to their sum and
+// divides by TrainOptions::batch, whatever number was drawn. models/ knows no noise: the caller
+// adds it, to integers.
+struct RecordPrivacy {
+  double sample_rate = 0.0;  // q in (0, 1]
+  double clip_l2 = 0.0;      // of one sample's gradient, > 0
+  // The most that one sample changes the sum, L2, in integer units: what the noise is for.
+  double sensitivity = 0.0;
+  DrawWords draw;  // for the sampling
+  // Adds noise to [n_params] sums. Its error ends the training.
+  std::function<absl::Status(std::span<int64_t> sums)> add_noise;
+};
+
 struct TrainOptions {
   Optimizer optimizer = Optimizer::kAdamW;
   Schedule schedule = Schedule::kOneCycle;
@@ -71,7 +89,10 @@ struct TrainOptions {
   float fedprox_mu = 0.0f;      // adds mu * (w - w_start) to the gradient; arXiv:1812.06127
   float max_gradient_norm = 0;  // L2 of the whole gradient is cut to this; 0: not cut
   uint64_t seed = 0;            // order of the samples and augmentation
-  int n_threads = 1;            // holds for the whole process from this call on
+  // Set: DP-SGD. Then balance is kNone and max_gradient_norm 0; total_steps counts its steps, and
+  // `batch` is the fixed denominator.
+  std::optional<RecordPrivacy> privacy{};
+  int n_threads = 1;  // holds for the whole process from this call on
 };
 
 struct TrainProgress {
@@ -87,7 +108,9 @@ struct TrainHooks {
 };
 
 struct TrainResult {
-  double mean_loss = 0;  // over the samples seen, before each step
+  // Over the samples seen, before each step; 0 when none was. With DP-SGD neither it nor
+  // n_samples_seen is private: they must not leave the site.
+  double mean_loss = 0;
   int64_t n_samples_seen = 0;
   int64_t n_steps = 0;
   double seconds = 0;

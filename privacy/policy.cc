@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "privacy/accountant.h"
 #include "privacy/quantize.h"
 
 namespace hilum::privacy {
@@ -132,16 +133,64 @@ absl::Status CheckMasked(const RoundConfig& config, const SiteFloors& floors) {
   return absl::OkStatus();
 }
 
-absl::Status CheckNoise(const RoundConfig& config, const SiteFloors& floors) {
-  if (config.mechanism != NoiseMechanism::kNone) {
-    return Refuse("the round asks for noise mechanism ", static_cast<int>(config.mechanism),
-                  ", this version adds none");
+// A round without noise claims nothing: clipping alone is not differential privacy.
+absl::Status CheckNoNoise(const RoundConfig& config, const SiteFloors& floors) {
+  if (config.unit != PrivacyUnit::kNone || config.sigma != 0.0 || config.delta != 0.0 ||
+      config.accountant != kNoAccountant || config.epsilon_before != 0.0) {
+    return Refuse("the round claims differential privacy of unit ", ToString(config.unit),
+                  " and adds no noise");
   }
   if (floors.min_sigma > 0.0) {
     return Refuse("the round adds no noise, this site's policy wants sigma of at least ",
                   floors.min_sigma);
   }
+  if (floors.needs_noise) {
+    return Refuse("the round adds no noise, and no privacy budget covers that");
+  }
   return absl::OkStatus();
+}
+
+absl::Status CheckNoise(const RoundConfig& config, const SiteFloors& floors) {
+  if (config.mechanism == NoiseMechanism::kNone) return CheckNoNoise(config, floors);
+  if (config.mechanism != NoiseMechanism::kDiscreteGaussian) {
+    return Refuse("the round asks for noise mechanism ", static_cast<int>(config.mechanism),
+                  ", this version adds none");
+  }
+  if (config.unit == PrivacyUnit::kNone) {
+    return Refuse("the round asks for noise and names no unit that it protects");
+  }
+  if (!(config.sigma > 0.0 && config.sigma >= floors.min_sigma)) {
+    return Refuse("the noise multiplier ", config.sigma,
+                  " is not above 0 and at least this site's ", floors.min_sigma);
+  }
+  if (!(config.delta > 0.0 && config.delta < 1.0) || !(config.epsilon_before >= 0.0) ||
+      config.accountant != kRdpAccountant) {
+    return Refuse("the round claims delta ", config.delta, ", epsilon ", config.epsilon_before,
+                  " so far and accountant ", config.accountant,
+                  "; needed are 0 < delta < 1, epsilon >= 0 and accountant ", kRdpAccountant);
+  }
+  if (config.unit == PrivacyUnit::kSilo) {
+    if (const auto release = SiloRelease(config); !release.ok()) {
+      return absl::PermissionDeniedError(release.status().message());
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Noise in the ring needs room beside the values: 12 standard deviations of the noise of all sites.
+absl::Status CheckNoiseFits(const RoundConfig& config) {
+  if (config.unit != PrivacyUnit::kSilo) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(const PrivateRelease release, SiloRelease(config));
+  const double n = static_cast<double>(config.roster.size());
+  const double noise =
+      12.0 * release.sigma * release.l2 * std::sqrt(n / static_cast<double>(release.n_honest));
+  const double values = std::ldexp(n, config.value_bits - 1);
+  if (values + noise < std::ldexp(1.0, config.ring_bits - 1)) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("values of ", config.value_bits, " bits from ", config.roster.size(),
+                   " sites with noise of multiplier ", config.sigma, " do not fit a ring of ",
+                   config.ring_bits, " bits: needed is sites * 2^(value_bits - 1) + 12 sigma < ",
+                   "2^(ring_bits - 1), and 12 sigma is ", noise));
 }
 
 }  // namespace
@@ -172,7 +221,20 @@ absl::Status CheckHeadroom(const RoundConfig& config) {
         absl::StrCat("the losses of ", n, " sites do not fit a ring of ", b,
                      " bits: needed is sites * 64 * 2^16 < 2^ring_bits"));
   }
-  return absl::OkStatus();
+  return CheckNoiseFits(config);
+}
+
+absl::Status FitValueBits(RoundConfig& config) {
+  const size_t n = config.roster.size();
+  if (n == 0) return absl::InvalidArgumentError("the round lists no members");
+  absl::Status status = absl::OkStatus();
+  for (int bits = std::clamp(MaxValueBits(config.ring_bits, n), 2, 32); bits >= 2; --bits) {
+    config.value_bits = static_cast<uint8_t>(bits);
+    config.scale = ScaleOf(config.range, bits);
+    status = CheckHeadroom(config);
+    if (status.ok() || config.unit != PrivacyUnit::kSilo) break;
+  }
+  return status;
 }
 
 absl::Status CheckPolicy(const RoundConfig& config, const SiteFloors& floors) {

@@ -25,13 +25,19 @@ struct SiteFloors {
   double max_range = 100.0;
   uint32_t max_weight = 1'000'000;
   uint16_t min_c_max = 0, min_drop_max = 0, min_quorum = 0, min_u_min = 0;  // modes 1 and 2
-  double min_sigma = 0.0;  // above 0: this site asks for differential privacy
+  double min_sigma = 0.0;    // above 0: this site asks for differential privacy
+  bool needs_noise = false;  // this site keeps a privacy budget, which a round without noise breaks
 };
 
 // The ring holds the sum over the whole roster: b_x + ceil(log2 n) <= b, n * W < 2^b, and
-// n * 64 * 2^16 < 2^b for the loss. Checked when a plan is made and again at each site.
+// n * 64 * 2^16 < 2^b for the loss; with noise in the ring n * 2^(b_x-1) + 12 sigma_total <
+// 2^(b-1). Checked when a plan is made and again at each site.
 // InvalidArgument: the rule that is broken, with its numbers.
 absl::Status CheckHeadroom(const RoundConfig& config);
+
+// Sets value_bits to the most that CheckHeadroom allows, and the scale that follows; all else of
+// the configuration is set before. InvalidArgument: as CheckHeadroom, when none fits.
+absl::Status FitValueBits(RoundConfig& config);
 
 // PermissionDenied: one sentence with the first floor that `config` is below.
 absl::Status CheckPolicy(const RoundConfig& config, const SiteFloors& floors);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "kernels/quantize.h"
+#include "privacy/accountant.h"
 #include "privacy/policy.h"
 
 namespace hilum::privacy {
@@ -28,6 +29,12 @@ absl::Status CheckFit(const WeightedDelta& delta, const RoundConfig& config) {
     return absl::InvalidArgumentError(absl::StrCat("the round asks for ", config.n_extras,
                                                    " extra coordinates, this version has ",
                                                    kMinExtras));
+  }
+  // A weight is a number of films; with differential privacy it would be told without noise.
+  if (config.unit != PrivacyUnit::kNone && delta.weight() != config.max_weight) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("with differential privacy every site has the weight W = ", config.max_weight,
+                     ", this update has ", delta.weight()));
   }
   return CheckHeadroom(config);
 }
@@ -59,6 +66,36 @@ absl::Status QuantizeValues(std::span<const float> values, const kernels::Quanti
   return absl::OkStatus();
 }
 
+// The sum of the squares of signed ring words, exact to 2^-64 of itself.
+long double SumOfSquares(std::span<const uint32_t> ring, int ring_bits) {
+  uint64_t low = 0, high = 0;
+  for (const uint32_t word : ring) {
+    const int unused = 32 - ring_bits;
+    const int64_t value = static_cast<int32_t>(word << unused) >> unused;
+    const auto square = static_cast<uint64_t>(value * value);
+    low += square;
+    if (low < square) ++high;
+  }
+  return static_cast<long double>(high) * 0x1p64L + static_cast<long double>(low);
+}
+
+// Rounds until the result is no longer than the sensitivity that the noise is for. Conditional
+// rounding: Kairouz, Liu, Steinke 2021, arXiv:2102.06387, section 4.
+absl::Status QuantizeWithinBound(std::span<const float> values,
+                                 const kernels::QuantizeOptions& options, double bound_l2,
+                                 RoundingStream& stream, std::span<uint32_t> ring,
+                                 kernels::Device device) {
+  // One draw is too long with a probability of at most e^-1/2, so all are with less than 2^-700.
+  constexpr int kMaxDraws = 1000;
+  const long double bound = static_cast<long double>(bound_l2) * bound_l2;
+  for (int i = 0; i < kMaxDraws; ++i) {
+    HILUM_RETURN_IF_ERROR(QuantizeValues(values, options, stream, ring, device));
+    if (SumOfSquares(ring, options.ring_bits) <= bound) return absl::OkStatus();
+  }
+  return absl::InternalError(absl::StrCat("the rounded update was longer than ", bound_l2, " in ",
+                                          kMaxDraws, " draws: it was not clipped"));
+}
+
 }  // namespace
 
 absl::StatusOr<QuantizedDelta> Quantize(WeightedDelta delta, const RoundConfig& config,
@@ -73,11 +110,17 @@ absl::StatusOr<QuantizedDelta> Quantize(WeightedDelta delta, const RoundConfig& 
       .value_bits = config.value_bits,
       .ring_bits = config.ring_bits};
   const size_t n_params = static_cast<size_t>(config.n_params);
-  HILUM_RETURN_IF_ERROR(QuantizeValues(QuantizedDelta::ValuesOf(delta), options, stream,
-                                       std::span<uint32_t>(ring).first(n_params), device));
+  const std::span<const float> values = QuantizedDelta::ValuesOf(delta);
+  const std::span<uint32_t> params = std::span<uint32_t>(ring).first(n_params);
+  if (config.unit == PrivacyUnit::kSilo) {
+    HILUM_ASSIGN_OR_RETURN(const PrivateRelease release, SiloRelease(config));
+    HILUM_RETURN_IF_ERROR(QuantizeWithinBound(values, options, release.l2, stream, params, device));
+  } else {
+    HILUM_RETURN_IF_ERROR(QuantizeValues(values, options, stream, params, device));
+  }
   ring[n_params] = delta.weight();
   ring[n_params + 1] = 1;  // the count
-  ring[n_params + 2] = loss;
+  ring[n_params + 2] = config.unit == PrivacyUnit::kNone ? loss : 0;
   return QuantizedDelta(std::move(ring));
 }
 

@@ -47,8 +47,11 @@ class QuantizedDelta {
   std::vector<uint32_t> ring_;
 };
 
-// Rounds each coordinate stochastically with `stream`, and appends the extras.
-// InvalidArgument: delta's length or largest weight is not the configuration's; the configuration
+// Rounds each coordinate stochastically with `stream`, and appends the extras. With differential
+// privacy the extras are the same at every site (weight W, count 1, loss 0), and with unit silo a
+// rounding that is longer than the sensitivity is drawn again (distributed_noise.h).
+// InvalidArgument: delta's length or largest weight is not the configuration's; its weight is below
+// W with differential privacy; the configuration
 // breaks the no-wrap rule or has other than kMinExtras extras; the loss is negative.
 // DataLoss: the loss is NaN or infinite. FailedPrecondition: no such device.
 // Same bits on every device.

@@ -23,8 +23,8 @@ absl::Status CheckLength(size_t n_coords, const RoundConfig& config) {
 
 // The sums that the three extra coordinates of `n_members` updates can have.
 absl::Status CheckExtras(const MeanDelta& mean, uint64_t count, uint64_t loss,
-                         uint32_t max_weight) {
-  const uint64_t n = mean.n_members();
+                         const RoundConfig& config) {
+  const uint64_t n = mean.n_members(), max_weight = config.max_weight;
   if (count != n || n == 0) {
     return absl::DataLossError(
         absl::StrCat("the count coordinate is ", count, ", the sum is of ", n, " updates"));
@@ -36,6 +36,11 @@ absl::Status CheckExtras(const MeanDelta& mean, uint64_t count, uint64_t loss,
   if (loss > n * (static_cast<uint64_t>(kMaxLoss) << kLossFractionBits)) {
     return absl::DataLossError(absl::StrCat("the losses of ", n, " updates sum to ", loss,
                                             " * 2^-16, each is at most ", kMaxLoss));
+  }
+  if (config.unit != PrivacyUnit::kNone && (mean.total_weight() != n * max_weight || loss != 0)) {
+    return absl::DataLossError(
+        absl::StrCat("with differential privacy ", n, " updates have the weight ", n * max_weight,
+                     " and tell no loss; these sum to ", mean.total_weight(), " and ", loss));
   }
   return absl::OkStatus();
 }
@@ -97,11 +102,14 @@ absl::StatusOr<MeanDelta> Dequantize(RingTotal total, const RoundConfig& config)
   const size_t n_params = static_cast<size_t>(config.n_params);
   mean.total_weight_ = mean.ring_[n_params];
   const uint64_t count = mean.ring_[n_params + 1], loss = mean.ring_[n_params + 2];
-  HILUM_RETURN_IF_ERROR(CheckExtras(mean, count, loss, config.max_weight));
+  HILUM_RETURN_IF_ERROR(CheckExtras(mean, count, loss, config));
   mean.mean_loss_ = static_cast<double>(loss) / (1 << kLossFractionBits) / mean.n_members_;
-  mean.options_ = {
-      .ring_bits = config.ring_bits,
-      .gain = config.max_weight / (config.scale * static_cast<double>(mean.total_weight_))};
+  // With differential privacy the denominator is fixed: the whole roster, each with weight W.
+  const double divisor = config.unit == PrivacyUnit::kNone
+                             ? static_cast<double>(mean.total_weight_)
+                             : static_cast<double>(config.roster.size()) * config.max_weight;
+  mean.options_ = {.ring_bits = config.ring_bits,
+                   .gain = config.max_weight / (config.scale * divisor)};
   return mean;
 }
 

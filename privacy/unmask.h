@@ -117,9 +117,11 @@ class MeanDelta {
   double mean_loss_ = 0.0;
 };
 
-// Reads the extras and fixes the factor g = W / (s * sum of weights).
-// InvalidArgument: the total's length is not the configuration's D. DataLoss: the count coordinate
-// is not n_members, or the weights or losses sum to what that many members cannot send.
+// Reads the extras and fixes the factor g = W / (s * sum of weights), or 1 / (s * n) with n the
+// size of the roster where the round has differential privacy. InvalidArgument: the total's length
+// is not the configuration's D. DataLoss: the count coordinate is not n_members, or the weights or
+// losses sum to what that many members cannot send (with differential privacy: other than W and no
+// loss each).
 absl::StatusOr<MeanDelta> Dequantize(RingTotal total, const RoundConfig& config);
 
 // The FedAvg step in place: model'_j = float(double(model_j) + rate * mean_j).

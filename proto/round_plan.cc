@@ -149,6 +149,30 @@ void CheckMasked(const RoundPlan& plan, Ranges& ranges) {
   ranges.Count("cohort.minimum of a masked job", plan.cohort.minimum, 5, 500);
 }
 
+// What sampling, clip and weights must be for the accountant's numbers to hold.
+void CheckPrivacy(const RoundPlan& plan, Ranges& ranges) {
+  const PrivacyPlan& privacy = plan.privacy;
+  ranges.OneOf("privacy.unit", privacy.unit, {"none", "silo", "record"});
+  if (privacy.unit == "none") return;
+  ranges.Test(privacy.sigma >= 0.3 && privacy.sigma <= 1000, "privacy.sigma",
+              absl::StrCat(privacy.sigma), "0.3 to 1000");
+  ranges.Test(privacy.delta >= 1e-12 && privacy.delta <= 0.01, "privacy.delta",
+              absl::StrCat(privacy.delta), "1e-12 to 0.01");
+  if (privacy.unit == "silo") {
+    ranges.Test(plan.aggregation.mode == "masked", "aggregation.mode with privacy.unit silo",
+                absl::StrCat("\"", plan.aggregation.mode, "\""),
+                "\"masked\": the noise of one site alone is too little");
+    return;
+  }
+  ranges.Positive("privacy.sample_rate", privacy.sample_rate, 1);
+  ranges.Count("privacy.steps", privacy.steps, 1, 1'000'000);
+  ranges.Positive("privacy.sample_clip", privacy.sample_clip, 1e6);
+  ranges.Test(!plan.training.balance_classes, "training.balance_classes with privacy.unit record",
+              "true", "false: each film is drawn by itself");
+  ranges.NotNegative("training.max_gradient_norm with privacy.unit record",
+                     plan.training.max_gradient_norm, 0);
+}
+
 // A real number of the plan. Every such number passed CheckRoundPlan, so it is finite.
 Json Decimal(double value) { return *FormatDecimal(value); }
 
@@ -199,6 +223,16 @@ Json AggregationToJson(const AggregationPlan& aggregation) {
   json["drop_max"] = static_cast<uint64_t>(aggregation.drop_max);
   json["quorum"] = static_cast<uint64_t>(aggregation.quorum);
   json["u_min"] = static_cast<uint64_t>(aggregation.u_min);
+  return json;
+}
+
+Json PrivacyToJson(const PrivacyPlan& privacy) {
+  Json json{
+      {"unit", privacy.unit}, {"sigma", Decimal(privacy.sigma)}, {"delta", Decimal(privacy.delta)}};
+  if (privacy.unit != "record") return json;
+  json["sample_rate"] = Decimal(privacy.sample_rate);
+  json["steps"] = static_cast<uint64_t>(privacy.steps);
+  json["sample_clip"] = Decimal(privacy.sample_clip);
   return json;
 }
 
@@ -305,6 +339,23 @@ absl::StatusOr<AggregationPlan> AggregationFromJson(const Json& json) {
   return aggregation;
 }
 
+absl::StatusOr<PrivacyPlan> PrivacyFromJson(const Json& json) {
+  JsonFields fields(json, "privacy");
+  PrivacyPlan privacy{.unit = fields.Text("unit"),
+                      .sigma = fields.Decimal("sigma"),
+                      .delta = fields.Decimal("delta")};
+  if (privacy.unit == "record") {
+    privacy.sample_rate = fields.Decimal("sample_rate");
+    privacy.steps = Number(fields, "steps");
+    privacy.sample_clip = fields.Decimal("sample_clip");
+  }
+  HILUM_RETURN_IF_ERROR(fields.Finish());
+  if (privacy.unit == "none") {  // one spelling: no privacy is no field
+    return absl::InvalidArgumentError("round plan: privacy.unit is none, the field is then absent");
+  }
+  return privacy;
+}
+
 absl::StatusOr<RoundPlan> PlanFromJson(const Json& json) {
   JsonFields fields(json, "round plan");
   fields.Integer("v", 1, 1);
@@ -317,6 +368,7 @@ absl::StatusOr<RoundPlan> PlanFromJson(const Json& json) {
   const Json& strategy = fields.Value("strategy");
   const Json& cohort = fields.Value("cohort");
   const Json& aggregation = fields.Value("aggregation");
+  const Json* privacy = fields.Has("privacy") ? &fields.Value("privacy") : nullptr;
   const Json& spec = fields.Value("spec");
   HILUM_RETURN_IF_ERROR(fields.Finish());
   HILUM_ASSIGN_OR_RETURN(plan.model, ModelFromJson(model));
@@ -324,6 +376,9 @@ absl::StatusOr<RoundPlan> PlanFromJson(const Json& json) {
   HILUM_ASSIGN_OR_RETURN(plan.strategy, StrategyFromJson(strategy));
   HILUM_ASSIGN_OR_RETURN(plan.cohort, CohortFromJson(cohort));
   HILUM_ASSIGN_OR_RETURN(plan.aggregation, AggregationFromJson(aggregation));
+  if (privacy != nullptr) {
+    HILUM_ASSIGN_OR_RETURN(plan.privacy, PrivacyFromJson(*privacy));
+  }
   HILUM_ASSIGN_OR_RETURN(plan.spec, ModelSpecFromJson(spec));
   return plan;
 }
@@ -362,6 +417,7 @@ absl::Status CheckRoundPlan(const RoundPlan& plan) {
   CheckCohort(plan.cohort, ranges);
   CheckAggregation(plan.aggregation, ranges);
   CheckMasked(plan, ranges);
+  CheckPrivacy(plan, ranges);
   HILUM_RETURN_IF_ERROR(ranges.status());
   HILUM_RETURN_IF_ERROR(CheckModelSpec(plan.spec));
   if (plan.spec.architecture != plan.model.architecture) {
@@ -389,6 +445,7 @@ absl::StatusOr<std::string> EncodeRoundPlan(const RoundPlan& plan) {
             {"aggregation", AggregationToJson(plan.aggregation)},
             {"spec", std::move(spec)}};
   if (plan.seed.has_value()) json["seed"] = *plan.seed;
+  if (plan.privacy.unit != "none") json["privacy"] = PrivacyToJson(plan.privacy);
   HILUM_ASSIGN_OR_RETURN(std::string text, Canonicalize(json));
   if (text.size() > kRoundPlanLimitBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the round plan has ", text.size(),

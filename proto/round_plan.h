@@ -94,6 +94,19 @@ struct AggregationPlan {
   int u_min = 0;                     // sites that a sum must have
 };
 
+// JOB.toml [privacy]: differential privacy (docs/differential_privacy.md). Not in the canonical
+// bytes while the unit is none.
+struct PrivacyPlan {
+  // What one participant may hide. none: no noise, and no claim. silo: a site's whole update; noise
+  // in the ring under the masks. record: one film; DP-SGD in local training.
+  std::string unit = "none";
+  double sigma = 0.0;        // noise multiplier
+  double delta = 0.0;        // 1e-12..0.01
+  double sample_rate = 0.0;  // record: each step takes each film with this probability
+  int64_t steps = 0;         // record: local steps of a round
+  double sample_clip = 0.0;  // record: L2 norm of one film's gradient
+};
+
 // A snapshot for a site holds two plans, and every message is at most 2 MiB.
 inline constexpr uint64_t kRoundPlanLimitBytes = 512 << 10;
 
@@ -106,6 +119,7 @@ struct RoundPlan {
   StrategyPlan strategy;
   CohortPlan cohort;
   AggregationPlan aggregation;
+  PrivacyPlan privacy;
   ModelSpec spec;
 };
 

@@ -49,8 +49,10 @@ privacy::NoisedDelta InputOf(const OpenRound& open) {
   std::vector<float> delta = privacy::RandomDelta(config.n_params, open.site_index);
   auto clipped = privacy::ClipToNorm(privacy::ModelDeltaTestPeer::Make(delta), config.clip_l2);
   HILUM_CHECK(clipped.ok());
-  auto weighted = privacy::Weight(
-      *std::move(clipped), {.weight = 10u + open.site_index, .max_weight = config.max_weight});
+  const bool is_private = config.unit != privacy::PrivacyUnit::kNone;
+  auto weighted = privacy::Weight(*std::move(clipped),
+                                  {.weight = is_private ? config.max_weight : 10u + open.site_index,
+                                   .max_weight = config.max_weight});
   HILUM_CHECK(weighted.ok());
   auto quantized = privacy::Quantize(*std::move(weighted), config, {.loss = 0.5},
                                      privacy::Stream(open.site_index));

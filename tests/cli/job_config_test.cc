@@ -137,6 +137,40 @@ TEST(JobFile, TakesThoseKeysWhereSomethingReadsThem) {
   HILUM_EXPECT_OK(With("local_epochs = 2\n", "prox_mu = 0.1\n[strategy]\nname = \"fedprox\"\n"));
 }
 
+constexpr char kRecord[] =
+    "local_epochs = 2\nbalance_classes = false\n[privacy]\nunit = \"record\"\nsigma = 1.1\n"
+    "delta = 1e-5\nsample_rate = 0.02\nsteps = 50\nsample_clip = 1\n";
+
+TEST(JobFile, ReadsDifferentialPrivacy) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const JobFile job, With("local_epochs = 2\n", kRecord));
+  EXPECT_EQ(job.plan.privacy.unit, "record");
+  EXPECT_EQ(job.plan.privacy.sigma, 1.1);
+  EXPECT_EQ(job.plan.privacy.delta, 1e-5);
+  EXPECT_EQ(job.plan.privacy.sample_rate, 0.02);
+  EXPECT_EQ(job.plan.privacy.steps, 50);
+  EXPECT_EQ(job.plan.privacy.sample_clip, 1.0);
+}
+
+TEST(JobFile, RefusesDifferentialPrivacyThatWouldNotHold) {
+  const Refused cases[] = {
+      {"sigma = 1.1\n", "", "[privacy] sigma is missing"},
+      {"delta = 1e-5\n", "", "[privacy] delta is missing"},
+      {"sigma = 1.1", "sigma = 0.1", "[privacy] sigma = 0.1"},
+      {"steps = 50", "steps = 0", "[privacy] steps = 0"},
+      {"balance_classes = false\n", "", "[training] balance_classes: must be false with"},
+      {"balance_classes = false", "balance_classes = false\nmax_gradient_norm = 1",
+       "[training] max_gradient_norm = 1"},
+      {"unit = \"record\"", "unit = \"silo\"", "needs [aggregation] mode = \"masked\""},
+      {"unit = \"record\"\n", "", "is not a known key"},
+  };
+  for (const Refused& refused : cases) {
+    EXPECT_THAT(
+        With("local_epochs = 2\n", absl::StrReplaceAll(kRecord, {{refused.line, refused.instead}})),
+        StatusIs(StatusCode::kInvalidArgument, refused.part))
+        << refused.instead;
+  }
+}
+
 TEST(JobFile, FileAndWireHaveTheSameLimits) {
   HILUM_ASSERT_OK_AND_ASSIGN(JobFile job, ParseJobFile("job.toml", kJobToml));
   job.plan.spec = SmallSpec();

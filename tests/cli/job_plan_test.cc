@@ -1,5 +1,7 @@
 #include "cli/job_plan.h"
 
+#include <cmath>
+
 #include "tests/cli/job_fixture.h"
 
 namespace hilum::cli {
@@ -62,6 +64,60 @@ TEST(CostPage, SaysThatItPredictsAndWhatIsOff) {
   const auto json = CostToJson(SmallPlan(), input, cost);
   EXPECT_EQ(json["total_bytes"], cost.total_bytes);
   EXPECT_TRUE(json["epsilon"].is_null());
+}
+
+TEST(CostPage, TellsEpsilonOfASiloBeforeTheJobStarts) {
+  proto::RoundPlan plan = SmallPlan();
+  plan.rounds = 100;
+  plan.aggregation.mode = "masked";
+  plan.cohort.minimum = 5;
+  plan.privacy = {.unit = "silo", .sigma = 8, .delta = 1e-5};
+  const CostInput input{.n_sites = 6, .model_bytes = 500};
+  HILUM_ASSERT_OK_AND_ASSIGN(const JobCost cost, EstimateCost(plan, input));
+  ASSERT_TRUE(cost.privacy.has_value());
+  // The exact value for continuous noise is 5.68 (design, section 12); RDP is above it.
+  EXPECT_GT(cost.privacy->epsilon, 5.68);
+  EXPECT_LT(cost.privacy->epsilon, 6.4);
+  EXPECT_GT(cost.privacy->epsilon, cost.privacy->epsilon_a_round);
+  EXPECT_LT(cost.value_bits, 32 - 3) << "the noise needs room";
+  // z C sqrt(n / honest) / n, honest = 5 - 1
+  EXPECT_NEAR(cost.privacy->noise_a_coordinate, 8 * 50.0 * std::sqrt(6.0 / 4.0) / 6.0, 1e-3);
+  const std::string page = CostPage(plan, input, cost);
+  for (const char* part : {"at delta 1e-05 after 100 rounds", "silo: one hospital's whole update",
+                           "discrete-gaussian, noise multiplier 8", "accountant", "rdp"}) {
+    EXPECT_THAT(page, HasSubstr(part));
+  }
+  const auto json = CostToJson(plan, input, cost);
+  EXPECT_EQ(json["epsilon"], cost.privacy->epsilon);
+  EXPECT_EQ(json["privacy"]["unit"], "silo");
+  EXPECT_EQ(json["privacy"]["rounds"], 100);
+}
+
+TEST(CostPage, TellsEpsilonOfARecord) {
+  proto::RoundPlan plan = SmallPlan();
+  plan.rounds = 10;
+  plan.training.balance_classes = false;
+  plan.privacy = {.unit = "record",
+                  .sigma = 1.1,
+                  .delta = 1e-5,
+                  .sample_rate = 0.01,
+                  .steps = 100,
+                  .sample_clip = 1};
+  const CostInput input{.n_sites = 6, .films_per_second = 10.0, .films = 1000};
+  HILUM_ASSERT_OK_AND_ASSIGN(const JobCost cost, EstimateCost(plan, input));
+  EXPECT_EQ(cost.privacy->unit, "record");
+  EXPECT_GT(cost.privacy->epsilon, 0.5);
+  EXPECT_LT(cost.privacy->epsilon, 5.0);
+  EXPECT_DOUBLE_EQ(*cost.seconds_a_round, 100.0);  // 100 steps of 10 films on the average
+  EXPECT_THAT(CostPage(plan, input, cost), HasSubstr("Poisson, rate 0.01, 100 steps a round"));
+}
+
+TEST(CostPage, NeverCallsAClipAloneDifferentialPrivacy) {
+  const CostInput input{.n_sites = 6};
+  HILUM_ASSERT_OK_AND_ASSIGN(const JobCost cost, EstimateCost(SmallPlan(), input));
+  EXPECT_FALSE(cost.privacy.has_value());
+  EXPECT_THAT(CostPage(SmallPlan(), input, cost),
+              HasSubstr("the clip alone is not differential privacy"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/agent.h"
+#include "client/budget.h"
 #include "client/overview.h"
 #include "client/round_receipts.h"
 #include "tests/client/films.h"
@@ -95,6 +96,31 @@ TEST_F(MaskedAgents, SixSitesTakePartInTwoRounds) {
     for (const auto& pinned : open.consent->sites.items) {
       EXPECT_TRUE(pinned.batch.has_value()) << pinned.site;
     }
+  }
+}
+
+// Silo noise under real masks: every site has paid for each round that it sent a vector in.
+TEST_F(MaskedAgents, WithNoiseEachSiteChargesItsBudget) {
+  proto::RoundPlan plan = MaskedPlan();
+  plan.aggregation.clip_l2 = 0.5;
+  plan.privacy = {.unit = "silo", .sigma = 4.0, .delta = 1e-5};
+  for (auto& [name, site] : sites_) {
+    site.options.max_epsilon = 10.0;
+    site.options.min_sigma = 4.0;
+  }
+  Launch(plan);
+  ASSERT_TRUE(WaitUntil([&] { return Finished(2); }, 200)) << server_.Job(kJob).message;
+  for (const aggregator::RoundView& round : server_.Job(kJob).history) {
+    EXPECT_EQ(round.status, "ok") << round.reason;
+    EXPECT_EQ(round.total_weight, 0u) << "the number of films is not told";
+  }
+  privacy::Accountant twice;  // the gap of the sum is 0, so the cohort does not matter
+  HILUM_ASSERT_OK(twice.Add(
+      {.unit = privacy::PrivacyUnit::kSilo, .sigma = 4.0, .n_params = 1, .l2 = 65536.0}, 2));
+  for (auto& [name, site] : sites_) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const auto spent, SpentAtSite(*site.state, site.options));
+    EXPECT_EQ(spent[0].n_releases, 2u) << name;
+    EXPECT_NEAR(spent[0].epsilon / twice.Epsilon(1e-5), 1.0, 1e-9) << name;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <functional>
 
+#include "privacy/accountant.h"
 #include "privacy/quantize.h"
 #include "tests/privacy/fixtures.h"
 #include "tests/status_matchers.h"
@@ -158,6 +159,65 @@ TEST(CheckPolicy, NoiseIsNeitherMissingNorInvented) {
   EXPECT_THAT(
       After(OpenRound(3, 100), [](RoundConfig& c) { c.mechanism = NoiseMechanism::kSkellam; }),
       StatusIs(kRefused, "noise mechanism 2, this version adds none"));
+}
+
+// A masked round of six with noise; values leave room for it.
+RoundConfig PrivateRound(PrivacyUnit unit) {
+  RoundConfig config = MaskedRound(6);
+  config.unit = unit;
+  config.mechanism = NoiseMechanism::kDiscreteGaussian;
+  config.sigma = 2.0;
+  config.delta = 1e-5;
+  config.accountant = kRdpAccountant;
+  EXPECT_TRUE(FitValueBits(config).ok());
+  return config;
+}
+
+TEST(CheckPolicy, NoiseIsWhatTheSiteAsksFor) {
+  for (const PrivacyUnit unit : {PrivacyUnit::kSilo, PrivacyUnit::kRecord}) {
+    const RoundConfig config = PrivateRound(unit);
+    HILUM_EXPECT_OK(WithFloors(config, [](SiteFloors& f) {
+      f.min_sigma = 2.0;
+      f.needs_noise = true;
+    }));
+    EXPECT_THAT(WithFloors(config, [](SiteFloors& f) { f.min_sigma = 2.5; }),
+                StatusIs(kRefused, "multiplier 2 is not above 0 and at least this site's 2.5"));
+    EXPECT_THAT(After(config, [](RoundConfig& c) { c.sigma = std::nan(""); }),
+                StatusIs(kRefused, "nan"));
+    EXPECT_THAT(After(config, [](RoundConfig& c) { c.delta = 0; }),
+                StatusIs(kRefused, "claims delta 0"));
+    EXPECT_THAT(After(config, [](RoundConfig& c) { c.epsilon_before = std::nan(""); }),
+                StatusIs(kRefused, "epsilon nan"));
+    EXPECT_THAT(After(config, [](RoundConfig& c) { c.accountant = 9; }),
+                StatusIs(kRefused, "accountant 9"));
+  }
+  EXPECT_THAT(After(PrivateRound(PrivacyUnit::kRecord),
+                    [](RoundConfig& c) { c.unit = PrivacyUnit::kNone; }),
+              StatusIs(kRefused, "names no unit"));
+}
+
+TEST(CheckPolicy, AClipWithoutNoiseClaimsNoDifferentialPrivacy) {
+  EXPECT_THAT(After(OpenRound(3, 100), [](RoundConfig& c) { c.unit = PrivacyUnit::kRecord; }),
+              StatusIs(kRefused, "claims differential privacy of unit record and adds no noise"));
+  EXPECT_THAT(After(OpenRound(3, 100), [](RoundConfig& c) { c.delta = 1e-5; }),
+              StatusIs(kRefused, "adds no noise"));
+  EXPECT_THAT(WithFloors(OpenRound(3, 100), [](SiteFloors& f) { f.needs_noise = true; }),
+              StatusIs(kRefused, "no privacy budget covers that"));
+}
+
+TEST(CheckPolicy, NoiseOfASiloNeedsMasksAndRoom) {
+  EXPECT_THAT(After(OpenRound(6, 100),
+                    [](RoundConfig& c) {
+                      const RoundConfig with = PrivateRound(PrivacyUnit::kSilo);
+                      c.unit = with.unit;
+                      c.mechanism = with.mechanism;
+                      c.sigma = with.sigma;
+                      c.delta = with.delta;
+                      c.accountant = with.accountant;
+                    }),
+              StatusIs(kRefused, "no distributed noise"));
+  EXPECT_THAT(After(PrivateRound(PrivacyUnit::kSilo), [](RoundConfig& c) { c.sigma = 40.0; }),
+              StatusIs(kRefused, "12 sigma is"));
 }
 
 TEST(CheckPolicy, QuorumThatLetsTwoTranscriptsWinRefused) {

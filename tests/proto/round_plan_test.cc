@@ -70,6 +70,60 @@ TEST(RoundPlan, EveryFieldComesBack) {
   EXPECT_FALSE(ParseRoundPlan(seedless)->seed.has_value());
 }
 
+TEST(RoundPlan, PrivacyComesBackAndIsAbsentWithoutAUnit) {
+  RoundPlan plan = Plan();
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string without, EncodeRoundPlan(plan));
+  EXPECT_EQ(without.find("privacy"), std::string::npos);
+  plan.training.balance_classes = false;
+  plan.privacy = {.unit = "record",
+                  .sigma = 1.1,
+                  .delta = 1e-5,
+                  .sample_rate = 0.01,
+                  .steps = 250,
+                  .sample_clip = 0.5};
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EncodeRoundPlan(plan));
+  HILUM_ASSERT_OK_AND_ASSIGN(const RoundPlan read, ParseRoundPlan(text));
+  EXPECT_EQ(*EncodeRoundPlan(read), text);
+  EXPECT_EQ(read.privacy.unit, "record");
+  EXPECT_EQ(read.privacy.sigma, 1.1);
+  EXPECT_EQ(read.privacy.delta, 1e-5);
+  EXPECT_EQ(read.privacy.sample_rate, 0.01);
+  EXPECT_EQ(read.privacy.steps, 250);
+  EXPECT_EQ(read.privacy.sample_clip, 0.5);
+  plan.privacy = {.unit = "silo", .sigma = 8, .delta = 1e-6};
+  plan.aggregation.mode = "masked";
+  plan.cohort.minimum = 5;
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string silo, EncodeRoundPlan(plan));
+  EXPECT_EQ(ParseRoundPlan(silo)->privacy.sigma, 8);
+}
+
+TEST(RoundPlan, PrivacyWithoutItsConditionsIsRefused) {
+  RoundPlan record = Plan();
+  record.training.balance_classes = false;
+  record.privacy = {.unit = "record",
+                    .sigma = 1,
+                    .delta = 1e-5,
+                    .sample_rate = 0.1,
+                    .steps = 5,
+                    .sample_clip = 1};
+  HILUM_ASSERT_OK(CheckRoundPlan(record));
+  const auto refused = [&](auto change, const char* sentence) {
+    RoundPlan plan = record;
+    change(plan);
+    EXPECT_THAT(CheckRoundPlan(plan), StatusIs(StatusCode::kInvalidArgument, sentence));
+  };
+  refused([](auto& p) { p.privacy.unit = "patient"; }, "none, silo, record");
+  refused([](auto& p) { p.privacy.unit = "silo"; }, "aggregation.mode with privacy.unit silo");
+  refused([](auto& p) { p.privacy.sigma = 0; }, "privacy.sigma is 0, allowed is 0.3 to 1000");
+  refused([](auto& p) { p.privacy.sigma = std::nan(""); }, "privacy.sigma is nan");
+  refused([](auto& p) { p.privacy.delta = 0.5; }, "privacy.delta is 0.5");
+  refused([](auto& p) { p.privacy.sample_rate = 1.5; }, "privacy.sample_rate is 1.5");
+  refused([](auto& p) { p.privacy.steps = 0; }, "privacy.steps is 0");
+  refused([](auto& p) { p.privacy.sample_clip = 0; }, "privacy.sample_clip is 0");
+  refused([](auto& p) { p.training.balance_classes = true; }, "each film is drawn by itself");
+  refused([](auto& p) { p.training.max_gradient_norm = 1; }, "max_gradient_norm");
+}
+
 struct Case {
   std::function<void(RoundPlan&)> change;
   const char* sentence;
