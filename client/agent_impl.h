@@ -75,7 +75,8 @@ struct Agent::Impl {
   std::string last_report;
   int64_t last_report_ms = 0;
   bool clock_warned = false;
-  int64_t consents_ms = 0;  // when the ledger was last compared with the consents
+  int64_t unlisted_since_ms = 0;  // the round at work; 0: the server lists it
+  int64_t consents_ms = 0;        // when the ledger was last compared with the consents
 
   void Emit(const std::string& event,
             std::vector<std::pair<std::string, std::string>> fields = {}) {
@@ -94,6 +95,7 @@ struct Agent::Impl {
   void FollowConsents();
   absl::Status UseKeyOfRoster(const RoundNotice& notice);
   absl::Status ReconcileRounds();
+  bool IsOverAtServer();
   absl::Status StartRound(const RoundNotice& notice);
   absl::Status ResendAnswer(const RoundNotice& notice);
   absl::Status CloseRounds();
