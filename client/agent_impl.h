@@ -81,7 +81,8 @@ struct Agent::Impl {
   int64_t last_report_ms = 0;
   bool clock_warned = false;
   const int64_t started_s = SystemClock().NowSeconds();
-  int64_t consents_ms = 0;  // when the ledger was last compared with the consents
+  int64_t unlisted_since_ms = 0;  // the round at work; 0: the server lists it
+  int64_t consents_ms = 0;        // when the ledger was last compared with the consents
 
   void Emit(const std::string& event,
             std::vector<std::pair<std::string, std::string>> fields = {}) {
@@ -102,6 +103,7 @@ struct Agent::Impl {
   absl::Status ChangeKey(const std::vector<crypto::PublicKey>& valid);
   absl::Status ReconcileRounds();
   absl::StatusOr<bool> IsHalted(const RoundNotice& notice);
+  bool IsOverAtServer();
   absl::Status StartRound(const RoundNotice& notice);
   absl::Status ResendAnswer(const RoundNotice& notice);
   absl::Status CloseRounds();

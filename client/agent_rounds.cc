@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "client/agent_impl.h"
+#include "client/jobs.h"
 #include "client/participate.h"
 #include "client/rotation.h"
 #include "client/round_check.h"
@@ -19,6 +20,7 @@
 namespace hilum::client {
 namespace {
 
+constexpr int64_t kUnlistedMs = 60'000;  // a round at work that the server does not list
 constexpr int64_t kRetryRoundMs = 2000;  // a round that failed for a reason that may mend
 
 MaskedRow AnswerKey(const std::string& job, uint64_t round, uint32_t attempt) {
@@ -115,17 +117,23 @@ absl::Status Agent::Impl::ReconcileRounds() {
     if (!worker->busy()) HILUM_RETURN_IF_ERROR(ResendAnswer(notice));
     if (!notice.update_accepted && !worker->busy()) HILUM_RETURN_IF_ERROR(StartRound(notice));
   }
-  const std::optional<WorkerProgress> work = worker->Progress();
-  if (worker->busy() && !work->check) {
-    const bool listed =
-        std::any_of(current->rounds.begin(), current->rounds.end(), [&](const RoundNotice& notice) {
-          return RoundKey(work->job, work->round, work->attempt) == KeyOf(notice);
-        });
-    // A round that the server no longer lists is over, or this site was dropped from it.
-    if (!listed) worker->Cancel();
-  }
+  const bool checks = worker->busy() && worker->Progress()->check;
+  if (worker->busy() && !checks && IsOverAtServer()) worker->Cancel();
   if (fresh) HILUM_RETURN_IF_ERROR(CloseRounds());
   return CheckRounds();
+}
+
+// Whether the round at work is over, or this site was dropped from it. A server that has just been
+// started, or waits for its witnesses, does not list a round that goes on; and a masked attempt
+// that is given up cannot be begun again. So a round that is merely not listed is given some time.
+bool Agent::Impl::IsOverAtServer() {
+  const std::optional<WorkerProgress> work = worker->Progress();
+  const RoundStanding standing =
+      StandingOf(*current, {.job = work->job, .round = work->round, .attempt = work->attempt});
+  if (standing == RoundStanding::kListed) unlisted_since_ms = 0;
+  if (standing != RoundStanding::kNotListed) return standing == RoundStanding::kOver;
+  if (unlisted_since_ms == 0) unlisted_since_ms = NowMs();
+  return NowMs() - unlisted_since_ms >= kUnlistedMs;
 }
 
 // Brings the records in step with the snapshot: rounds that are no longer open, and updates that
@@ -174,6 +182,11 @@ void Agent::Impl::AfterWork() {
   }
   started.erase(key);
   waiting.erase(key);
+  if (work->phase == "dropped") {
+    // So that the others need not wait for this site until the deadline.
+    unsent.push_back({work->job, work->round, "refused", 0, ReasonForServer(work->reason, folder),
+                      work->attempt});
+  }
   Emit("round_ended", {{"job", work->job},
                        {"round", absl::StrCat(work->round)},
                        {"phase", work->phase},

@@ -54,6 +54,22 @@ bool IsOver(absl::string_view server_state) {
   return server_state == "done" || server_state == "failed" || server_state == "cancelled";
 }
 
+RoundStanding StandingOf(const Snapshot& snapshot, const RoundAtWork& work) {
+  bool replaced = false;
+  for (const RoundNotice& notice : snapshot.rounds) {
+    if (notice.job != work.job) continue;
+    if (notice.round == work.round && notice.attempt == work.attempt) return RoundStanding::kListed;
+    replaced = true;
+  }
+  if (replaced) return RoundStanding::kOver;
+  for (const JobOffer& offer : snapshot.jobs) {
+    if (offer.job != work.job) continue;
+    const bool closed = IsOver(offer.state) || offer.round >= work.round;
+    return closed ? RoundStanding::kOver : RoundStanding::kNotListed;
+  }
+  return RoundStanding::kOver;
+}
+
 absl::Status CheckOffer(State& state, const JobOffer& offer) {
   HILUM_RETURN_IF_ERROR(CheckName("job", offer.job));
   // A plan that cannot be read is for the policy to refuse: it says which release is needed.

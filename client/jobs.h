@@ -2,6 +2,7 @@
 #ifndef HILUM_CLIENT_JOBS_H_
 #define HILUM_CLIENT_JOBS_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -29,6 +30,16 @@ absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
 
 // Whether a job in this state of the server's is over: done, failed or cancelled.
 bool IsOver(absl::string_view server_state);
+
+// How a round that this site works at stands in what the server says. Not listed: the server has
+// just been started, waits for its witnesses, or has dropped this site; only time tells.
+enum class RoundStanding { kListed, kNotListed, kOver };
+struct RoundAtWork {
+  std::string job;
+  uint64_t round = 0;
+  uint32_t attempt = 0;
+};
+RoundStanding StandingOf(const Snapshot& snapshot, const RoundAtWork& work);
 
 struct OperatorAnswer {
   std::string job;

@@ -20,6 +20,9 @@ if(NOT TARGET LibTorch::torch)
     ${LIBTORCH_ROOT}/lib/libtorch_cpu.so ${LIBTORCH_ROOT}/lib/libc10.so)
   target_link_options(LibTorch::torch INTERFACE -Wl,--allow-shlib-undefined
                       -Wl,-rpath,${LIBTORCH_ROOT}/lib)
+  if(HILUM_CUDA AND NOT EXISTS ${LIBTORCH_ROOT}/lib/libtorch_cuda.so)
+    message(FATAL_ERROR "LibTorch in ${LIBTORCH_ROOT} has no CUDA libraries: run ./dev setup cuda")
+  endif()
   if(HILUM_CUDA)
     target_link_libraries(LibTorch::torch INTERFACE -Wl,--no-as-needed
       ${LIBTORCH_ROOT}/lib/libtorch_cuda.so ${LIBTORCH_ROOT}/lib/libc10_cuda.so

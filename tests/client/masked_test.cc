@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/agent.h"
 #include "client/budget.h"
+#include "client/jobs.h"
 #include "client/overview.h"
 #include "client/round_receipts.h"
 #include "tests/client/films.h"
@@ -156,6 +157,25 @@ TEST_F(MaskedAgents, TheServerMayRestartInTheMiddle) {
   server_.Start();
   ASSERT_TRUE(WaitUntil([&] { return Finished(2); }, 250)) << server_.Job(kJob).message;
   EXPECT_EQ(server_.Job(kJob).history[0].cohort.size(), 6u);
+}
+
+// A server that has just been started, or waits for its witnesses, lists no round for a moment.
+TEST(StandingOf, ARoundThatIsNotListedIsNotOver) {
+  Snapshot snapshot;
+  snapshot.jobs = {{.job = "a", .state = "running", .round = 1}};
+  const auto standing = [&](uint64_t round, uint32_t attempt) {
+    return StandingOf(snapshot, {.job = "a", .round = round, .attempt = attempt});
+  };
+  EXPECT_EQ(standing(2, 0), RoundStanding::kNotListed);
+  EXPECT_EQ(standing(1, 0), RoundStanding::kOver) << "it is closed";
+  snapshot.rounds = {{.job = "a", .round = 2, .attempt = 1}, {.job = "b", .round = 7}};
+  EXPECT_EQ(standing(2, 1), RoundStanding::kListed);
+  EXPECT_EQ(standing(2, 0), RoundStanding::kOver) << "there is another attempt";
+  snapshot.rounds.clear();
+  snapshot.jobs[0].state = "cancelled";
+  EXPECT_EQ(standing(2, 0), RoundStanding::kOver);
+  snapshot.jobs.clear();
+  EXPECT_EQ(standing(2, 0), RoundStanding::kOver) << "the server does not know the job";
 }
 
 }  // namespace

@@ -168,7 +168,7 @@ TEST(Jpeg2000, RefusesAFrameWithoutAllItsTiles) {
   EXPECT_EQ(code(FourTiles({0, 1})), "CODESTREAM");
   EXPECT_EQ(code(FourTiles({0, 1, 2, 2})), "CODESTREAM");
   EXPECT_EQ(code(FourTiles({})), "CODESTREAM");
-  EXPECT_EQ(code(FourTiles({0, 1, 2, 4})), "CODESTREAM");     // of no tile
+  EXPECT_EQ(code(FourTiles({0, 1, 2, 3, 4})), "CODESTREAM");  // one of no tile
   EXPECT_EQ(code(FourTiles({0, 1, 2, 3}, 0)), "CODESTREAM");  // no grid
   EXPECT_EQ(code(FourTiles({0, 1, 2, 3}, 1)), "CODESTREAM");  // 65,536 tiles
   const Bytes whole = FourTiles({0, 1, 2, 3});

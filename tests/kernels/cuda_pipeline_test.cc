@@ -34,9 +34,9 @@ TEST_F(CudaPipeline, UploadsAtOnceGiveTheSameBits) {
     AddWordsReference(words, want);
     uploads.emplace_back([words, &pipeline] {
       for (int64_t chunk = 0; chunk * kChunk < kN; ++chunk) {
-        const auto part =
-            std::span(words).subspan(static_cast<size_t>(chunk * kChunk),
-                                     static_cast<size_t>(std::min(kChunk, kN - chunk * kChunk)));
+        const auto part = std::span(words).subspan(
+            static_cast<size_t>(chunk * kChunk),
+            static_cast<size_t>(std::min(int64_t{kChunk}, kN - chunk * kChunk)));
         HILUM_EXPECT_OK(pipeline->Add(chunk, part));
         HILUM_EXPECT_OK(pipeline->Subtract(chunk, part));
         HILUM_EXPECT_OK(pipeline->Add(chunk, part));
