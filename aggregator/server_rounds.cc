@@ -201,10 +201,12 @@ namespace {
 // What the strategy's moments are before the job's next round.
 absl::StatusOr<Digest> MomentsOf(Federation& federation, const LiveJob& job) {
   if (!proto::IsAdaptive(job.plan.strategy)) return Digest{};
-  HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRow> rows, federation.state->Rounds(job.row.job));
-  const auto last = std::find_if(rows.rbegin(), rows.rend(),
+  const auto last = std::find_if(job.history.rbegin(), job.history.rend(),
                                  [](const RoundRow& row) { return row.status == "ok"; });
-  return last == rows.rend() ? Digest{} : StateAfter(federation.store, last->close_entry);
+  if (last == job.history.rend()) return Digest{};
+  HILUM_ASSIGN_OR_RETURN(const std::string close,
+                         federation.log->ReadEntry(last->close_index.value_or(0)));
+  return StateAfter(federation.store, close);
 }
 
 }  // namespace

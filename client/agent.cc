@@ -19,7 +19,6 @@
 #include "client/state.h"
 #include "client/witness_stream.h"
 #include "crypto/certificate.h"
-#include "crypto/random.h"
 #include "crypto/sign.h"
 
 namespace hilum::client {
@@ -33,11 +32,6 @@ constexpr int64_t kClockSkewS = 300;
 bool IsFinal(const absl::Status& status) {
   return absl::IsFailedPrecondition(status) || absl::IsPermissionDenied(status) ||
          absl::IsUnauthenticated(status);
-}
-
-uint32_t RandomWord() {
-  const auto bytes = crypto::RandomArray<4>();
-  return uint32_t{bytes[0]} | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16;
 }
 
 }  // namespace

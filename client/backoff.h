@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "crypto/random.h"
 
 namespace hilum::client {
 
@@ -27,6 +28,13 @@ class Backoff {
  private:
   int64_t next_ms_ = kFirstMs;
 };
+
+// What NextMs spreads its waits with.
+inline uint32_t RandomWord() {
+  const auto bytes = crypto::RandomArray<4>();
+  return uint32_t{bytes[0]} | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16 |
+         uint32_t{bytes[3]} << 24;
+}
 
 // Errors that another try may mend: the other side is away, the disk is full, a lock is held.
 inline bool MayMend(const absl::Status& status) {

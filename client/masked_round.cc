@@ -9,7 +9,6 @@
 #include "base/status_macros.h"
 #include "client/backoff.h"
 #include "crypto/hash.h"
-#include "crypto/random.h"
 #include "privacy/secagg/journal.h"
 
 namespace hilum::client {
@@ -17,11 +16,6 @@ namespace hilum::client {
 namespace secagg = privacy::secagg;
 
 namespace {
-
-uint32_t RandomWord() {
-  const auto bytes = crypto::RandomArray<4>();
-  return uint32_t{bytes[0]} | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16;
-}
 
 absl::Status Over() { return absl::CancelledError("the round is over"); }
 

@@ -19,16 +19,10 @@
 #include "client/participate.h"
 #include "client/round_check.h"
 #include "client/submit_entry.h"
-#include "crypto/random.h"
 #include "crypto/secret.h"
 
 namespace hilum::client {
 namespace {
-
-uint32_t RandomWord() {
-  const auto bytes = crypto::RandomArray<4>();
-  return uint32_t{bytes[0]} | uint32_t{bytes[1]} << 8 | uint32_t{bytes[2]} << 16;
-}
 
 // Aborted: the masked round went on without this site.
 absl::Status WithoutUs(const absl::Status& status) {
