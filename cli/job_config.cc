@@ -221,6 +221,12 @@ void ReadPrivacy(TomlReader& reader, proto::RoundPlan& plan) {
     reader.Refuse("balance_classes",
                   "must be false with [privacy] unit \"record\": each film is drawn by itself.");
   }
+  if (plan.training.keep_optimizer) {
+    reader.Section("training");
+    reader.Refuse("keep_optimizer",
+                  "must be false with [privacy] unit \"record\": a round that a site trained for "
+                  "and never sent would leave its trace in the next one, unpaid for.");
+  }
   if (plan.training.max_gradient_norm != 0) {
     reader.Section("training");
     reader.Refuse("max_gradient_norm",

@@ -40,7 +40,7 @@ absl::StatusOr<std::optional<SpendRow>> ChargeOf(const privacy::RoundConfig& con
 
 // Whether `charge` fits the budget. One that is on record already does: it was paid for.
 // PermissionDenied: it does not; the sentence says what it would come to, the budget and what is
-// left.
+// left. Or its attempt was charged for another release.
 absl::Status CheckBudget(State& state, const SiteOptions& options, const SpendRow& charge);
 
 // CheckBudget, and then the charge is on disk, in one transaction. To be called before anything of

@@ -43,13 +43,16 @@ absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan
 
 uint64_t SeedOf(const proto::RoundPlan& plan, uint64_t round, absl::string_view site,
                 const SiteSecret& secret) {
+  // With unit record nobody else may know the changes of a film: they go by its place in the list,
+  // which shifts when an earlier film is taken out.
+  const bool is_public = plan.seed.has_value() && plan.privacy.unit != "record";
   Bytes message;
   AppendText(message, "hilum/train/v1");
   AppendU64(message, plan.seed.value_or(0));
   AppendU64(message, round);
-  AppendText(message, plan.seed.has_value() ? site : absl::string_view(plan.job));
+  AppendText(message, is_public ? site : absl::string_view(plan.job));
   const Digest digest =
-      plan.seed.has_value() ? crypto::Sha256(message) : crypto::HmacSha256(secret.bytes, message);
+      is_public ? crypto::Sha256(message) : crypto::HmacSha256(secret.bytes, message);
   uint64_t seed = 0;
   for (int i = 0; i < 8; ++i) seed = seed << 8 | digest[i];
   return seed;

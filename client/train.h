@@ -67,8 +67,8 @@ absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan
                                                     const Slice& slice);
 
 // Order of samples and augmentation of one round at one site. With a job seed it follows from the
-// seed, the round and the site's name; without one from the site's own secret, so that a restart
-// repeats the same training and nobody else can.
+// seed, the round and the site's name; without one, and with privacy unit record, from the site's
+// own secret, so that a restart repeats the same training and nobody else can.
 uint64_t SeedOf(const proto::RoundPlan& plan, uint64_t round, absl::string_view site,
                 const SiteSecret& secret);
 

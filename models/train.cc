@@ -239,9 +239,10 @@ absl::StatusOr<StepLoss> PrivateGradient(Session& session, BatchReader& batch, i
   for (const int64_t index :
        PoissonSample(n_samples, options.privacy->sample_rate, options.privacy->draw)) {
     HILUM_RETURN_IF_ERROR(batch.ReadOne(index, step));
-    seen.sum += session.Backward(batch);
+    const double loss = session.Backward(batch);
+    if (std::isfinite(loss)) seen.sum += loss;  // as with its gradient: it ends nothing
     ++seen.n_samples;
-    HILUM_RETURN_IF_ERROR(sum.Add(session.gradient()));
+    sum.Add(session.gradient());
   }
   HILUM_RETURN_IF_ERROR(sum.Release(options.batch, session.gradient()));
   return seen;

@@ -145,7 +145,7 @@ double Accountant::Epsilon(double delta) const {
 
 absl::StatusOr<PrivateRelease> SiloRelease(const RoundConfig& config) {
   const int counted = std::max(config.quorum, config.u_min);
-  if (config.unit != PrivacyUnit::kSilo || config.mode == RoundMode::kOpen ||
+  if (config.unit != PrivacyUnit::kSilo || config.mode != RoundMode::kMaskedMean ||
       config.mechanism != NoiseMechanism::kDiscreteGaussian || counted <= config.c_max) {
     return absl::InvalidArgumentError(
         absl::StrCat("a round of unit ", ToString(config.unit), " with mechanism ",

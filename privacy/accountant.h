@@ -35,6 +35,7 @@ struct PrivateRelease {
   double l2 = 0.0;       // silo: sensitivity in ring units
   double rate = 0.0;     // record: q of Poisson sampling
   uint64_t n_steps = 0;  // record: steps of DP-SGD
+  friend bool operator==(const PrivateRelease&, const PrivateRelease&) = default;
 };
 
 // InvalidArgument: the release has a number that no accountant can take (thing, value, limit).
@@ -67,7 +68,8 @@ class Accountant {
 
 // The release that a round with noise at the silo is: n_honest is the least number of members that
 // a transcript can have, max(Q, u_min), less the c_max that may tell the server their noise.
-// InvalidArgument: the configuration has no such noise.
+// InvalidArgument: the configuration has no such noise. Nor has one in groups: each group's sum is
+// opened by itself, with the noise of its own members only.
 absl::StatusOr<PrivateRelease> SiloRelease(const RoundConfig& config);
 
 // How DP-SGD samples: the round plan's, since a configuration only pins the plan.

@@ -169,6 +169,10 @@ void CheckPrivacy(const RoundPlan& plan, Ranges& ranges) {
   ranges.Positive("privacy.sample_clip", privacy.sample_clip, 1e6);
   ranges.Test(!plan.training.balance_classes, "training.balance_classes with privacy.unit record",
               "true", "false: each film is drawn by itself");
+  // What a site kept of a round that it trained for and never sent would be in its next update, and
+  // nobody has paid for that.
+  ranges.Test(!plan.training.keep_optimizer, "training.keep_optimizer with privacy.unit record",
+              "true", "false: a round that was not sent would leave its trace in the next one");
   ranges.NotNegative("training.max_gradient_norm with privacy.unit record",
                      plan.training.max_gradient_norm, 0);
 }

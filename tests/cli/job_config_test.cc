@@ -160,6 +160,8 @@ TEST(JobFile, RefusesDifferentialPrivacyThatWouldNotHold) {
       {"balance_classes = false\n", "", "[training] balance_classes: must be false with"},
       {"balance_classes = false", "balance_classes = false\nmax_gradient_norm = 1",
        "[training] max_gradient_norm = 1"},
+      {"balance_classes = false", "balance_classes = false\nkeep_optimizer = true",
+       "[training] keep_optimizer = true"},
       {"unit = \"record\"", "unit = \"silo\"", "needs [aggregation] mode = \"masked\""},
       {"unit = \"record\"\n", "", "is not a known key"},
   };

@@ -67,6 +67,18 @@ TEST(Budget, AnAttemptIsPaidOnceAndEachAttemptPays) {
   HILUM_EXPECT_OK(CheckBudget(*state, options, Row(1, 2)));
 }
 
+TEST(Budget, AnAttemptThatWasPaidForIsNoOtherRelease) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(NewFolder("budget") / "s.sqlite"));
+  HILUM_ASSERT_OK(Charge(*state, ThreeFit(), Row(1)));
+  SpendRow dearer = Row(1);
+  dearer.release.sigma = 0.5;
+  EXPECT_THAT(Charge(*state, ThreeFit(), dearer),
+              StatusIs(StatusCode::kPermissionDenied, "for another release"));
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<SpendRow> rows, state->Spends());
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].release, Row(1).release) << "the charge is not replaced";
+}
+
 TEST(Budget, WithoutOneNothingIsRefusedAndAllIsRecorded) {
   HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(NewFolder("budget") / "s.sqlite"));
   for (uint64_t round = 1; round <= 20; ++round) {

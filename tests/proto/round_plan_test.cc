@@ -122,6 +122,7 @@ TEST(RoundPlan, PrivacyWithoutItsConditionsIsRefused) {
   refused([](auto& p) { p.privacy.sample_clip = 0; }, "privacy.sample_clip is 0");
   refused([](auto& p) { p.training.balance_classes = true; }, "each film is drawn by itself");
   refused([](auto& p) { p.training.max_gradient_norm = 1; }, "max_gradient_norm");
+  refused([](auto& p) { p.training.keep_optimizer = true; }, "would leave its trace in the next");
 }
 
 struct Case {
