@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -94,11 +95,12 @@ absl::StatusOr<std::optional<SpendRow>> ChargeOf(const privacy::RoundConfig& con
       const privacy::PrivateRelease release,
       privacy::ReleaseOf(config, {.rate = plan.privacy.sample_rate,
                                   .n_steps = static_cast<uint64_t>(plan.privacy.steps)}));
-  return std::optional<SpendRow>({.job = round.job,
-                                  .round = round.round,
-                                  .attempt = round.attempt,
-                                  .release = release,
-                                  .charged_at_s = now_s});
+  SpendRow charge{.job = round.job,
+                  .round = round.round,
+                  .attempt = round.attempt,
+                  .release = release,
+                  .charged_at_s = now_s};
+  return std::optional<SpendRow>(std::move(charge));
 }
 
 absl::Status CheckBudget(State& state, const SiteOptions& options, const SpendRow& charge) {

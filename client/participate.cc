@@ -325,6 +325,8 @@ bool Covers(const std::string& approved, const std::string& offered) {
   absl::StatusOr<proto::RoundPlan> before = proto::ParseRoundPlan(approved);
   const absl::StatusOr<proto::RoundPlan> after = proto::ParseRoundPlan(offered);
   if (!before.ok() || !after.ok() || after->rounds < before->rounds) return false;
+  // With differential privacy more rounds are more epsilon than was approved.
+  if (before->privacy.unit != "none") return false;
   before->rounds = after->rounds;
   const absl::StatusOr<std::string> extended = proto::EncodeRoundPlan(*before);
   return extended.ok() && *extended == offered;

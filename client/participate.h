@@ -60,7 +60,7 @@ struct RoundContext {
 absl::StatusOr<proto::RoundPlan> CheckPlan(const std::string& plan, const SiteOptions& options);
 
 // Whether `approved`, the plan that somebody approved, covers `offered`: they are the same but for
-// `rounds`, which may have grown.
+// `rounds`, which may have grown. With differential privacy it may not: that is more epsilon.
 bool Covers(const std::string& approved, const std::string& offered);
 
 // How the reason of a refusal starts when it speaks of this site's films, patients or their

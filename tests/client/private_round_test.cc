@@ -144,6 +144,19 @@ TEST(PrivateRound, NobodyApprovesAJobThatDoesNotFitTheBudget) {
   EXPECT_EQ(overview.spending.at(1).left, site.options.max_epsilon);
 }
 
+TEST(PrivateRound, MoreRoundsAreMoreEpsilonThanWasApproved) {
+  RoundSite site(2);
+  const auto with_one_more = [&] {
+    proto::RoundPlan more = site.plan;
+    ++more.rounds;
+    return proto::EncodeRoundPlan(more).value();
+  };
+  EXPECT_TRUE(Covers(site.plan_bytes, with_one_more()));
+  MakePrivate(site);
+  EXPECT_TRUE(Covers(site.plan_bytes, site.plan_bytes));
+  EXPECT_FALSE(Covers(site.plan_bytes, with_one_more()));
+}
+
 // The edges that training gets: noise of the variance that is charged, sampling at the rate.
 TEST(MakeRecordPrivacy, AddsTheNoiseThatIsCharged) {
   const proto::PrivacyPlan plan{.unit = "record",
