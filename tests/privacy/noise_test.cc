@@ -172,8 +172,12 @@ TEST(SiloRelease, CountsOnlyHonestSitesThatEveryTranscriptHas) {
   HILUM_ASSERT_OK_AND_ASSIGN(const PrivateRelease release, SiloRelease(config));
   EXPECT_EQ(release.n_honest,
             static_cast<uint64_t>(std::max(config.quorum, config.u_min)) - config.c_max);
-  config.mode = RoundMode::kOpen;
-  EXPECT_THAT(SiloRelease(config), StatusIs(StatusCode::kInvalidArgument, "no distributed noise"));
+  // In groups each sum has the noise of its group only.
+  for (const RoundMode mode : {RoundMode::kOpen, RoundMode::kGrouped}) {
+    config.mode = mode;
+    EXPECT_THAT(SiloRelease(config),
+                StatusIs(StatusCode::kInvalidArgument, "no distributed noise"));
+  }
 }
 
 TEST(Dequantize, WithDifferentialPrivacyTheDenominatorIsTheRoster) {
