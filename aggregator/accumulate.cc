@@ -266,6 +266,11 @@ absl::StatusOr<ReceivedUpdate> Upload::Finish() {
     return state.Bad(
         absl::StrCat("the loss ", loss / kLossUnit, ", the limit is ", privacy::kMaxLoss));
   }
+  if (state.sum->shape.tells_nothing && (weight != state.sum->shape.max_weight || loss != 0)) {
+    return state.Bad(absl::StrCat("the weight ", weight, " and the loss ", loss / kLossUnit,
+                                  ", with differential privacy they are ",
+                                  state.sum->shape.max_weight, " and 0"));
+  }
   received.statistics_ = {.weight = weight, .loss = loss / kLossUnit};
   return received;
 }

@@ -24,8 +24,9 @@ struct UploadState;  // likewise
 struct VectorShape {
   uint64_t n_coords = 0;  // D
   uint32_t chunk_coords = privacy::kChunkCoords;
-  uint8_t ring_bits = 32;   // every word is below 2^ring_bits
-  uint32_t max_weight = 0;  // W
+  uint8_t ring_bits = 32;      // every word is below 2^ring_bits
+  uint32_t max_weight = 0;     // W
+  bool tells_nothing = false;  // differential privacy: the weight is W, the loss 0
 };
 
 // One site's vector while it arrives. Each chunk goes through the cache once, in blocks of 64 KiB:
@@ -45,8 +46,9 @@ class Upload {
   absl::Status AddChunk(uint32_t index, ByteView chunk);
 
   // The whole vector is here, but not durable yet. InvalidArgument: chunks are missing, or the
-  // statistics at its end are out of range: weight 1..W, count 1, loss at most 64. Under masks
-  // nobody can read them, and only their sums are judged, when the round is closed.
+  // statistics at its end are out of range: weight 1..W, count 1, loss at most 64; with
+  // differential privacy W, 1 and 0, or one site could make a sum that no round can be closed on.
+  // Under masks nobody can read them, and only their sums are judged, when the round is closed.
   absl::StatusOr<ReceivedUpdate> Finish();
 
  private:

@@ -30,7 +30,8 @@ VectorShape ShapeOf(const privacy::RoundConfig& config) {
   return {.n_coords = config.n_coords(),
           .chunk_coords = config.chunk_coords,
           .ring_bits = config.ring_bits,
-          .max_weight = config.max_weight};
+          .max_weight = config.max_weight,
+          .tells_nothing = config.unit != privacy::PrivacyUnit::kNone};
 }
 
 absl::Status ServerCore::Step() {

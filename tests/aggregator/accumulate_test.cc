@@ -338,6 +338,24 @@ TEST_F(Sum, StatisticsAcrossAChunkBorderAreRead) {
   EXPECT_EQ(received.root(), privacy::UpdateRoot(words, kChunk));
 }
 
+TEST_F(Sum, WithDifferentialPrivacyAnUpdateTellsNeitherFilmsNorLoss) {
+  Begin(2, 62);
+  VectorShape shape = Shape();
+  shape.tells_nothing = true;
+  sum_ = std::make_unique<Accumulator>(&*store_, shape, Compute{});
+  const auto finish = [&](const SyntheticUpdate& update) -> absl::Status {
+    const auto upload = sum_->Begin(Ticket(0));
+    if (!upload.ok()) return upload.status();
+    const absl::Status sent = SendChunks(**upload, MakeVector(config_, update), 2);
+    return sent.ok() ? (*upload)->Finish().status() : sent;
+  };
+  const uint32_t most = config_.max_weight;
+  const auto refused = StatusIs(absl::StatusCode::kInvalidArgument, "with differential privacy");
+  EXPECT_THAT(finish({.seed = 1, .weight = most - 1, .loss = 0}), refused);
+  EXPECT_THAT(finish({.seed = 1, .weight = most, .loss = 0.5}), refused);
+  HILUM_EXPECT_OK(finish({.seed = 1, .weight = most, .loss = 0}));
+}
+
 TEST_F(Sum, UploadsInParallelWithBrokenOnesBetweenGiveTheSameBits) {
   Begin(8, 5000);
   std::vector<std::vector<uint32_t>> vectors;
