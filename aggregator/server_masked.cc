@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "privacy/sum_object.h"
+#include "privacy/unmask.h"
 
 namespace hilum::aggregator {
 
@@ -301,6 +302,9 @@ absl::Status ServerCore::EndVectors(LiveJob& job) {
 absl::StatusOr<secagg::OpenedRound> ServerCore::OpenAttempt(
     MaskedAttempt& attempt, const std::vector<CountedUpdate>& counted) const {
   HILUM_ASSIGN_OR_RETURN(secagg::OpenedRound opened, attempt.Open(kernels::Device::kCpu));
+  // A member whose weight or loss cannot be ends the round here, where it may fail: at its close
+  // the job would stop for ever.
+  HILUM_RETURN_IF_ERROR(privacy::CheckExtras(opened.total, attempt.context().config()));
   HILUM_ASSIGN_OR_RETURN(const Indices wrong, SettleTags(federation->store, counted, opened));
   for (const uint16_t member : wrong) {
     Log(LogLevel::kError, "a member signed a tag that is not of its vector", {{"member", member}});

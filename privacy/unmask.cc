@@ -1,6 +1,7 @@
 #include "privacy/unmask.h"
 
 #include <algorithm>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -21,26 +22,36 @@ absl::Status CheckLength(size_t n_coords, const RoundConfig& config) {
                                                  " and ", config.n_extras, " extras"));
 }
 
-// The sums that the three extra coordinates of `n_members` updates can have.
-absl::Status CheckExtras(const MeanDelta& mean, uint64_t count, uint64_t loss,
-                         const RoundConfig& config) {
-  const uint64_t n = mean.n_members(), max_weight = config.max_weight;
-  if (count != n || n == 0) {
+// What the three extra coordinates of `n` updates sum to.
+struct ExtraSums {
+  uint64_t n = 0, weight = 0, count = 0, loss = 0;
+};
+
+ExtraSums ExtrasOf(const RingTotal& total, const RoundConfig& config) {
+  const std::span<const uint32_t> extras =
+      total.words().subspan(static_cast<size_t>(config.n_params));
+  return {.n = total.n_members(), .weight = extras[0], .count = extras[1], .loss = extras[2]};
+}
+
+// Whether the updates can have such sums.
+absl::Status CheckSums(const ExtraSums& sums, const RoundConfig& config) {
+  const uint64_t n = sums.n, max_weight = config.max_weight;
+  if (sums.count != n || n == 0) {
     return absl::DataLossError(
-        absl::StrCat("the count coordinate is ", count, ", the sum is of ", n, " updates"));
+        absl::StrCat("the count coordinate is ", sums.count, ", the sum is of ", n, " updates"));
   }
-  if (mean.total_weight() < n || mean.total_weight() > n * max_weight) {
-    return absl::DataLossError(absl::StrCat("the weights of ", n, " updates sum to ",
-                                            mean.total_weight(), ", each is 1 to ", max_weight));
+  if (sums.weight < n || sums.weight > n * max_weight) {
+    return absl::DataLossError(absl::StrCat("the weights of ", n, " updates sum to ", sums.weight,
+                                            ", each is 1 to ", max_weight));
   }
-  if (loss > n * (static_cast<uint64_t>(kMaxLoss) << kLossFractionBits)) {
-    return absl::DataLossError(absl::StrCat("the losses of ", n, " updates sum to ", loss,
+  if (sums.loss > n * (static_cast<uint64_t>(kMaxLoss) << kLossFractionBits)) {
+    return absl::DataLossError(absl::StrCat("the losses of ", n, " updates sum to ", sums.loss,
                                             " * 2^-16, each is at most ", kMaxLoss));
   }
-  if (config.unit != PrivacyUnit::kNone && (mean.total_weight() != n * max_weight || loss != 0)) {
+  if (config.unit != PrivacyUnit::kNone && (sums.weight != n * max_weight || sums.loss != 0)) {
     return absl::DataLossError(
         absl::StrCat("with differential privacy ", n, " updates have the weight ", n * max_weight,
-                     " and tell no loss; these sum to ", mean.total_weight(), " and ", loss));
+                     " and tell no loss; these sum to ", sums.weight, " and ", sums.loss));
   }
   return absl::OkStatus();
 }
@@ -92,18 +103,22 @@ absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config
   return RingTotal(std::move(ring), sum.n_members);
 }
 
+absl::Status CheckExtras(const RingTotal& total, const RoundConfig& config) {
+  HILUM_RETURN_IF_ERROR(CheckLength(total.words().size(), config));
+  return CheckSums(ExtrasOf(total, config), config);
+}
+
 absl::StatusOr<MeanDelta> Dequantize(RingTotal total, const RoundConfig& config) {
   HILUM_RETURN_IF_ERROR(CheckLength(total.words().size(), config));
   HILUM_RETURN_IF_ERROR(CheckHeadroom(config));
+  const ExtraSums sums = ExtrasOf(total, config);
+  HILUM_RETURN_IF_ERROR(CheckSums(sums, config));
   MeanDelta mean;
   mean.n_members_ = total.n_members();
   mean.n_params_ = static_cast<int64_t>(config.n_params);
   mean.ring_ = MeanDelta::Take(total);
-  const size_t n_params = static_cast<size_t>(config.n_params);
-  mean.total_weight_ = mean.ring_[n_params];
-  const uint64_t count = mean.ring_[n_params + 1], loss = mean.ring_[n_params + 2];
-  HILUM_RETURN_IF_ERROR(CheckExtras(mean, count, loss, config));
-  mean.mean_loss_ = static_cast<double>(loss) / (1 << kLossFractionBits) / mean.n_members_;
+  mean.total_weight_ = sums.weight;
+  mean.mean_loss_ = static_cast<double>(sums.loss) / (1 << kLossFractionBits) / mean.n_members_;
   // With differential privacy the denominator is fixed: the whole roster, each with weight W.
   const double divisor = config.unit == PrivacyUnit::kNone
                              ? static_cast<double>(mean.total_weight_)

@@ -117,6 +117,11 @@ class MeanDelta {
   double mean_loss_ = 0.0;
 };
 
+// Whether the extras of z are ones that its members can have sent. Under masks nobody sees them
+// before; Dequantize asks the same. InvalidArgument: z has another length than the configuration's
+// D. DataLoss: they are not; the sentence says how.
+absl::Status CheckExtras(const RingTotal& total, const RoundConfig& config);
+
 // Reads the extras and fixes the factor g = W / (s * sum of weights), or 1 / (s * n) with n the
 // size of the roster where the round has differential privacy. InvalidArgument: the total's length
 // is not the configuration's D. DataLoss: the count coordinate is not n_members, or the weights or
