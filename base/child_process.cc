@@ -45,7 +45,8 @@ absl::StatusOr<fs::path> SiblingProgram(absl::string_view name) {
   std::error_code error;
   const fs::path self = fs::read_symlink("/proc/self/exe", error);
   if (!error) return self.parent_path() / std::string(name);
-  return absl::UnavailableError(absl::StrCat("cannot find ", name, ": ", error.message()));
+  return absl::UnavailableError(absl::StrCat(
+      "cannot find ", name, " beside this program: /proc/self/exe: ", error.message()));
 }
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(

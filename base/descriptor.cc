@@ -81,7 +81,7 @@ absl::Status SendDescriptor(const PipeEnds& ends, const Descriptor& file) {
   std::memcpy(CMSG_DATA(head), &fd, sizeof(fd));
   ssize_t n = 0;
   do {
-    n = sendmsg(ends.write_fd, &message.head, MSG_NOSIGNAL);
+    n = sendmsg(ends.write_fd, &message.head, MSG_NOSIGNAL | MSG_DONTWAIT);
   } while (n < 0 && errno == EINTR);
   return n == 1 ? absl::OkStatus() : Failed("pass a file to the other process");
 }

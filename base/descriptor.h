@@ -39,7 +39,7 @@ absl::StatusOr<Descriptor> OpenForReading(const fs::path& path);
 absl::StatusOr<Bytes> ReadDescriptor(const Descriptor& file, uint64_t limit_bytes);
 
 // Passes an open file through a socket, as one byte with the descriptor beside it (unix(7),
-// SCM_RIGHTS). Unavailable: nobody reads, or the system's error.
+// SCM_RIGHTS). Never waits. Unavailable: nobody reads, or the system's error.
 absl::Status SendDescriptor(const PipeEnds& ends, const Descriptor& file);
 
 // Takes what SendDescriptor sent. Waits for it. Cancelled: the other side closed. InvalidArgument:

@@ -26,6 +26,9 @@ absl::StatusOr<std::string> ReadFrame(const PipeEnds& ends, size_t limit, absl::
 // Unavailable: nobody reads, or the system's error. DeadlineExceeded.
 absl::Status WriteFrame(const PipeEnds& ends, absl::string_view frame, absl::Time end);
 
+// Whether the other side is there and has said nothing that is not read yet. Never waits.
+bool IsQuiet(const PipeEnds& ends);
+
 }  // namespace hilum
 
 #endif  // HILUM_BASE_FRAME_H_

@@ -139,6 +139,19 @@ void PrintText(const std::vector<Copy>& copies, const Totals& totals, size_t n_r
                      totals.n_private, " private attributes removed\n"));
 }
 
+// A copy must not take the place of a file that is still to be read.
+absl::Status CheckApart(const std::vector<std::string>& files, const fs::path& out) {
+  for (const std::string& file : files) {
+    std::error_code ignored;
+    const fs::path folder = fs::absolute(file, ignored).parent_path();
+    if (fs::equivalent(folder, out, ignored)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          Printable(out.string()), " holds files that are to be copied; name another folder."));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 dicom::SiteKeys KeysOf(const Bytes& key) {
@@ -162,6 +175,7 @@ absl::Status RunDeidentify(const DeidentifyFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const std::vector<std::string> files, FilesOf(flags.files));
   HILUM_ASSIGN_OR_RETURN(const Bytes key, OpenKey(flags.key));
   HILUM_RETURN_IF_ERROR(MakeFolder(flags.out));
+  HILUM_RETURN_IF_ERROR(CheckApart(files, flags.out));
   const dicom::SiteKeys keys = KeysOf(key);
   std::vector<Copy> copies;
   Totals totals;

@@ -27,6 +27,7 @@ struct Slices {
 absl::StatusOr<Slices> ReadSlices(const std::vector<std::string>& files, bool reviewed) {
   Slices slices;
   int64_t n_voxels = 0;
+  size_t n_slices = 0;
   for (const std::string& file : files) {
     const absl::StatusOr<Bytes> bytes = ReadFile(file, dicom::GateLimits{}.file_bytes);
     if (!bytes.ok()) {
@@ -39,12 +40,15 @@ absl::StatusOr<Slices> ReadSlices(const std::vector<std::string>& files, bool re
       ++slices.refused[code.empty() ? "FILE" : code];
       continue;
     }
-    for (const dicom::CtSlice& slice : ct->slices)
+    n_slices += ct->slices.size();
+    for (const dicom::CtSlice& slice : ct->slices) {
       n_voxels += static_cast<int64_t>(slice.hu.size());
-    if (n_voxels > dicom::kVoxelLimit) {
+    }
+    // Slices are compared pair by pair when they are put in place.
+    if (n_voxels > dicom::kVoxelLimit || n_slices > dicom::kSliceLimit) {
       return absl::ResourceExhaustedError(
-          absl::StrCat("the files hold more than ", dicom::kVoxelLimit,
-                       " voxels; name fewer of them, for example one study."));
+          absl::StrCat("the files hold more than ", dicom::kVoxelLimit, " voxels or ",
+                       dicom::kSliceLimit, " slices; name fewer of them, for example one study."));
     }
     slices.files.push_back(*std::move(ct));
   }

@@ -191,6 +191,12 @@ absl::Status CheckCt(const GateReport& report, const Header& header, const ReadO
       (pixels.bits_allocated != 8 && pixels.bits_allocated != 16)) {
     return Refuse(Refusal::kBits, "CT profiles take one sample of 8 or 16 bits a pixel");
   }
+  // A small compressed file may claim many, and each becomes a float.
+  if (pixels.rows * pixels.columns * pixels.frames > kVoxelLimit) {
+    return Refuse(Refusal::kPixelSize,
+                  absl::StrCat("the file has ", pixels.frames, " frames of ", pixels.rows, " x ",
+                               pixels.columns, ", the limit is ", kVoxelLimit, " voxels"));
+  }
   if (header.modality_lut || header.bad_lut) {
     return Refuse(Refusal::kNotHu, "the image has a Modality LUT instead of a rescale to HU");
   }

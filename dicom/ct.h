@@ -36,8 +36,9 @@ struct CtFile {
 
 // Decodes a CT file. Rescale, position, orientation and spacing are those of each frame; values at
 // the root of an enhanced image are not used. Refusals: those of the gate; MODALITY: not CT;
-// LOCALIZER; COLOUR; BITS; BURNED_IN; NOT_HU: a rescale type other than HU, or a Modality LUT;
-// RESCALE; FRAMES: more frames than functional groups; CODESTREAM; DICOM.
+// LOCALIZER; COLOUR; BITS; PIXEL_SIZE: more than kVoxelLimit voxels; BURNED_IN; NOT_HU: a rescale
+// type other than HU, or a Modality LUT; RESCALE; FRAMES: more frames than functional groups;
+// CODESTREAM; DICOM.
 absl::StatusOr<CtFile> ReadCtFile(ByteView file, const ReadOptions& options = {});
 
 // Where a voxel layer of a volume comes from: for references in results.

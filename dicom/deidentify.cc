@@ -167,6 +167,15 @@ std::string Moved(absl::string_view date, int days) {
   return absl::StrFormat("%04d%02d%02d", moved.year(), moved.month(), moved.day());
 }
 
+// The standard's own frames of reference (PS3.6 table A-2) name atlases, not patients. Any other
+// UID of an instance is somebody's, also one below the standard's root, which a writer may have
+// filled up with a patient's number.
+bool IsWellKnown(const DcmTagKey& tag, absl::string_view uid) {
+  constexpr size_t kLongest = 24;
+  return NumberOf(tag) == 0x00200052 && uid.size() <= kLongest &&
+         absl::StartsWith(uid, "1.2.840.10008.1.4.") && HasForm(EVR_UI, uid);
+}
+
 class Cleaner {
  public:
   Cleaner(const Names& names, const SiteKeys& keys, Identity identity, DeidentifyReport& report)
@@ -261,10 +270,10 @@ class Cleaner {
   void Replace(DcmElement& element, const std::string& name, DcmItem& to) {
     std::vector<std::string> uids;
     for (std::string value : ValuesOf(element)) {
-      while (!value.empty() && (value.back() == '\0' || value.back() == ' ')) value.pop_back();
+      while (!value.empty() && value.back() == '\0') value.pop_back();
+      absl::StripAsciiWhitespace(&value);  // as the header is read, so that references agree
       if (value.empty()) continue;
-      // UIDs of the standard name things, not patients.
-      uids.push_back(HasForm(EVR_UI, value) ? value : keys_.uid(value));
+      uids.push_back(IsWellKnown(element.getTag(), value) ? value : keys_.uid(value));
     }
     ++report_.replaced[name];
     Put(element.getTag(), absl::StrJoin(uids, "\\"), to);
@@ -334,6 +343,18 @@ absl::Status CheckPixelText(const Header& header, const ReadOptions& options) {
                              "the pixels first"));
 }
 
+// Old writers kept overlays in the bits of a pixel that hold no value (PS3.5 section 8.1.1,
+// retired). The pixels stay bit for bit, so such an overlay would stay too.
+bool HasOverlayInPixels(DcmItem& root) {
+  for (uint32_t group = 0x6000; group <= 0x60FE; group += 2) {
+    const auto word = [&](uint32_t element) {
+      return Word(root, DcmTagKey(static_cast<Uint16>(group), static_cast<Uint16>(element)), false);
+    };
+    if (word(0x0100).value_or(1) != 1 || word(0x0102).value_or(0) != 0) return true;
+  }
+  return false;
+}
+
 absl::StatusOr<DeidentifiedFile> Run(const SafeFile& safe, const Header& header,
                                      const SiteKeys& keys, const ReadOptions& options) {
   DcmDataset from;
@@ -341,6 +362,11 @@ absl::StatusOr<DeidentifiedFile> Run(const SafeFile& safe, const Header& header,
   const std::string sop_class = Text(from, DCM_SOPClassUID);
   if (sop_class.empty() || !HasForm(EVR_UI, sop_class)) {
     return Refuse(Refusal::kDicom, "the file is not of a SOP class of the standard");
+  }
+  if (HasOverlayInPixels(from)) {
+    return Refuse(Refusal::kBurnedIn,
+                  "an overlay lies in the unused bits of the pixels: let the PACS send the image "
+                  "without it");
   }
   DeidentifiedFile file;
   Names names;

@@ -49,7 +49,8 @@ struct DeidentifiedFile {
 //
 // Refusals: those of the gate; DICOM: not an image of the standard; BURNED_IN: text in the pixels,
 // or, unless options.reviewed_for_text, an image whose header leaves that open (derived or
-// secondary, or of a modality that often has text: US, XA, RF, ES, OT, SC).
+// secondary, or of a modality that often has text: US, XA, RF, ES, OT, SC), or an overlay in the
+// unused bits of the pixels.
 // A head CT stays recognisable: a face can be rebuilt from it.
 // PS3.15 annex E and table E.1-1; PS3.10 section 7.1.
 absl::StatusOr<DeidentifiedFile> Deidentify(ByteView file, const SiteKeys& keys,

@@ -15,7 +15,7 @@ enum class TagAction {
   kRemove,     // X
   kKeep,       // K: numbers and terms, whose form is checked
   kRecurse,    // K: a sequence, whose items are treated by this table
-  kUid,        // U: the site's keyed UID instead
+  kUid,        // U: the site's keyed UID instead, unless it is an atlas of the standard
   kShiftDate,  // C: moved by the patient's days; a time of day in it is dropped
   kEmpty,      // Z: present without a value, as the image modules ask
   kPseudonym,  // D

@@ -63,10 +63,12 @@ class WorkerPool::Worker {
       return std::unique_ptr<Worker>(new Worker(options, std::move(process)));
     }
     const ChildEnd end = process->End(kEndLimit);
-    return absl::UnavailableError(absl::StrCat(
-        program.string(), " does not start: ",
-        greeting.ok() && end.exit_code == kNoSandboxExit ? *greeting : EndText(end, kStartLimit),
-        "; nothing is read without it."));
+    std::string why = EndText(end, kStartLimit);
+    if (greeting.ok()) {
+      why = end.exit_code == kNoSandboxExit ? *greeting : "it is not the worker of this release";
+    }
+    return absl::UnavailableError(
+        absl::StrCat(program.string(), " does not start: ", why, "; nothing is read without it."));
   }
 
   // The answer, or WORKER. After anything but a well-formed answer the process is gone.
@@ -85,9 +87,11 @@ class WorkerPool::Worker {
     return film;
   }
 
+  // One that died since its last answer would cost a film that it never saw, and an honest one has
+  // nothing to say before it is asked.
   bool may_go_on() const {
     return process_ != nullptr && n_files_ < options_.files_limit &&
-           absl::Now() - started_ < options_.worker_limit;
+           absl::Now() - started_ < options_.worker_limit && IsQuiet(process_->pipe());
   }
 
  private:
@@ -102,6 +106,9 @@ class WorkerPool::Worker {
     const bool late = absl::IsDeadlineExceeded(status);
     const ChildEnd end = process_->End(late ? absl::ZeroDuration() : kEndLimit);
     process_ = nullptr;
+    if (end.was_killed && !late) {
+      return Refuse(Refusal::kWorker, "the decoder closed its pipe without an answer");
+    }
     return Refuse(Refusal::kWorker, EndText(end, options_.file_limit));
   }
 

@@ -21,7 +21,8 @@ struct SandboxLimits {
 // kOutOfMemoryExit. Unavailable: the kernel refused.
 absl::Status LimitProcess(const SandboxLimits& limits = {});
 
-// Second step, for ever: a seccomp filter that knows memory, time, and reading and writing of open
+// Second step, for ever and for all threads (sanitizer builds: this one): no environment, and a
+// seccomp filter that knows memory, time, and reading and writing of open
 // descriptors. Opening or looking at paths fails with EACCES; everything else (sockets, programs,
 // threads, signals to others, executable memory) kills the process with SIGSYS.
 // Unavailable: the kernel refused; then nothing may be read.

@@ -35,6 +35,19 @@ TEST(ChildProcess, AnEndedOrSilentOneIsNoticed) {
       StatusIs(StatusCode::kDeadlineExceeded, "in time"));
 }
 
+TEST(ChildProcess, IsQuietUntilItSpeaksOrEnds) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto silent, ChildProcess::Start("/bin/sleep", {"60"}));
+  EXPECT_TRUE(IsQuiet(silent->pipe()));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto ends, ChildProcess::Start("/bin/true", {}));
+  EXPECT_THAT(ReadFrame(ends->pipe(), 100, In(10)), StatusIs(StatusCode::kCancelled, "closed"));
+  EXPECT_FALSE(IsQuiet(ends->pipe()));
+  // Two messages of no bytes at once: the second is there when the first was read.
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto speaks,
+                             ChildProcess::Start("/usr/bin/printf", {"\\0\\0\\0\\0\\0\\0\\0\\0"}));
+  HILUM_ASSERT_OK(ReadFrame(speaks->pipe(), 100, In(10)).status());
+  EXPECT_FALSE(IsQuiet(speaks->pipe()));
+}
+
 TEST(ChildProcess, AMessageThatBreaksOffOrIsTooLongIsRefused) {
   HILUM_ASSERT_OK_AND_ASSIGN(const auto half,
                              ChildProcess::Start("/usr/bin/printf", {"\\0\\0\\0\\5abc"}));

@@ -88,6 +88,11 @@ int main(int argc, char** argv) {
   return ServeWorker([&](const FilmRequest& request, const Descriptor& file) {
     Misbehave(how);
     if (Lie(how)) _exit(0);
+    if (how == "once") {  // answers, and is gone before it is asked again
+      const Bytes answer = EncodeAnswer(ReadRequestedFilm(request, file));
+      (void)WriteFrame(StandardPipe(), AsText(answer), absl::InfiniteFuture());
+      _exit(0);
+    }
     if (how == "look") return absl::StatusOr<ReadyFilm>(Refuse(Refusal::kView, Look()));
     return ReadRequestedFilm(request, file);
   });

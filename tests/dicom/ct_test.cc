@@ -222,6 +222,15 @@ TEST(Ct, RefusesWhatIsNoCtInHounsfieldUnits) {
   EXPECT_EQ(CodeFor(Slice({}, 0).Text(0x00280008, "IS", "1").Drop(0x0020000E)), "DICOM");
 }
 
+// A few bytes that would become 2 GiB of floats.
+TEST(Ct, RefusesAFileThatClaimsMoreVoxelsThanAVolumeHas) {
+  Film vast = Slice({}, 0);
+  vast.Short(0x00280010, {16384}).Short(0x00280011, {16384}).Text(0x00280008, "IS", "2");
+  const Bytes file = vast.BuildCompressed(kRle, {Bytes(64, 0), Bytes(64, 0)});
+  EXPECT_THAT(ReadCtFile(file).status(),
+              StatusIs(absl::StatusCode::kInvalidArgument, "the limit is 268435456 voxels"));
+}
+
 // ---- Enhanced CT ----
 
 Element Item(const std::vector<Element>& elements) {

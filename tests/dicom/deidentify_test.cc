@@ -161,6 +161,22 @@ TEST(Deidentify, ReplacesIdentifiersConsistently) {
   EXPECT_TRUE(absl::StrContains(text, "1.2.840.10008.5.1.4.1.1.1"));  // never mapped
 }
 
+TEST(Deidentify, NoInstanceKeepsItsUidBelowTheStandardsRoot) {
+  const std::string number = "1.2.840.10008.5551234";
+  Film film = Chest();
+  for (const uint32_t tag : {0x00080018u, 0x0020000Du, 0x0020000Eu, 0x00200052u}) {
+    film.Text(tag, "UI", number);
+  }
+  film.Put(Sequence(0x00081140, {{0x00081155, "UI", TextBytes(number)}}));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Run(film.Build()));
+  EXPECT_FALSE(absl::StrContains(AsText(file.bytes), "5551234"));
+  EXPECT_EQ(HeaderOf(file.bytes).sop_uid, Number(number));
+  // An atlas of the standard is nobody's.
+  film.Text(0x00200052, "UI", "1.2.840.10008.1.4.1.1");
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile atlas, Run(film.Build()));
+  EXPECT_TRUE(absl::StrContains(AsText(atlas.bytes), "1.2.840.10008.1.4.1.1"));
+}
+
 TEST(Deidentify, MovesDatesAndDropsTimes) {
   Film film = Chest();
   film.Text(0x00080020, "DA", "20250110").Text(0x00080030, "TM", "101112");
@@ -196,6 +212,11 @@ TEST(Deidentify, RefusesImagesThatMayHoldText) {
   HILUM_EXPECT_OK(Run(film.Build(), {.reviewed_for_text = true}).status());
   film = Chest().Drop(0x00280301).Text(0x00080008, "CS", "DERIVED\\SECONDARY");
   EXPECT_EQ(CodeOf(Run(film.Build()).status()), "BURNED_IN");
+  // An overlay in the unused bits of the pixels: nobody's review takes it out.
+  film = Chest().Short(0x60020100, {16}).Short(0x60020102, {12});
+  EXPECT_EQ(CodeOf(Run(film.Build(), {.reviewed_for_text = true}).status()), "BURNED_IN");
+  film = Chest().Short(0x60020100, {1}).Short(0x60020102, {0});  // one of its own, which goes
+  HILUM_EXPECT_OK(Run(film.Build()).status());
   EXPECT_EQ(CodeOf(Run(Chest().Drop(0x00080016).Build()).status()), "DICOM");
   EXPECT_EQ(CodeOf(Run(Chest().Text(0x00080016, "UI", "1.2.3").Build()).status()), "DICOM");
 }

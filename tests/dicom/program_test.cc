@@ -244,6 +244,19 @@ TEST_F(HilumDicom, DeidentifiesIntoNumberedCopies) {
   EXPECT_EQ(Program(arguments).exit_code, 3);
 }
 
+TEST_F(HilumDicom, NoCopyTakesThePlaceOfAnOriginal) {
+  Film film(16, 16, 8, Ramp(256));
+  film.Text(0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.1");
+  fs::create_directories(path_ / "in");
+  const fs::path original = path_ / "in" / "000001.dcm";
+  HILUM_ASSERT_OK(WriteFileDurably(original, film.Build()));
+  const Result run = Program(absl::StrCat("deidentify --out ", (path_ / "in").string(), " --key ",
+                                          (path_ / "key").string(), " ", (path_ / "in").string()));
+  EXPECT_NE(run.exit_code, 0);
+  HILUM_ASSERT_OK_AND_ASSIGN(const Bytes kept, ReadFile(original, 9'000));
+  EXPECT_EQ(kept, film.Build());
+}
+
 TEST_F(HilumDicom, UsageErrorsAreTwo) {
   EXPECT_EQ(Program("").exit_code, 2);
   EXPECT_EQ(Program("inspect").exit_code, 2);

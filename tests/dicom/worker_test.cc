@@ -169,7 +169,7 @@ TEST_F(WorkerTest, WithoutAWorkerNothingIsRead) {
   WorkerPool none({.program = "/nowhere/hilum-dicom-worker"});
   EXPECT_THAT(Read(none, film_), StatusIs(StatusCode::kUnavailable, "cannot start"));
   EXPECT_THAT(ReadBadly("mute"), StatusIs(StatusCode::kUnavailable, "nothing is read"));
-  EXPECT_THAT(ReadBadly("other"), StatusIs(StatusCode::kUnavailable, "nothing is read"));
+  EXPECT_THAT(ReadBadly("other"), StatusIs(StatusCode::kUnavailable, "not the worker of this"));
 }
 
 TEST_F(WorkerTest, AProbeSaysWhetherFilmsCanBeRead) {
@@ -192,6 +192,14 @@ TEST_F(WorkerTest, AWorkerIsShortLived) {
   WorkerPool old(options);
   for (int i = 0; i < 2; ++i) HILUM_EXPECT_OK(Read(old, film_).status());
   EXPECT_EQ(old.n_started(), 2);
+}
+
+TEST_F(WorkerTest, AWorkerThatDiedWhileIdleCostsNoFilm) {
+  WorkerPool pool(Bad("once"));
+  HILUM_EXPECT_OK(Read(pool, film_).status());
+  absl::SleepFor(absl::Seconds(1));  // its end
+  HILUM_EXPECT_OK(Read(pool, film_).status());
+  EXPECT_EQ(pool.n_started(), 2);
 }
 
 TEST_F(WorkerTest, ManyThreadsReadAtATime) {
