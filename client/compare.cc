@@ -339,10 +339,10 @@ absl::StatusOr<Json> Comparison::LeakAudit() {
   evaluation::SourceOnly rule;
   HILUM_ASSIGN_OR_RETURN(rule.balanced_accuracy,
                          evaluation::BootstrapByPatient(source_only, BalancedAccuracyOf));
-  const evaluation::Confusion confusion = evaluation::Confuse(source_only);
-  int64_t hits = 0;
-  for (int k = 0; k < confusion.n_classes; ++k) hits += confusion.at(k, k);
-  HILUM_ASSIGN_OR_RETURN(rule.accuracy, evaluation::WilsonEstimate(hits, source_only.n()));
+  HILUM_ASSIGN_OR_RETURN(
+      rule.accuracy, evaluation::ShareByPatient(source_only, [&](int64_t i) -> std::optional<bool> {
+        return evaluation::Predicted(source_only, i) == source_only.labels[i];
+      }));
   rows.source_only = rule;
   if (federated_network_.has_value()) {
     HILUM_RETURN_IF_ERROR(AddModelRows(*federated_network_, test_, *federated_, rows));
