@@ -99,6 +99,7 @@ std::string ToText(const nlohmann::ordered_json& json) {
   for (const auto& reason : json["leak_audit"]["reasons"]) {
     absl::StrAppend(&text, "not promoted: ", reason.get<std::string>(), "\n");
   }
+  if (json.contains("note")) absl::StrAppend(&text, json["note"].get<std::string>(), "\n");
   return text + json["notice"].get<std::string>() + "\n";
 }
 

@@ -80,6 +80,7 @@ absl::Status Clinic::UseReference(const fs::path& folder) {
   uint64_t n_left_out = 0;
   for (const SourceFile& file : listing.films) {
     ReadFilm read = reader.Read(fs::path(file.source) / file.path);
+    if (absl::IsUnavailable(read.status)) return read.status;  // no fault of the film
     const bool too_young = read.age_years.has_value() && *read.age_years < min_age_years_;
     if (!read.film.has_value() || too_young || films.size() == kMaxReferenceFilms) {
       ++n_left_out;

@@ -50,7 +50,8 @@ class Clinic {
   // before the network sees it. The folder holds frontal chest films of the site's own kind that
   // somebody looked through; they are read once and not kept. What cannot be read, and patients
   // below the model's age range, are left out.
-  // NotFound: no such folder. FailedPrecondition: films of too few patients are left.
+  // NotFound: no such folder. FailedPrecondition: films of too few patients are left. Unavailable:
+  // no film can be read here.
   absl::Status UseReference(const fs::path& folder);
 
   // A film that is refused gives a finding too. `with_overlay`: Grad-CAM of the predicted class, a
