@@ -323,7 +323,8 @@ absl::StatusOr<Json> Comparison::LeaveOneOut(evaluation::AuditRows& rows) const 
     const absl::StatusOr<Predictions> part =
         evaluation::OfSite(*candidate.predictions, candidate.left_out);
     const absl::StatusOr<std::string> report =
-        part.ok() ? ReportJson(candidate.name, *part, test_.classes) : part.status();
+        part.ok() ? ReportJson(candidate.name, *part, test_.classes)
+                  : absl::StatusOr<std::string>(part.status());
     if (report.ok()) {
       row["metrics"] = Json::parse(*report);
       rows.left_out_sites.push_back(candidate.left_out);
