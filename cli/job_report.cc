@@ -267,7 +267,7 @@ std::string PrivacyText(const v1::JobStatus& status) {
   const absl::StatusOr<proto::RoundPlan> plan = proto::ParseRoundPlan(status.plan());
   if (!plan.ok()) return "Masks and differential privacy: the plan cannot be read.";
   return absl::StrCat(
-      plan->aggregation.mode == "masked" ? "Masks: the server saw the sum only."
+      plan->aggregation.mode == "masked" ? "Masks: the server learned the sum of the updates only."
                                          : "Masks: none, the server saw each update.",
       " Differential privacy: ",
       plan->privacy.unit == "none"

@@ -73,6 +73,27 @@ std::string AuditTable(const nlohmann::ordered_json& audit) {
   return table.ToString();
 }
 
+// Training films by site and class, and a warning where a site gives the class away.
+std::string BySite(const nlohmann::ordered_json& json) {
+  const nlohmann::ordered_json& classes = json["metrics"]["pooled"]["classes"];
+  std::vector<std::string> header{"films of"};
+  for (const auto& name : classes) header.push_back(name.get<std::string>());
+  Table table(header);
+  for (const auto& [site, counts] : json["leak_audit"]["class_by_site"].items()) {
+    std::vector<std::string> row{site};
+    for (const auto& name : classes) {
+      row.push_back(absl::StrCat(counts.value(name.get<std::string>(), int64_t{0})));
+    }
+    table.AddRow(row);
+  }
+  std::string text = table.ToString();
+  for (const auto& site : json["leak_audit"]["one_class_sites"]) {
+    absl::StrAppend(&text, "warning: all films of ", site.get<std::string>(),
+                    " are of one class\n");
+  }
+  return text;
+}
+
 std::string ToText(const nlohmann::ordered_json& json) {
   const nlohmann::ordered_json& metrics = json["metrics"];
   Table table({"trained on", "films", "balanced accuracy [95 %]", "federated is better by [95 %]"});
@@ -95,10 +116,11 @@ std::string ToText(const nlohmann::ordered_json& json) {
   absl::StrAppend(&text, "n = ", metrics["pooled"]["n"].get<int64_t>(),
                   " test films that no site trained on; overlaps of training and test: ",
                   json["leak_audit"]["split_overlap"].get<int64_t>(), "\n");
-  absl::StrAppend(&text, AuditTable(json["leak_audit"]));
+  absl::StrAppend(&text, BySite(json), AuditTable(json["leak_audit"]));
   for (const auto& reason : json["leak_audit"]["reasons"]) {
     absl::StrAppend(&text, "not promoted: ", reason.get<std::string>(), "\n");
   }
+  if (json.contains("note")) absl::StrAppend(&text, json["note"].get<std::string>(), "\n");
   return text + json["notice"].get<std::string>() + "\n";
 }
 

@@ -24,7 +24,7 @@ using nlohmann::ordered_json;
 
 constexpr char kEvaluationLimit[] =
     "These are the site's own numbers on films that nobody else sees: the entry shows that it said "
-    "so, not that they are right.";
+    "so, not that they are right. No leak audit was run: `hilum model evaluate` runs it.";
 
 absl::StatusOr<client::SiteEvaluation> Evaluate(const client::SiteFolder& folder,
                                                 const client::SiteOptions& options,
@@ -46,6 +46,25 @@ absl::StatusOr<client::SiteEvaluation> Evaluate(const client::SiteFolder& folder
        .threads = std::clamp<int>(static_cast<int>(std::thread::hardware_concurrency()), 1, 8)});
 }
 
+// One row a metric: no number without its interval.
+std::string MetricsTable(const std::string& report) {
+  const ordered_json json = ordered_json::parse(report);
+  const ordered_json& estimates = json["estimates"];
+  Table table({"metric", "value [95 %]", "films"});
+  const auto add = [&table](const std::string& name, const ordered_json& estimate) {
+    if (!estimate.is_object()) return;  // the films do not define it
+    table.AddRow({name, FormatEstimate(estimate["value"], estimate["ci95"]),
+                  absl::StrCat(estimate["n"].get<int64_t>())});
+  };
+  for (const char* name : {"balanced_accuracy", "accuracy", "brier", "ece"}) {
+    add(name, estimates[name]);
+  }
+  for (const auto& [name, estimate] : estimates["auroc"].items()) {
+    add(absl::StrCat("AUROC ", name), estimate);
+  }
+  return table.ToString();
+}
+
 void PrintEvaluation(const SiteReportFlags& flags, const client::SiteEvaluation& evaluation,
                      std::optional<uint64_t> index) {
   const auto& body = evaluation.body();
@@ -63,14 +82,10 @@ void PrintEvaluation(const SiteReportFlags& flags, const client::SiteEvaluation&
     PrintJson(out);
     return;
   }
-  Table table({"metric", "value", "films"});
-  for (const auto& metric : body.metrics.items) {
-    table.AddRow({metric.name, metric.value.substr(0, 6), absl::StrCat(metric.n)});
-  }
   Print(absl::StrCat(
-      "model ", evaluation.entry.study, ", round ", body.round, ", proven\n", table.ToString(),
-      evaluation.n_films, " films, ", evaluation.n_left_out, " left out without consent\ndata set ",
-      ToHex(body.dataset), "\n",
+      "model ", evaluation.entry.study, ", round ", body.round, ", proven\n",
+      MetricsTable(evaluation.report), evaluation.n_films, " films, ", evaluation.n_left_out,
+      " left out without consent\ndata set ", ToHex(body.dataset), "\n",
       index ? absl::StrCat("logged as ledger entry ", *index) : std::string("nothing was logged"),
       "\n", kEvaluationLimit, "\n"));
 }

@@ -200,14 +200,18 @@ void Comparison::ListCandidates() {
 
 void Comparison::ListLeftOut() {
   std::set<std::string> sources;
-  for (const evaluation::AuditedImage& film : trained_) sources.insert(film.site);
+  for (const evaluation::AuditedImage& film : trained_) {
+    if (!film.site.empty()) sources.insert(film.site);
+  }
   if (sources.size() < 2) return;  // the audit then says that no site was kept out
   for (const std::string& source : sources) {
     Candidate candidate{.name = absl::StrCat("without ", source), .left_out = source};
     size_t at = 0;
     for (const SiteFilms& site : sites_) {
       for (const Sample& sample : site.samples) {
-        if (trained_[at++].site != source) candidate.samples.push_back(sample);
+        // A film of unknown source may be of this one.
+        const std::string& its_source = trained_[at++].site;
+        if (!its_source.empty() && its_source != source) candidate.samples.push_back(sample);
       }
     }
     candidates_.push_back(std::move(candidate));
@@ -217,10 +221,9 @@ void Comparison::ListLeftOut() {
 absl::Status Comparison::TrainAll(const InitialModel& initial) {
   ListCandidates();
   for (const Candidate& candidate : candidates_) {
-    steps_total_ += static_cast<uint64_t>(
-        models::StepsPerEpoch(static_cast<int64_t>(candidate.samples.size()),
-                              options_.plan.training.batch_size) *
-        options_.plan.training.local_epochs * static_cast<int64_t>(options_.plan.rounds));
+    steps_total_ +=
+        options_.plan.rounds * static_cast<uint64_t>(StepsPerRound(
+                                   options_.plan, static_cast<int64_t>(candidate.samples.size())));
   }
   // The longest first, so that the workers end together.
   std::vector<Candidate*> queue;
@@ -320,7 +323,8 @@ absl::StatusOr<Json> Comparison::LeaveOneOut(evaluation::AuditRows& rows) const 
     const absl::StatusOr<Predictions> part =
         evaluation::OfSite(*candidate.predictions, candidate.left_out);
     const absl::StatusOr<std::string> report =
-        part.ok() ? ReportJson(candidate.name, *part, test_.classes) : part.status();
+        part.ok() ? ReportJson(candidate.name, *part, test_.classes)
+                  : absl::StatusOr<std::string>(part.status());
     if (report.ok()) {
       row["metrics"] = Json::parse(*report);
       rows.left_out_sites.push_back(candidate.left_out);
@@ -339,10 +343,10 @@ absl::StatusOr<Json> Comparison::LeakAudit() {
   evaluation::SourceOnly rule;
   HILUM_ASSIGN_OR_RETURN(rule.balanced_accuracy,
                          evaluation::BootstrapByPatient(source_only, BalancedAccuracyOf));
-  const evaluation::Confusion confusion = evaluation::Confuse(source_only);
-  int64_t hits = 0;
-  for (int k = 0; k < confusion.n_classes; ++k) hits += confusion.at(k, k);
-  HILUM_ASSIGN_OR_RETURN(rule.accuracy, evaluation::WilsonEstimate(hits, source_only.n()));
+  HILUM_ASSIGN_OR_RETURN(
+      rule.accuracy, evaluation::ShareByPatient(source_only, [&](int64_t i) -> std::optional<bool> {
+        return evaluation::Predicted(source_only, i) == source_only.labels[i];
+      }));
   rows.source_only = rule;
   if (federated_network_.has_value()) {
     HILUM_RETURN_IF_ERROR(AddModelRows(*federated_network_, test_, *federated_, rows));
@@ -382,6 +386,11 @@ absl::StatusOr<std::string> Comparison::Run() {
                {"rounds", options_.plan.rounds},
                {"initial_model_sha256", ToHex(initial.sha256())}};
   if (options_.federated != nullptr) json["model_sha256"] = ToHex(options_.federated->sha256());
+  if (options_.plan.privacy.unit != "none") {
+    json["note"] =
+        "only the federated model was trained with the job's differential privacy; what that "
+        "costs is part of its differences from the others";
+  }
   HILUM_ASSIGN_OR_RETURN(json["metrics"], Metrics());
   HILUM_ASSIGN_OR_RETURN(json["differences"], Differences());
   HILUM_ASSIGN_OR_RETURN(json["leak_audit"], LeakAudit());

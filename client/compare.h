@@ -34,10 +34,12 @@ struct CompareOptions {
 
 // Local-only and pooled networks start from version 0 and see their own films rounds *
 // local_epochs times, in slices of a round, with the plan's optimizer and schedule, as one site of
-// the federation does; the last weights are the ones judged, of every model alike. Returns
+// the federation does, but without the noise of [privacy]: what that costs is part of the
+// difference. The last weights are the ones judged, of every model alike. Returns
 //   {"metrics": {"local_only": {site: R}, "pooled": R, "federated": R, "source_only_baseline": R},
 //    "differences": {name: {"difference", "ci95", "n", "method", "auroc": {the same}}},
 //    "leak_audit": {…, "leave_one_out": {source: {"n_train", "n_samples_seen", "metrics": R}}}, …}
+//   and "note" where the job has differential privacy,
 // with R as ReportJson's. Differences are of balanced accuracy, federated minus the other, by
 // paired bootstrap over patients, and under "auroc" of the mean AUROC (paired DeLong for two
 // classes and one film a patient). Baselines of the audit are compared with the federated model,

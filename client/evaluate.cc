@@ -101,6 +101,11 @@ absl::StatusOr<Json> AuditOf(const models::Network& network, const LabelledSet& 
   absl::StatusOr<evaluation::SourceOnly> source_only = evaluation::BestSourceRule(table);
   if (source_only.ok()) {
     rows.source_only = *std::move(source_only);
+    // The table knows no patients, and an interval that does not is too narrow.
+    HILUM_ASSIGN_OR_RETURN(const evaluation::Predictions rule,
+                           evaluation::SourceRule(table, set.classes, predictions));
+    HILUM_ASSIGN_OR_RETURN(rows.source_only->balanced_accuracy,
+                           evaluation::BootstrapByPatient(rule, BalancedAccuracyOf));
   } else if (!absl::IsFailedPrecondition(source_only.status())) {
     return source_only.status();
   }

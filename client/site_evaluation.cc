@@ -12,6 +12,7 @@
 #include "client/network.h"
 #include "crypto/hash.h"
 #include "crypto/mac.h"
+#include "evaluation/calibration.h"
 #include "evaluation/report.h"
 #include "proto/canonical_json.h"
 
@@ -113,6 +114,11 @@ absl::StatusOr<SiteEvaluation> EvaluateForLedger(const EvaluationInputs& inputs)
     return absl::FailedPreconditionError(
         absl::StrCat(inputs.data.string(), " holds no film that may be judged: ", result.n_left_out,
                      " are of patients whose Consent does not permit it."));
+  }
+  if (result.n_films < uint64_t{evaluation::kMinCasesToShare}) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(set.films.size(), " films may be judged; everybody can read an entry, so its ",
+                     "numbers must rest on at least ", evaluation::kMinCasesToShare, "."));
   }
   HILUM_ASSIGN_OR_RETURN(const evaluation::Predictions predictions, PredictAll(network, set));
   HILUM_ASSIGN_OR_RETURN(const evaluation::ModelReport report,

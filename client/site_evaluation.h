@@ -43,7 +43,8 @@ struct SiteEvaluation {
 // nobody without the secret can try out sets, and the site can open it from the same folder.
 // A film whose patient has a Consent on file that does not permit is left out; reference films of
 // patients without one are judged. Errors: as ReadLabelledSet (evaluate.h), LoadNetwork and
-// evaluation::Evaluate; FailedPrecondition: the model is version 0, which no round made.
+// evaluation::Evaluate; FailedPrecondition: the model is version 0, which no round made, or fewer
+// than evaluation::kMinCasesToShare films may be judged.
 absl::StatusOr<SiteEvaluation> EvaluateForLedger(const EvaluationInputs& inputs);
 
 }  // namespace hilum::client

@@ -10,6 +10,11 @@
 
 namespace hilum::client {
 
+int64_t StepsPerRound(const proto::RoundPlan& plan, int64_t n_samples) {
+  if (plan.privacy.unit == "record") return plan.privacy.steps;
+  return models::StepsPerEpoch(n_samples, plan.training.batch_size) * plan.training.local_epochs;
+}
+
 absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan,
                                                     const Slice& slice) {
   const proto::TrainingPlan& training = plan.training;
@@ -24,11 +29,7 @@ absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan
   options.augmentation = models::ScaledAugmentation(static_cast<float>(training.augment));
   options.fedprox_mu = static_cast<float>(training.prox_mu);
   options.max_gradient_norm = static_cast<float>(training.max_gradient_norm);
-  // DP-SGD has as many steps at every site: the number of films is not told.
-  const int64_t steps =
-      plan.privacy.unit == "record"
-          ? plan.privacy.steps
-          : models::StepsPerEpoch(slice.n_samples, training.batch_size) * training.local_epochs;
+  const int64_t steps = StepsPerRound(plan, slice.n_samples);
   const uint64_t last_round = slice.first_round + slice.n_rounds - 1;
   const uint64_t scheduled =
       training.schedule_rounds > 0 ? static_cast<uint64_t>(training.schedule_rounds) : plan.rounds;

@@ -54,6 +54,10 @@ struct LocalTraining {
       privacy{};  // record_noise.h, where the plan's unit is record
 };
 
+// Local steps of a round on `n_samples` samples. DP-SGD has as many at every site: the number of
+// films is not told.
+int64_t StepsPerRound(const proto::RoundPlan& plan, int64_t n_samples);
+
 // The plan's recipe for rounds first_round ... first_round + n_rounds - 1 on `n_samples` samples.
 // InvalidArgument: a name that models/ does not know.
 struct Slice {

@@ -46,11 +46,12 @@ class Revocation:
         mine = [e for e in entries if e["by"] == self.site]
         batches = [e for e in mine if e["type"] == "consent-batch"]
         batch = batches[self.known]
-        opened = next(e for e in entries
-                      if e["type"] == "round-open" and e["index"] > batch["index"])
-        pin = next(p for p in opened["consent"]["sites"]["items"] if p["site"] == self.site)
-        manifest = next(e for e in mine if e["type"] == "train-manifest" and
-                        e["round"] == opened["round"])
+        opened = self.first("round-open", (e for e in entries if e["type"] == "round-open" and
+                                           e["index"] > batch["index"]))
+        pin = self.first("pin", (p for p in opened["consent"]["sites"]["items"]
+                                 if p["site"] == self.site))
+        manifest = self.first("train-manifest", (e for e in mine if e["type"] == "train-manifest"
+                                                 and e["round"] == opened["round"]))
         receipt = self.programs.json("site", "receipt", "--verify", self.receipt_path, "--dir",
                                      self.federation.site_dir(self.site))
         return {"site": self.site,
@@ -68,6 +69,11 @@ class Revocation:
                 "receipt_file": str(self.receipt_path),
                 "audit": self.audit(opened["round"]),
                 "limit": receipt["limit"]}
+
+    def first(self, what, found):
+        for entry in found:
+            return entry
+        raise DemoError(f"the ledger holds no {what} of {self.site} after the revocation")
 
     def audit(self, number):
         disclosure = self.federation.folder / f"disclosure-{number}.json"

@@ -17,8 +17,8 @@ constexpr double kZ95 = 1.959963984540054;  // 97.5 % quantile of the normal dis
 constexpr int kLargestTemperature = 8;
 constexpr double kPriorTolerance = 1e-6;
 constexpr int kNewtonSteps = 100;
-constexpr double kNewtonTolerance = 1e-12;
-constexpr double kLargestSlope = 1e4;  // beyond, the classes are told apart without error
+constexpr double kNewtonTolerance = 1e-10;  // each step squares it; rounding may not get lower
+constexpr double kLargestSlope = 1e4;       // beyond, the classes are told apart without error
 
 double LogOf(double probability) { return std::log(std::max(kSmallestProbability, probability)); }
 

@@ -101,15 +101,17 @@ void AppendMetrics(const std::string& title, const Json& metrics, std::string& c
   AddRow("calibration error (ECE)", Cell(At(estimates, "ece")), card);
 }
 
-// Films by source and class, as the audit counted them.
-absl::StatusOr<std::string> SourceTable(const Json& audit) {
+// Films by source and class, as the audit counted them; a comparison counts those trained on.
+absl::StatusOr<std::string> SourceTable(const Json& audit, bool compared) {
   const Json& table = At(audit, "class_by_site");
   if (!table.is_object() || table.empty() || table.size() > kMaxRows) {
     return absl::InvalidArgumentError(absl::StrCat(
         "the evaluation does not say how many films of each class are of each source (1 to ",
         kMaxRows, " sources): figures without that table do not go on a card."));
   }
-  std::string text = "\n### Films by source and class\n\n| source | films |\n|---|---|\n";
+  std::string text = compared ? "\n### Training films by site and class\n\n| site | films |\n"
+                              : "\n### Films by source and class\n\n| source | films |\n";
+  text += "|---|---|\n";
   for (const auto& [site, counts] : table.items()) {
     std::string cell;
     for (const auto& [name, n] : counts.items()) {
@@ -196,7 +198,8 @@ absl::StatusOr<std::string> CardEvaluation(absl::string_view document, const Dig
         "the evaluation has no leak audit: figures without it do not go on a card; make it again "
         "with `hilum model evaluate --json`.");
   }
-  HILUM_ASSIGN_OR_RETURN(const std::string sources, SourceTable(audit));
+  const bool compared = &metrics != &At(json, "metrics");
+  HILUM_ASSIGN_OR_RETURN(const std::string sources, SourceTable(audit, compared));
   std::string card = absl::StrCat("\n## How well it does\n\n", Status(audit), "\nOn ",
                                   Count(At(metrics, "n")), " labelled films");
   if (At(json, "refused").is_number_unsigned()) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 #include <vector>
@@ -22,7 +23,7 @@ std::vector<std::vector<int64_t>> CasesByPatient(const Predictions& predictions)
   std::vector<std::vector<int64_t>> groups;
   std::map<std::string, size_t> known;
   for (int64_t i = 0; i < predictions.n(); ++i) {
-    if (predictions.patients.empty()) {
+    if (predictions.patients.empty() || predictions.patients[i].empty()) {
       groups.push_back({i});
       continue;
     }
@@ -161,8 +162,10 @@ double VarianceOfMeans(const Placements& p) {
 }
 
 bool OneCaseAPatient(const Predictions& predictions) {
-  const std::set<std::string> patients(predictions.patients.begin(), predictions.patients.end());
-  return patients.size() == predictions.patients.size();
+  std::set<std::string> seen;
+  return std::ranges::all_of(predictions.patients, [&](const std::string& patient) {
+    return patient.empty() || seen.insert(patient).second;
+  });
 }
 
 absl::StatusOr<double> MeanAuroc(const Predictions& p) {
@@ -172,6 +175,31 @@ absl::StatusOr<double> MeanAuroc(const Predictions& p) {
     sum += auroc;
   }
   return sum / p.n_classes;
+}
+
+// Wilson's interval for a share p of so many cases, which need not be whole.
+Interval WilsonInterval(double p, double cases) {
+  const double z2 = kZ95 * kZ95, scale = 1 + z2 / cases;
+  const double centre = (p + z2 / (2 * cases)) / scale;
+  const double half = kZ95 / scale * std::sqrt(p * (1 - p) / cases + z2 / (4 * cases * cases));
+  // Rounding must not put an end beyond a share of 0 or 1.
+  return {p == 0 ? 0.0 : std::max(0.0, centre - half), p == 1 ? 1.0 : std::min(1.0, centre + half)};
+}
+
+// The cases of one patient that decide a share.
+struct PatientShare {
+  double hits = 0, n = 0;
+};
+
+// As many independent cases as these patients are worth: n over the design effect of their share p.
+double EffectiveCases(const std::vector<PatientShare>& patients, double p, double n) {
+  const double n_patients = static_cast<double>(patients.size());
+  if (p == 0 || p == 1 || patients.size() < 2) return n_patients;  // it shows no spread
+  double squares = 0;
+  for (const PatientShare& one : patients) squares += std::pow(one.hits - p * one.n, 2);
+  const double variance = n_patients / (n_patients - 1) * squares / (n * n);
+  const double design_effect = variance / (p * (1 - p) / n);
+  return n / std::max(1.0, design_effect);
 }
 
 absl::Status CheckPair(const Predictions& a, const Predictions& b) {
@@ -190,13 +218,29 @@ absl::StatusOr<Estimate> WilsonEstimate(int64_t k, int64_t n) {
     return absl::InvalidArgumentError(absl::StrCat(k, " of ", n, " is no share"));
   }
   const double cases = static_cast<double>(n), p = static_cast<double>(k) / cases;
-  const double z2 = kZ95 * kZ95, scale = 1 + z2 / cases;
-  const double centre = (p + z2 / (2 * cases)) / scale;
-  const double half = kZ95 / scale * std::sqrt(p * (1 - p) / cases + z2 / (4 * cases * cases));
-  // Rounding must not put an end beyond a share of 0 or 1.
-  const double low = k == 0 ? 0 : std::max(0.0, centre - half);
-  const double high = k == n ? 1 : std::min(1.0, centre + half);
-  return Estimate{p, {low, high}, n, "wilson"};
+  return Estimate{p, WilsonInterval(p, cases), n, "wilson"};
+}
+
+absl::StatusOr<Estimate> ShareByPatient(const Predictions& predictions, const Outcome& outcome) {
+  HILUM_RETURN_IF_ERROR(CheckPredictions(predictions));
+  std::vector<PatientShare> patients;
+  int64_t hits = 0, n = 0;
+  for (const std::vector<int64_t>& cases : CasesByPatient(predictions)) {
+    PatientShare one;
+    for (int64_t i : cases) {
+      const std::optional<bool> hit = outcome(i);
+      if (!hit.has_value()) continue;
+      one.n += 1;
+      one.hits += *hit ? 1 : 0;
+      hits += *hit ? 1 : 0;
+      ++n;
+    }
+    if (one.n > 0) patients.push_back(one);
+  }
+  if (n == 0) return Estimate{};
+  if (static_cast<int64_t>(patients.size()) == n) return WilsonEstimate(hits, n);
+  const double cases = static_cast<double>(n), p = static_cast<double>(hits) / cases;
+  return Estimate{p, WilsonInterval(p, EffectiveCases(patients, p, cases)), n, "wilson by patient"};
 }
 
 absl::StatusOr<Estimate> BootstrapByPatient(const Predictions& predictions, const Metric& metric,
@@ -208,7 +252,11 @@ absl::StatusOr<Estimate> BootstrapByPatient(const Predictions& predictions, cons
       const Interval interval,
       PercentileInterval(CasesByPatient(predictions), options,
                          [&](const auto& cases) { return metric(Take(predictions, cases)); }));
-  return Estimate{value, interval, predictions.n(), "bootstrap by patient"};
+  // The noise of resampling adds to an absolute error, so that all of an ECE may lie above it.
+  return Estimate{value,
+                  {std::min(value, interval.low), std::max(value, interval.high)},
+                  predictions.n(),
+                  "bootstrap by patient"};
 }
 
 absl::StatusOr<Estimate> PairedBootstrapDifference(const Predictions& a, const Predictions& b,

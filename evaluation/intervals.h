@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -21,8 +22,8 @@ struct Estimate {
   double value = 0;
   Interval ci95;
   int64_t n = 0;  // cases
-  // "wilson", "delong", "bootstrap by patient", "paired bootstrap", "paired delong", "wald",
-  // "adjusted logit"
+  // "wilson", "wilson by patient", "delong", "bootstrap by patient", "paired bootstrap",
+  // "paired delong", "wald", "adjusted logit"
   std::string method;
 };
 
@@ -32,13 +33,22 @@ using Metric = std::function<absl::StatusOr<double>(const Predictions&)>;
 // InvalidArgument: n < 1, or k outside [0, n].
 absl::StatusOr<Estimate> WilsonEstimate(int64_t k, int64_t n);
 
+// What case i is to a share: a hit, a miss, or nothing to it (nullopt).
+using Outcome = std::function<std::optional<bool>(int64_t i)>;
+// The share of hits with Wilson's interval; where a patient has several of the cases, with their
+// number divided by the design effect of the patients (not below 1), and with the number of
+// patients where all are hits or none: Rao and Scott 1992, Biometrics 48:577. n = 0 where no case
+// decides it. InvalidArgument: as CheckPredictions.
+absl::StatusOr<Estimate> ShareByPatient(const Predictions& predictions, const Outcome& outcome);
+
 struct BootstrapOptions {
   int n_resamples = 2000;
   uint64_t seed = 1;
 };
 
 // Percentile interval over resamples of patients with replacement; all cases of a patient come
-// together. The same seed gives the same interval on every computer.
+// together; widened where it does not hold the value (an ECE of few cases: resampling biases it
+// upwards). The same seed gives the same interval on every computer.
 // Resamples on which the metric is not defined (a class is missing) are drawn again.
 // FailedPrecondition: the metric is not defined on the cases, or on most resamples.
 // InvalidArgument: as CheckPredictions; n_resamples < 100.

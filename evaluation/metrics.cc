@@ -30,14 +30,6 @@ int64_t n_predicted(const Confusion& confusion, int k) {
   return n;
 }
 
-int Predicted(const Predictions& predictions, int64_t i) {
-  int best = 0;
-  for (int k = 1; k < predictions.n_classes; ++k) {
-    if (predictions.probability(i, k) > predictions.probability(i, best)) best = k;
-  }
-  return best;
-}
-
 // Cases sorted by confidence and cut into bins of equal mass.
 double CalibrationError(std::vector<std::pair<double, bool>> confidence_and_hit, int n_bins) {
   std::ranges::stable_sort(confidence_and_hit, {}, &std::pair<double, bool>::first);
@@ -108,6 +100,14 @@ absl::StatusOr<Predictions> OfSite(const Predictions& predictions, const std::st
     return absl::NotFoundError(absl::StrCat("no case is of the site ", site));
   }
   return part;
+}
+
+int Predicted(const Predictions& predictions, int64_t i) {
+  int best = 0;
+  for (int k = 1; k < predictions.n_classes; ++k) {
+    if (predictions.probability(i, k) > predictions.probability(i, best)) best = k;
+  }
+  return best;
 }
 
 int64_t Confusion::n() const { return std::accumulate(counts.begin(), counts.end(), int64_t{0}); }

@@ -16,7 +16,7 @@ struct Predictions {
   int n_classes = 0;                  // >= 2
   std::vector<int> labels;            // [n] in [0, n_classes)
   std::vector<double> probabilities;  // [n, n_classes], in [0, 1]
-  std::vector<std::string> patients;  // [n] pseudonyms, or empty: each case is its own patient
+  std::vector<std::string> patients;  // [n] pseudonyms; none, or an empty one: its own patient
   std::vector<std::string> sites;     // [n], or empty
 
   int64_t n() const { return static_cast<int64_t>(labels.size()); }
@@ -29,7 +29,10 @@ absl::Status CheckPredictions(const Predictions& predictions);
 // The cases of one site. NotFound: it has none.
 absl::StatusOr<Predictions> OfSite(const Predictions& predictions, const std::string& site);
 
-// counts[truth * n_classes + predicted]; predicted is the first class of largest probability.
+// The class that case i is called: the first of largest probability.
+int Predicted(const Predictions& predictions, int64_t i);
+
+// counts[truth * n_classes + predicted].
 struct Confusion {
   int n_classes = 0;
   std::vector<int64_t> counts;

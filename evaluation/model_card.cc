@@ -11,7 +11,7 @@ namespace {
 std::string PrivacyText(const proto::RoundPlan& plan) {
   const proto::PrivacyPlan& privacy = plan.privacy;
   return absl::StrCat(
-      plan.aggregation.mode == "masked" ? "masks: the server saw the sum only; "
+      plan.aggregation.mode == "masked" ? "masks: the server learned the sum of the updates only; "
                                         : "no masks: the server saw each update; ",
       privacy.unit == "none"
           ? std::string("no differential privacy")

@@ -1,8 +1,10 @@
 #include "evaluation/report.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -71,20 +73,25 @@ void AppendPadded(std::string& line, const std::string& cell, size_t width, bool
   absl::StrAppend(&line, to_the_left ? cell : padding, to_the_left ? padding : cell);
 }
 
-// Wilson's estimate; without cases one of n = 0, which prints as missing.
-absl::StatusOr<Estimate> ShareOf(int64_t k, int64_t n) {
-  if (n == 0) return Estimate{};
-  return WilsonEstimate(k, n);
+// Of the cases for which `counts` holds, how many are called rightly; `k`: k or not k.
+absl::StatusOr<Estimate> ShareRight(const Predictions& p, int k,
+                                    const std::function<bool(bool is_k, bool called_k)>& counts) {
+  return ShareByPatient(p, [&](int64_t i) -> std::optional<bool> {
+    const bool is_k = p.labels[i] == k, called_k = Predicted(p, i) == k;
+    if (!counts(is_k, called_k)) return std::nullopt;
+    return is_k == called_k;
+  });
 }
 
-// What the report says of class k beside AUROC and sensitivity.
+// What the report says of class k beside AUROC.
 absl::Status AddOfClass(const Predictions& predictions, int k, ModelReport& report) {
-  const Confusion& confusion = report.confusion;
-  const int64_t hits = confusion.at(k, k), n_rest = confusion.n() - confusion.n_of(k);
-  int64_t n_called = 0;
-  for (int truth = 0; truth < confusion.n_classes; ++truth) n_called += confusion.at(truth, k);
-  HILUM_ASSIGN_OR_RETURN(Estimate specificity, ShareOf(n_rest - (n_called - hits), n_rest));
-  HILUM_ASSIGN_OR_RETURN(Estimate predictive_value, ShareOf(hits, n_called));
+  HILUM_ASSIGN_OR_RETURN(Estimate sensitivity,
+                         ShareRight(predictions, k, [](bool is_k, bool) { return is_k; }));
+  HILUM_ASSIGN_OR_RETURN(Estimate specificity,
+                         ShareRight(predictions, k, [](bool is_k, bool) { return !is_k; }));
+  HILUM_ASSIGN_OR_RETURN(Estimate predictive_value,
+                         ShareRight(predictions, k, [](bool, bool called_k) { return called_k; }));
+  report.sensitivity.push_back(std::move(sensitivity));
   report.specificity.push_back(std::move(specificity));
   report.predictive_value.push_back(std::move(predictive_value));
   absl::StatusOr<CalibrationLine> line = FitCalibrationLine(predictions, k);
@@ -123,10 +130,10 @@ absl::StatusOr<ModelReport> Evaluate(absl::string_view name, const Predictions& 
         absl::StrCat(classes.size(), " class names for ", predictions.n_classes, " classes"));
   }
   ModelReport report{std::string(name), classes, predictions.n(), Confuse(predictions)};
-  const Confusion& confusion = report.confusion;
-  int64_t hits = 0;
-  for (int k = 0; k < predictions.n_classes; ++k) hits += confusion.at(k, k);
-  HILUM_ASSIGN_OR_RETURN(report.accuracy, WilsonEstimate(hits, predictions.n()));
+  HILUM_ASSIGN_OR_RETURN(report.accuracy,
+                         ShareByPatient(predictions, [&](int64_t i) -> std::optional<bool> {
+                           return Predicted(predictions, i) == predictions.labels[i];
+                         }));
   const auto bootstrap = [&](const Metric& metric) {
     return BootstrapByPatient(predictions, metric, options);
   };
@@ -136,9 +143,6 @@ absl::StatusOr<ModelReport> Evaluate(absl::string_view name, const Predictions& 
   for (int k = 0; k < predictions.n_classes; ++k) {
     HILUM_ASSIGN_OR_RETURN(Estimate auroc, AurocOf(predictions, k, options));
     report.auroc.push_back(std::move(auroc));
-    HILUM_ASSIGN_OR_RETURN(Estimate sensitivity,
-                           WilsonEstimate(confusion.at(k, k), confusion.n_of(k)));
-    report.sensitivity.push_back(std::move(sensitivity));
     HILUM_RETURN_IF_ERROR(AddOfClass(predictions, k, report));
   }
   HILUM_ASSIGN_OR_RETURN(report.brier, bootstrap(BrierScore));

@@ -22,10 +22,10 @@ struct ModelReport {
   std::vector<std::string> classes;
   int64_t n = 0;
   Confusion confusion;
-  Estimate accuracy;            // Wilson
+  Estimate accuracy;            // ShareByPatient
   Estimate balanced_accuracy;   // bootstrap by patient
   std::vector<Estimate> auroc;  // by class; DeLong for one case a patient, else bootstrap
-  // By class; Wilson. Of those called k, how many are k: at the shares of these very cases.
+  // By class; ShareByPatient. Of those called k, how many are k: at the shares of these very cases.
   std::vector<Estimate> sensitivity, specificity, predictive_value;
   std::vector<std::optional<CalibrationLine>> calibration;    // by class; empty: not defined
   std::vector<std::vector<ReliabilityBin>> reliability_plot;  // by class; empty: too few cases

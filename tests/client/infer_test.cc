@@ -210,7 +210,7 @@ TEST_F(InferTest, MostFilmsOfTheSitesKindPassTheGate) {
     ++n_own;
     HILUM_ASSERT_OK_AND_ASSIGN(const Finding finding, clinic_->Infer(TestFilm(i), false));
     n_passed += !finding.abstained;
-    if (!finding.abstained) EXPECT_EQ(finding.gate, "passed");
+    EXPECT_TRUE(finding.abstained || finding.gate == "passed") << finding.gate;
   }
   ASSERT_GT(n_own, 20);
   EXPECT_GE(n_passed, 0.8 * n_own);  // 95 % are meant; limits from 47 films vary

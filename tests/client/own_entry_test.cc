@@ -214,6 +214,11 @@ TEST_F(SiteEvaluations, NobodyElseCanTryOutTheSetOfFilms) {
   EXPECT_NE(Judge(ActiveSet(), other)->body().dataset, evaluation.body().dataset);
 }
 
+TEST_F(SiteEvaluations, OfAFewFilmsDoNotLeaveTheSite) {
+  data_ = MakeSource("hospital-a", 9);
+  EXPECT_THAT(Judge(), StatusIs(StatusCode::kFailedPrecondition, "9 films may be judged"));
+}
+
 TEST_F(SiteEvaluations, LeaveOutWhoDoesNotPermit) {
   const std::vector<FilmRecord> films = release_.site.state->Films().value();
   ASSERT_FALSE(films.empty());  // the release's site has imported the first film of the same folder

@@ -30,6 +30,7 @@ TEST(CardEvaluation, ShowsFiguresWithTheirIntervalsSourcesAndAudit) {
   EXPECT_THAT(card, HasSubstr("| sensitivity, pneumonia | insufficient (bootstrap"));
   EXPECT_THAT(card, HasSubstr("| predictive value, normal | not available |"));
   EXPECT_THAT(card, HasSubstr("### Source nih"));
+  EXPECT_THAT(card, HasSubstr("### Films by source and class"));
   EXPECT_THAT(card, HasSubstr("| gwcmc | normal 39, pneumonia 39 |"));
   EXPECT_THAT(card, HasSubstr("| learned from borders, AUROC | 0.600 [0.550, 0.650] n=122 "
                               "(bootstrap by patient); the model is better by 0.300"));
@@ -41,6 +42,7 @@ TEST(CardEvaluation, OfAComparisonIsOfTheFederatedModel) {
                              CardEvaluation(Document("compare.json").dump(), Digest{}));
   EXPECT_THAT(card, HasSubstr("no row of the leak audit speaks against it"));
   EXPECT_THAT(card, HasSubstr("On 122 labelled films.\n"));
+  EXPECT_THAT(card, HasSubstr("### Training films by site and class"));
 }
 
 TEST(CardEvaluation, RefusesFiguresWithoutAuditOrSources) {

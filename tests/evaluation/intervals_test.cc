@@ -1,6 +1,8 @@
 #include "evaluation/intervals.h"
 
 #include <cmath>
+#include <optional>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "base/seeded_random.h"
@@ -43,6 +45,47 @@ TEST(WilsonEstimate, AgreesWithScipy) {
     EXPECT_NEAR(estimate.ci95.high, row.high, kTolerance) << row.k << " of " << row.n;
     EXPECT_EQ(estimate.n, row.n);
   }
+}
+
+// Each of these cases four times, all four of one patient.
+Predictions FourFilmsAPatient(const Predictions& once) {
+  Predictions four{2, {}, {}, {}, {}};
+  for (int copy = 0; copy < 4; ++copy) {
+    four.labels.insert(four.labels.end(), once.labels.begin(), once.labels.end());
+    four.probabilities.insert(four.probabilities.end(), once.probabilities.begin(),
+                              once.probabilities.end());
+    for (int64_t i = 0; i < once.n(); ++i) four.patients.push_back(absl::StrCat("patient-", i));
+  }
+  return four;
+}
+
+absl::StatusOr<Estimate> ShareRight(const Predictions& p) {
+  return ShareByPatient(
+      p, [&](int64_t i) -> std::optional<bool> { return Predicted(p, i) == p.labels[i]; });
+}
+
+TEST(ShareByPatient, IsWilsonsWhereEachCaseIsItsOwnPatient) {
+  Predictions p = Cases(200, 192);
+  HILUM_ASSERT_OK_AND_ASSIGN(const Estimate share, ShareRight(p));
+  EXPECT_EQ(share.method, "wilson");
+  EXPECT_EQ(share.ci95.low, WilsonEstimate(192, 200)->ci95.low);
+  EXPECT_EQ(share.ci95.high, WilsonEstimate(192, 200)->ci95.high);
+  p.patients.assign(200, "");  // nobody else's
+  EXPECT_EQ(ShareRight(p)->method, "wilson");
+  EXPECT_EQ(ShareByPatient(p, [](int64_t) { return std::nullopt; })->n, 0);
+}
+
+TEST(ShareByPatient, CopiesOfAPatientsFilmDoNotNarrowTheInterval) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const Estimate share, ShareRight(FourFilmsAPatient(Cases(100, 80))));
+  EXPECT_EQ(share.method, "wilson by patient");
+  EXPECT_EQ(share.n, 400);
+  EXPECT_NEAR(share.value, 0.8, kTolerance);
+  // The variance between 100 patients has 99 degrees of freedom.
+  EXPECT_NEAR(share.ci95.low, WilsonEstimate(80, 100)->ci95.low, 1e-3);
+  EXPECT_NEAR(share.ci95.high, WilsonEstimate(80, 100)->ci95.high, 1e-3);
+  HILUM_ASSERT_OK_AND_ASSIGN(const Estimate all, ShareRight(FourFilmsAPatient(Cases(25, 25))));
+  EXPECT_NEAR(all.ci95.low, WilsonEstimate(25, 25)->ci95.low, kTolerance);
+  EXPECT_EQ(all.ci95.high, 1);
 }
 
 // docs/models.md: CXR-2 has 96.3 [93.9, 97.7] on 400 films, CXR4-A 94.3 [91.1, 96.4] on 300.
@@ -158,13 +201,7 @@ TEST(BootstrapByPatient, TheSameSeedGivesTheSameInterval) {
 TEST(BootstrapByPatient, CopiesOfAPatientsFilmDoNotNarrowTheInterval) {
   Predictions once = Cases(100, 80);
   for (int64_t i = 0; i < once.n(); ++i) once.patients.push_back(absl::StrCat("patient-", i));
-  Predictions four{2, {}, {}, {}, {}};
-  for (int copy = 0; copy < 4; ++copy) {
-    four.labels.insert(four.labels.end(), once.labels.begin(), once.labels.end());
-    four.probabilities.insert(four.probabilities.end(), once.probabilities.begin(),
-                              once.probabilities.end());
-    four.patients.insert(four.patients.end(), once.patients.begin(), once.patients.end());
-  }
+  const Predictions four = FourFilmsAPatient(once);
   const Estimate narrow = *BootstrapByPatient(once, AccuracyOf);
   const Estimate wide = *BootstrapByPatient(four, AccuracyOf);
   EXPECT_NEAR(wide.ci95.low, narrow.ci95.low, kTolerance);
@@ -188,6 +225,18 @@ TEST(BootstrapByPatient, DrawsAgainWhereAClassIsMissingAndGivesUpWhenItMostlyIs)
   };
   EXPECT_THAT(BootstrapByPatient(two, mostly_undefined),
               StatusIs(absl::StatusCode::kFailedPrecondition, "most resamples of 2 patients"));
+}
+
+TEST(BootstrapByPatient, TheIntervalHoldsTheValueOfABiasedMetric) {
+  // Whatever is drawn, the metric of the cases themselves lies below it.
+  int n_calls = 0;
+  const auto biased = [&](const Predictions&) -> absl::StatusOr<double> {
+    return n_calls++ == 0 ? 0.05 : 0.1;
+  };
+  HILUM_ASSERT_OK_AND_ASSIGN(const Estimate estimate, BootstrapByPatient(Cases(10, 8), biased));
+  EXPECT_EQ(estimate.value, 0.05);
+  EXPECT_EQ(estimate.ci95.low, 0.05);
+  EXPECT_EQ(estimate.ci95.high, 0.1);
 }
 
 TEST(BootstrapByPatient, RefusesTooFewResamples) {

@@ -99,7 +99,8 @@ TEST(SpecOf, ThePlainFormHasBiasesAndOneNormABlock) {
 TEST(SpecOf, BlocksWithShortcutsHaveThemWhereWidthOrSizeChanges) {
   const auto shortcuts = [](const char* name) {
     std::vector<std::string> names;
-    for (const Layer& layer : Describe({name, 2})->layers) {
+    const Description network = *Describe({name, 2});
+    for (const Layer& layer : network.layers) {
       if (layer.name.find("shortcut") == std::string::npos) continue;
       if (layer.kind == LayerKind::kConvolution) names.push_back(layer.name);
     }
