@@ -65,8 +65,9 @@ class PublishedSum {
 absl::Status PublishedSum::ReadRecipe() {
   HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, context_.state.Job(record_.job));
   if (!job.has_value()) return absl::FailedPreconditionError("the job was not offered here");
-  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan approved,
-                         proto::ParseRoundPlan(job->answered_plan));
+  const absl::StatusOr<proto::RoundPlan> approved = proto::ParseRoundPlan(job->answered_plan);
+  // Our own record, of an older release perhaps: no fault of the server's.
+  if (!approved.ok()) return absl::FailedPreconditionError(approved.status().message());
   HILUM_ASSIGN_OR_RETURN(const Bytes config, Fetch(record_.config_object, kConfigLimitBytes));
   HILUM_ASSIGN_OR_RETURN(config_, privacy::DecodeRoundConfig(config));
   if (privacy::HashConfig(config_) != record_.config) {
@@ -74,7 +75,7 @@ absl::Status PublishedSum::ReadRecipe() {
   }
   HILUM_ASSIGN_OR_RETURN(const Bytes plan, Fetch(config_.plan, proto::kRoundPlanLimitBytes));
   HILUM_ASSIGN_OR_RETURN(plan_, proto::ParseRoundPlan(AsText(plan)));
-  const bool same = plan_.job == record_.job && plan_.spec == approved.spec &&
+  const bool same = plan_.job == record_.job && plan_.spec == approved->spec &&
                     config_.round == record_.round &&
                     config_.n_params == static_cast<uint64_t>(plan_.spec.n_params()) &&
                     config_.n_extras == privacy::kMinExtras;
