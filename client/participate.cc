@@ -224,8 +224,8 @@ absl::Status CheckNothingSent(const RoundContext& context, const CheckedRound& r
       context.state.Round(round.facts.job, round.facts.round, round.facts.attempt));
   if (!known.has_value() || known->n_bytes == 0) return absl::OkStatus();
   return absl::FailedPreconditionError(
-      absl::StrCat("this site has made its vector of round ", round.facts.round, " of job ",
-                   round.facts.job, ", attempt ", round.facts.attempt, "; a second one is not made"));
+      absl::StrCat("this site's vector of round ", round.facts.round, " of job ", round.facts.job,
+                   ", attempt ", round.facts.attempt, ", is on record; a second one is not made"));
 }
 
 }  // namespace
