@@ -257,7 +257,7 @@ class RoundCheck : public ::testing::Test {
         .gate = gate,
         .secret = secret,
         .key = key,
-        .now_s = kNow,
+        .now_s = now_s_,
         .prove = [&](uint64_t old_size,
                      uint64_t new_size) -> absl::StatusOr<ledger_anchor::HashList> {
           return ledger_anchor::ProveConsistency(old_size, new_size, Tree(new_size).reader());
@@ -302,6 +302,7 @@ class RoundCheck : public ::testing::Test {
   SiteOptions options_;
   std::unique_ptr<State> state_;
   absl::Status server_;
+  int64_t now_s_ = kNow;
   int n_fetched_ = 0;
 };
 
@@ -415,6 +416,19 @@ TEST_F(RoundCheck, AFailureIsAnIncidentUntilTheOperatorGoesOn) {
   EXPECT_EQ(check.verified, "accepted");
   EXPECT_FALSE(check.reason.empty()) << "the record keeps what failed";
   EXPECT_THAT(ResumeJob(*state_, kCheckedJob), StatusIs(StatusCode::kNotFound, "not halted"));
+}
+
+// As after a crash between the entry and the record.
+TEST_F(RoundCheck, AFailureThatIsFoundAgainIsTheSameIncident) {
+  record_.model = ledger_anchor::H("a model with a trap");
+  Publish();
+  HILUM_ASSERT_OK_AND_ASSIGN(CheckRecord check, Check());
+  check.verified = "proof";
+  HILUM_ASSERT_OK(state_->PutCheck(check));
+  now_s_ += 60;
+  HILUM_ASSERT_OK(Check());
+  ASSERT_EQ(incidents_.size(), 2u);
+  EXPECT_EQ(incidents_[1], incidents_[0]);
 }
 
 TEST_F(RoundCheck, TagsVerifyTheSumAlone) {
