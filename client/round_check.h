@@ -33,8 +33,9 @@ absl::StatusOr<CheckRecord> CheckClosedRound(const RoundContext& context, const 
 
 // OK when the model that `round` trains on is one that this site has verified: the newest round
 // before it that made a model passed CheckClosedRound. Rounds in open mode, and sites with
-// verify = "none", believe the ledger's proof. PermissionDenied: the job is halted. Others: as
-// CheckClosedRound. DataLoss: the round starts from another model than that round made.
+// verify = "none", believe the ledger's proof, as does who was resumed after a failure.
+// PermissionDenied: the job is halted. Others: as CheckClosedRound. DataLoss: the round starts from
+// another model than that round made.
 absl::Status RequireVerified(const RoundContext& context, const CheckedRound& round);
 
 // Why this site takes no further part in the job until its operator says so; empty: it does.
