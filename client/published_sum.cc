@@ -49,6 +49,7 @@ class PublishedSum {
   absl::Status ReadRecipe();
   absl::Status ReadEvidence();
   absl::Status CheckOwnVote() const;
+  absl::StatusOr<Bytes> FetchVector(const ledger_anchor::CountedUpdate& update) const;
   absl::StatusOr<Vectors> UntaggedVectors() const;
   absl::StatusOr<proto::SafetensorsFile> BaseModel() const;
   absl::Status DeriveModel(privacy::RingTotal total) const;
@@ -117,6 +118,21 @@ absl::Status PublishedSum::CheckOwnVote() const {
   return False("its transcript is not the one that this site voted for");
 }
 
+// A server may delete vectors once the round's retention is over; so this site's own clock says
+// whether one that is missing accuses anybody. FailedPrecondition: it does not.
+absl::StatusOr<Bytes> PublishedSum::FetchVector(const ledger_anchor::CountedUpdate& update) const {
+  absl::StatusOr<Bytes> vector = Fetch(update.object, config_.n_coords() * sizeof(uint32_t));
+  if (!absl::IsNotFound(vector.status())) return vector;
+  HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> own,
+                         context_.state.Round(record_.job, record_.round, record_.attempt));
+  const int64_t kept_s = int64_t{config_.audit_days} * 86'400;
+  if (!own.has_value() || context_.now_s - own->started_at_s <= kept_s) return vector;
+  return absl::FailedPreconditionError(
+      absl::StrCat("round ", record_.round, " of job ", record_.job,
+                   " can no longer be verified: the vector of ", "member ", update.site_index,
+                   " is past its retention of ", config_.audit_days, " days"));
+}
+
 // Whole vectors of members that sent no tag. VerifyRound compares them with T.
 absl::StatusOr<Vectors> PublishedSum::UntaggedVectors() const {
   Vectors vectors;
@@ -126,8 +142,7 @@ absl::StatusOr<Vectors> PublishedSum::UntaggedVectors() const {
       return tag.index == update.site_index;
     });
     if (tagged) continue;
-    HILUM_ASSIGN_OR_RETURN(const Bytes bytes,
-                           Fetch(update.object, config_.n_coords() * sizeof(uint32_t)));
+    HILUM_ASSIGN_OR_RETURN(const Bytes bytes, FetchVector(update));
     std::vector<uint32_t> words(bytes.size() / sizeof(uint32_t));
     std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint32_t));
     vectors.emplace(update.site_index, std::move(words));

@@ -393,6 +393,16 @@ TEST_F(RoundCheck, EvidenceThatIsNotShownFails) {
   ExpectFailed("no such object");
 }
 
+TEST_F(RoundCheck, AVectorThatIsPastItsRetentionAccusesNobody) {
+  Publish();
+  objects_.erase(record_.updates[5].object);
+  EXPECT_THAT(Check(), StatusIs(StatusCode::kFailedPrecondition, "its retention of 30 days"));
+  RoundRecord own = state_->Round(kCheckedJob, 1, 0).value().value();
+  own.started_at_s = kNow - 86'400;
+  HILUM_ASSERT_OK(state_->PutRound(own));
+  ExpectFailed("no such object");
+}
+
 TEST_F(RoundCheck, AServerThatIsAwayDecidesNothing) {
   Publish();
   server_ = absl::UnavailableError("the server is away");
