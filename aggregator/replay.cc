@@ -81,7 +81,7 @@ absl::Status ReplayOpenRound(Objects& objects, const ReplayInputs& inputs, const
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
   result.model = outcome.model.sha256();
   result.n_updates = static_cast<uint32_t>(record.updates.size());
-  result.total_weight = outcome.total_weight;
+  result.total_weight = FilmsOf(recipe.config, outcome);
   result.mean_loss = outcome.mean_loss;
   return absl::OkStatus();
 }

@@ -61,7 +61,7 @@ struct ReplayResult {
   std::string status;  // ok or aborted, as in the entry
   Digest model{};      // recomputed; equals the entry's
   uint32_t n_updates = 0;
-  uint64_t total_weight = 0;  // training films
+  uint64_t total_weight = 0;  // training films; 0 with differential privacy, which does not tell
   double mean_loss = 0.0;
   uint64_t read_bytes = 0;  // of all objects
   uint32_t n_read = 0;      // updates that were read: with kTags those without a tag

@@ -212,7 +212,7 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
   result.device = kernels::ToString(kernels::Device::kCpu);
   result.model = outcome.model.sha256();
   result.n_updates = static_cast<uint32_t>(record.updates.size());
-  result.total_weight = outcome.total_weight;
+  result.total_weight = FilmsOf(recipe.config, outcome);
   result.mean_loss = outcome.mean_loss;
   return absl::OkStatus();
 }

@@ -235,6 +235,10 @@ absl::Status CompareOutcome(const Pair& pair, const RoundRecord& record,
   return CompareDigests(close, "the new model", outcome.model.sha256(), close.model);
 }
 
+uint64_t FilmsOf(const privacy::RoundConfig& config, const RoundOutcome& outcome) {
+  return config.unit == privacy::PrivacyUnit::kNone ? outcome.total_weight : 0;
+}
+
 absl::StatusOr<proto::SafetensorsFile> GetBase(Objects& objects, const Pair& pair,
                                                const ModelSpec& spec) {
   HILUM_ASSIGN_OR_RETURN(const Bytes file,

@@ -3,6 +3,7 @@
 #ifndef HILUM_AGGREGATOR_REPLAY_PARTS_H_
 #define HILUM_AGGREGATOR_REPLAY_PARTS_H_
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,8 @@ absl::StatusOr<Bytes> GetMoments(Objects& objects, const ReplayInputs& inputs, c
                                  const RoundRecord& record, const Recipe& recipe);
 absl::Status CompareOutcome(const Pair& pair, const RoundRecord& record,
                             const proto::RoundPlan& plan, const RoundOutcome& outcome);
+// Training films; 0 with differential privacy, where weights say nothing about films.
+uint64_t FilmsOf(const privacy::RoundConfig& config, const RoundOutcome& outcome);
 absl::StatusOr<proto::SafetensorsFile> GetBase(Objects& objects, const Pair& pair,
                                                const ModelSpec& spec);
 

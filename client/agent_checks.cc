@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kRetryCheckMs = 5000;
 constexpr int64_t kLookMs = 500;
+constexpr int64_t kNextRoundMs = 20'000;  // in which a running job lists its next round
 
 }  // namespace
 
@@ -42,6 +43,15 @@ absl::StatusOr<bool> Agent::Impl::IsChecked(const CheckKey& key) {
   return true;
 }
 
+// Whether a masked round is on or about to open. A check may take longer than its first flight
+// waits, at every site alike, so that it would never begin. It checks the one before by itself,
+// beside its flights (RequireVerified).
+bool Agent::Impl::AwaitsMaskedRound(const JobOffer& offer) const {
+  const auto listed = masked_ms.find(offer.job);
+  return offer.state == "running" && listed != masked_ms.end() &&
+         NowMs() - listed->second < kNextRoundMs;
+}
+
 // One at a time, while the worker has nothing else to do. A round's start comes first.
 absl::Status Agent::Impl::CheckRounds() {
   if (worker->busy() || NowMs() - checks_ms < kLookMs) return absl::OkStatus();
@@ -49,12 +59,14 @@ absl::Status Agent::Impl::CheckRounds() {
   HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRecord> records, state->Rounds());
   for (const JobOffer& offer : current->jobs) {
     if (!offer.approved) continue;
+    const bool awaits = AwaitsMaskedRound(offer);
     for (const RoundRecord& record : records) {
       if (record.job != offer.job || record.round > offer.round) continue;
       const CheckKey key(record.job, record.round);
       HILUM_ASSIGN_OR_RETURN(const bool done, IsChecked(key));
       const auto retry = check_retry_ms.find(key);
-      if (done || (retry != check_retry_ms.end() && NowMs() < retry->second)) continue;
+      const bool later = retry != check_retry_ms.end() && NowMs() < retry->second;
+      if (done || awaits || later) continue;
       worker->Check(key.first, key.second);
       return absl::OkStatus();
     }

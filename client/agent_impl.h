@@ -74,9 +74,10 @@ struct Agent::Impl {
   std::map<RoundKey, int64_t> retry_ms;  // not before this time
   std::set<CheckKey> checked;            // rounds that are over, looked at and said
   std::map<CheckKey, int64_t> check_retry_ms;
-  int64_t checks_ms = 0;               // when CheckRounds last looked
-  uint64_t last_run = 0;               // of the worker, that AfterWork has looked at
-  std::vector<ProgressReport> unsent;  // refusals that the server has not heard
+  int64_t checks_ms = 0;                     // when CheckRounds last looked
+  std::map<std::string, int64_t> masked_ms;  // job -> when a masked round of it was last listed
+  uint64_t last_run = 0;                     // of the worker, that AfterWork has looked at
+  std::vector<ProgressReport> unsent;        // refusals that the server has not heard
   std::string last_report;
   int64_t last_report_ms = 0;
   bool clock_warned = false;
@@ -109,6 +110,7 @@ struct Agent::Impl {
   absl::Status CloseRounds();
   void AfterWork();
   absl::Status CheckRounds();
+  bool AwaitsMaskedRound(const JobOffer& offer) const;
   absl::StatusOr<bool> IsChecked(const CheckKey& key);
   void SayChecked(const CheckRecord& check);
   void AfterCheck(const WorkerProgress& work);

@@ -114,6 +114,7 @@ absl::Status Agent::Impl::ResendAnswer(const RoundNotice& notice) {
 absl::Status Agent::Impl::ReconcileRounds() {
   for (const RoundNotice& notice : current->rounds) {
     worker->Update(notice);
+    if (notice.flight != 0) masked_ms[notice.job] = NowMs();
     if (!worker->busy()) HILUM_RETURN_IF_ERROR(ResendAnswer(notice));
     if (!notice.update_accepted && !worker->busy()) HILUM_RETURN_IF_ERROR(StartRound(notice));
   }

@@ -215,9 +215,23 @@ absl::StatusOr<LocalWeights> Train(const RoundContext& context, const CheckedRou
   return local;
 }
 
+// The record of a masked vector is this site's proof of what it sent, also when the program was
+// started again since: the attempt is over for it, and no new record takes that one's place.
+absl::Status CheckNothingSent(const RoundContext& context, const CheckedRound& round) {
+  if (round.config.mode == privacy::RoundMode::kOpen) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(
+      const std::optional<RoundRecord> known,
+      context.state.Round(round.facts.job, round.facts.round, round.facts.attempt));
+  if (!known.has_value() || known->n_bytes == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("this site's vector of round ", round.facts.round, " of job ", round.facts.job,
+                   ", attempt ", round.facts.attempt, ", is on record; a second one is not made"));
+}
+
 }  // namespace
 
 absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const CheckedRound& round) {
+  HILUM_RETURN_IF_ERROR(CheckNothingSent(context, round));
   HILUM_RETURN_IF_ERROR(RequireVerified(context, round));
   RoundRecord record;
   record.job = round.facts.job;

@@ -49,6 +49,7 @@ class PublishedSum {
   absl::Status ReadRecipe();
   absl::Status ReadEvidence();
   absl::Status CheckOwnVote() const;
+  absl::StatusOr<Bytes> FetchVector(const ledger_anchor::CountedUpdate& update) const;
   absl::StatusOr<Vectors> UntaggedVectors() const;
   absl::StatusOr<proto::SafetensorsFile> BaseModel() const;
   absl::Status DeriveModel(privacy::RingTotal total) const;
@@ -65,8 +66,9 @@ class PublishedSum {
 absl::Status PublishedSum::ReadRecipe() {
   HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, context_.state.Job(record_.job));
   if (!job.has_value()) return absl::FailedPreconditionError("the job was not offered here");
-  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan approved,
-                         proto::ParseRoundPlan(job->answered_plan));
+  const absl::StatusOr<proto::RoundPlan> approved = proto::ParseRoundPlan(job->answered_plan);
+  // Our own record, of an older release perhaps: no fault of the server's.
+  if (!approved.ok()) return absl::FailedPreconditionError(approved.status().message());
   HILUM_ASSIGN_OR_RETURN(const Bytes config, Fetch(record_.config_object, kConfigLimitBytes));
   HILUM_ASSIGN_OR_RETURN(config_, privacy::DecodeRoundConfig(config));
   if (privacy::HashConfig(config_) != record_.config) {
@@ -74,7 +76,7 @@ absl::Status PublishedSum::ReadRecipe() {
   }
   HILUM_ASSIGN_OR_RETURN(const Bytes plan, Fetch(config_.plan, proto::kRoundPlanLimitBytes));
   HILUM_ASSIGN_OR_RETURN(plan_, proto::ParseRoundPlan(AsText(plan)));
-  const bool same = plan_.job == record_.job && plan_.spec == approved.spec &&
+  const bool same = plan_.job == record_.job && plan_.spec == approved->spec &&
                     config_.round == record_.round &&
                     config_.n_params == static_cast<uint64_t>(plan_.spec.n_params()) &&
                     config_.n_extras == privacy::kMinExtras;
@@ -116,6 +118,21 @@ absl::Status PublishedSum::CheckOwnVote() const {
   return False("its transcript is not the one that this site voted for");
 }
 
+// A server may delete vectors once the round's retention is over; so this site's own clock says
+// whether one that is missing accuses anybody. FailedPrecondition: it does not.
+absl::StatusOr<Bytes> PublishedSum::FetchVector(const ledger_anchor::CountedUpdate& update) const {
+  absl::StatusOr<Bytes> vector = Fetch(update.object, config_.n_coords() * sizeof(uint32_t));
+  if (!absl::IsNotFound(vector.status())) return vector;
+  HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> own,
+                         context_.state.Round(record_.job, record_.round, record_.attempt));
+  const int64_t kept_s = int64_t{config_.audit_days} * 86'400;
+  if (!own.has_value() || context_.now_s - own->started_at_s <= kept_s) return vector;
+  return absl::FailedPreconditionError(
+      absl::StrCat("round ", record_.round, " of job ", record_.job,
+                   " can no longer be verified: the vector of ", "member ", update.site_index,
+                   " is past its retention of ", config_.audit_days, " days"));
+}
+
 // Whole vectors of members that sent no tag. VerifyRound compares them with T.
 absl::StatusOr<Vectors> PublishedSum::UntaggedVectors() const {
   Vectors vectors;
@@ -125,8 +142,7 @@ absl::StatusOr<Vectors> PublishedSum::UntaggedVectors() const {
       return tag.index == update.site_index;
     });
     if (tagged) continue;
-    HILUM_ASSIGN_OR_RETURN(const Bytes bytes,
-                           Fetch(update.object, config_.n_coords() * sizeof(uint32_t)));
+    HILUM_ASSIGN_OR_RETURN(const Bytes bytes, FetchVector(update));
     std::vector<uint32_t> words(bytes.size() / sizeof(uint32_t));
     std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint32_t));
     vectors.emplace(update.site_index, std::move(words));

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status_macros.h"
+#include "client/own_entry.h"
 #include "client/published_sum.h"
 #include "ledger_anchor/chain.h"
 #include "ledger_anchor/entry.h"
@@ -208,20 +209,22 @@ absl::Status Examination::Run() {
   return absl::OkStatus();
 }
 
-// Tells the others. What the server does not take, the site's own status still shows.
+// Tells the others, once, however often a crash or a full disk lets the check begin again. What the
+// server does not take, the site's own status still shows.
 void LogIncident(const RoundContext& context, const CheckRecord& check, const Digest& evidence) {
   if (!context.log_entry || evidence == Digest{}) return;
-  ledger_anchor::Entry entry;
-  entry.by = context.options.site;
-  entry.key = crypto::KeyDigest(context.key.public_key());
-  entry.t = static_cast<uint64_t>(context.now_s);
-  entry.study = check.job;
-  entry.body = ledger_anchor::Incident{
-      .kind = "bad-sum", .round = check.round, .about = "aggregator", .evidence = evidence};
-  const absl::StatusOr<std::string> text =
-      ledger_anchor::SignEntry(std::move(entry), context.gate.origin(), context.key);
-  absl::Status logged = text.status();
-  if (text.ok()) logged = context.log_entry(*text).status();
+  const std::string origin = context.gate.origin();
+  const OwnEntry own{
+      .study = check.job,
+      .body = ledger_anchor::Incident{
+          .kind = "bad-sum", .round = check.round, .about = "aggregator", .evidence = evidence}};
+  const absl::Status logged = LogOwnEntry(context.state, own,
+                                          {.site = context.options.site,
+                                           .origin = origin,
+                                           .key = context.key,
+                                           .now_s = context.now_s},
+                                          context.log_entry)
+                                  .status();
   Log(LogLevel::kWarning, "incident", {{"job", check.job}, {"logged", logged}});
 }
 
@@ -268,6 +271,8 @@ absl::Status RequireVerified(const RoundContext& context, const CheckedRound& ro
   for (uint64_t before = round.facts.round - 1; before >= 1; --before) {
     HILUM_ASSIGN_OR_RETURN(const CheckRecord check, CheckClosedRound(context, job, before));
     if (check.verified == "failed") return absl::PermissionDeniedError(check.reason);
+    // Of what failed the record may not know the model; the operator trusts the ledger's proof.
+    if (check.verified == "accepted") return absl::OkStatus();
     if (check.status != "ok") continue;  // its model is the one before
     if (check.model == round.proven.open().base_model) return absl::OkStatus();
     return absl::DataLossError(absl::StrCat("round ", round.facts.round, " of job ", job,

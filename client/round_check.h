@@ -26,15 +26,16 @@ namespace hilum::client {
 // T must be the one that this site voted for. A contradiction is no error: `verified` is "failed",
 // the job is halted at this site, and the ledger gets an incident (bad-sum), if it can be reached.
 // Errors mean that nothing was decided and nothing is stored. FailedPrecondition: the round has no
-// round-close yet, or this computer has no instructions for its masks. Others: as the edges of
-// `context`, PermissionDenied of the gate among them.
+// round-close yet, a vector of it is past its retention, or this computer has no instructions for
+// its masks. Others: as the edges of `context`, PermissionDenied of the gate among them.
 absl::StatusOr<CheckRecord> CheckClosedRound(const RoundContext& context, const std::string& job,
                                              uint64_t round);
 
 // OK when the model that `round` trains on is one that this site has verified: the newest round
 // before it that made a model passed CheckClosedRound. Rounds in open mode, and sites with
-// verify = "none", believe the ledger's proof. PermissionDenied: the job is halted. Others: as
-// CheckClosedRound. DataLoss: the round starts from another model than that round made.
+// verify = "none", believe the ledger's proof, as does who was resumed after a failure.
+// PermissionDenied: the job is halted. Others: as CheckClosedRound. DataLoss: the round starts from
+// another model than that round made.
 absl::Status RequireVerified(const RoundContext& context, const CheckedRound& round);
 
 // Why this site takes no further part in the job until its operator says so; empty: it does.

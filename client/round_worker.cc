@@ -212,6 +212,8 @@ absl::Status RoundWorker::Impl::Record(const SignedUpdate& update, const std::st
                          site.state.Round(facts.job, facts.round, facts.attempt));
   if (!record.has_value()) return absl::InternalError("the round's record is gone");
   record->phase = phase;
+  // Of a masked vector it is not known before the vector is stored.
+  record->signature.assign(update.signature().bytes.begin(), update.signature().bytes.end());
   if (record->sent_at_s == 0) record->sent_at_s = SystemClock().NowSeconds();
   return site.state.PutRound(*record);
 }

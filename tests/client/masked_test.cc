@@ -63,7 +63,8 @@ TEST_F(MaskedAgents, SixSitesTakePartInTwoRounds) {
   // Both rounds verified from the published sums, the last one after the job was over.
   State& own = *sites_["hospital-a"].state;
   ASSERT_TRUE(WaitUntil([&] { return own.Checks()->size() == 2; }, 60));
-  for (const CheckRecord& check : *own.Checks()) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<CheckRecord> checks, own.Checks());
+  for (const CheckRecord& check : checks) {
     EXPECT_EQ(check.verified, "full") << check.reason;
     EXPECT_EQ(check.standing, "counted");
     EXPECT_EQ(check.model, server_.Job(kJob).history[check.round - 1].model);

@@ -257,7 +257,7 @@ class RoundCheck : public ::testing::Test {
         .gate = gate,
         .secret = secret,
         .key = key,
-        .now_s = kNow,
+        .now_s = now_s_,
         .prove = [&](uint64_t old_size,
                      uint64_t new_size) -> absl::StatusOr<ledger_anchor::HashList> {
           return ledger_anchor::ProveConsistency(old_size, new_size, Tree(new_size).reader());
@@ -302,6 +302,7 @@ class RoundCheck : public ::testing::Test {
   SiteOptions options_;
   std::unique_ptr<State> state_;
   absl::Status server_;
+  int64_t now_s_ = kNow;
   int n_fetched_ = 0;
 };
 
@@ -392,6 +393,16 @@ TEST_F(RoundCheck, EvidenceThatIsNotShownFails) {
   ExpectFailed("no such object");
 }
 
+TEST_F(RoundCheck, AVectorThatIsPastItsRetentionAccusesNobody) {
+  Publish();
+  objects_.erase(record_.updates[5].object);
+  EXPECT_THAT(Check(), StatusIs(StatusCode::kFailedPrecondition, "its retention of 30 days"));
+  RoundRecord own = state_->Round(kCheckedJob, 1, 0).value().value();
+  own.started_at_s = kNow - 86'400;
+  HILUM_ASSERT_OK(state_->PutRound(own));
+  ExpectFailed("no such object");
+}
+
 TEST_F(RoundCheck, AServerThatIsAwayDecidesNothing) {
   Publish();
   server_ = absl::UnavailableError("the server is away");
@@ -415,6 +426,19 @@ TEST_F(RoundCheck, AFailureIsAnIncidentUntilTheOperatorGoesOn) {
   EXPECT_EQ(check.verified, "accepted");
   EXPECT_FALSE(check.reason.empty()) << "the record keeps what failed";
   EXPECT_THAT(ResumeJob(*state_, kCheckedJob), StatusIs(StatusCode::kNotFound, "not halted"));
+}
+
+// As after a crash between the entry and the record.
+TEST_F(RoundCheck, AFailureThatIsFoundAgainIsTheSameIncident) {
+  record_.model = ledger_anchor::H("a model with a trap");
+  Publish();
+  HILUM_ASSERT_OK_AND_ASSIGN(CheckRecord check, Check());
+  check.verified = "proof";
+  HILUM_ASSERT_OK(state_->PutCheck(check));
+  now_s_ += 60;
+  HILUM_ASSERT_OK(Check());
+  ASSERT_EQ(incidents_.size(), 2u);
+  EXPECT_EQ(incidents_[1], incidents_[0]);
 }
 
 TEST_F(RoundCheck, TagsVerifyTheSumAlone) {
