@@ -122,7 +122,8 @@ absl::StatusOr<Recipe> GetRecipe(Objects& objects, const ReplayInputs& inputs, c
                        .federation_id = privacy::FederationId(inputs.origin, inputs.log_vkey),
                        .ledger_head = recipe.config.ledger_head,
                        .optimiser_state = recipe.config.optimiser_state,
-                       .audit_days = recipe.config.audit_days}));
+                       .audit_days = recipe.config.audit_days,
+                       .epsilon_before = recipe.config.epsilon_before}));
   if (privacy::EncodeRoundConfig(expected) != config_bytes || record.job != recipe.plan.job) {
     return Differs(pair.close,
                    "the configuration is not what its plan, roster and federation make");
