@@ -136,7 +136,7 @@ class Hostile(unittest.TestCase):
         opened = {"type": "round-open", "round": 1, "prev": digest, "base_model": digest,
                   "cfg": digest, "build": digest, "cohort": names, "deadline": 1, "consent": {
                       "size": 1, "root": digest, "sites": {"n": 1, "items": [
-                          {"site": "site-a", "active_root": digest, "sig": sig}]}}}
+                          {"site": "site-a", "active_root": digest, "batch": digest}]}}}
         closed = {"type": "round-close", "round": 1, "prev": digest, "open": digest,
                   "status": "ok", "base_model": digest, "model": digest, "object": digest,
                   "cohort": names, "updates": {"n": 1, "root": digest},
