@@ -96,7 +96,8 @@ def _pin(item, what):
 def _consent(fields, cohort):
     """The pin of a round-open: the active set of each site of the cohort, and of nobody else."""
     consent = _object(fields, "consent", lambda o: {
-        "size": o.integer("size", 1), "root": o.digest("root"), "sites": read_list(o, "sites", _pin)})
+        "size": o.integer("size", 1), "root": o.digest("root"),
+        "sites": read_list(o, "sites", _pin)})
     sites = consent["sites"]
     pinned = [pin[0] for pin in sites.items]
     both_here = sites.annex is None and cohort.annex is None

@@ -192,7 +192,8 @@ def read_strategy(value, real):
     real["eta"] = _within(f, "server_learning_rate", 0, 10)
     require(real["eta"] > 0, "the plan has a learning rate that is not above 0")
     if name in MOMENTS:
-        real["beta1"], real["beta2"] = _within(f, "beta1", 0, 0.9999), _within(f, "beta2", 0, 0.99999)
+        real["beta1"] = _within(f, "beta1", 0, 0.9999)
+        real["beta2"] = _within(f, "beta2", 0, 0.99999)
         real["tau"] = _within(f, "tau", 0, 1)
         require(real["tau"] > 0, "the plan has a tau that is not above 0")
     if f.has("rule"):
@@ -318,8 +319,8 @@ class Config:
 
 
 def expected_config(plan, plan_digest, stored, place):
-    """The bytes of cfg that plan, roster and ledger make. What stands in cfg alone is taken from its
-    own bytes: the ledger head, the moments' address, epsilon before the round, and audit_days."""
+    """The bytes of cfg that plan, roster and ledger make. What stands in cfg alone is taken from
+    its own bytes: the ledger head, the moments' address, epsilon before the round, audit_days."""
     aggregation, n = plan["aggregation"], len(place["keys"])
     require(len(stored) > SHORTEST_CONFIG, "the configuration ends too early")
     b, clip = aggregation["ring_bits"], plan["real"]["clip"]

@@ -177,7 +177,7 @@ class Log:
         texts = read_entries(folder, self.size)
         self.members, self.studies, self.used = {}, {}, set()
         self.closed, self.entries, self.aggregator, self.batch_roots = {}, [], "", set()
-        self.leaves = []
+        self.leaves, self.tree = [], wire.GrowingTree()
         for index, one in enumerate(texts):
             entry = parse_entry(index, one)
             if index == 0:
@@ -188,6 +188,7 @@ class Log:
             self._apply(entry)
             self.entries.append(entry)
             self.leaves.append(entry.leaf)
+            self.tree.append(entry.leaf)
         require(wire.tree_root(self.leaves) == root,
                 f"the {self.size} entries give another root than the checkpoint has")
         check_tiles(folder, self.leaves)
@@ -270,10 +271,10 @@ class Log:
             self._check_pin(entry, what, study)
 
     def _check_pin(self, entry, what, study):
-        """The pin is what each site's own newest batch says, and goes back behind no earlier one."""
+        """It is what each site's own newest batch says, and goes back behind no earlier one."""
         pin = entry.body["consent"]
         require(pin["size"] <= entry.index and
-                pin["root"] == wire.tree_root(self.leaves[:pin["size"]]),
+                pin["root"] == self.tree.root(pin["size"]),
                 f"{what} pins a checkpoint that is not of this log")
         require(pin["size"] >= study.pinned_size,
                 f"{what} pins an older checkpoint than an earlier round: revocations are undone")

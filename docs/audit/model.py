@@ -74,8 +74,8 @@ def safetensors_head(metadata, plan):
 
 
 def mean_of(ring, config, total_weight):
-    """double(z as a signed b-bit integer) * g. With differential privacy the denominator is that of
-    the whole roster, whoever dropped out."""
+    """double(z as a signed b-bit integer) * g. With differential privacy the denominator is that
+    of the whole roster, whoever dropped out."""
     divisor = float(total_weight)
     if config.is_private:
         divisor = float(config.n) * float(config.max_weight)
@@ -93,7 +93,7 @@ def first_moments(plan):
 
 
 def adapt(flat, mean, plan, moments):
-    """(model, moments m || v): FedAdagrad, FedAdam or FedYogi, each operation rounded to float32."""
+    """(model, moments m || v) of FedAdagrad, FedAdam or FedYogi; each operation in float32."""
     name, real = plan["strategy"]["name"], {k: np.float32(v) for k, v in plan["real"].items()}
     one, d = np.float32(1), mean.astype(np.float32)
     m, v = moments[:len(flat)], moments[len(flat):]
@@ -110,7 +110,7 @@ def adapt(flat, mean, plan, moments):
 
 
 def server_step(flat, mean, plan, moments):
-    """(model, moments after). Without moments: float(double(m) + eta * mean), roundings to double."""
+    """(model, moments after). Without moments: float(double(m) + eta * mean)."""
     with np.errstate(over="ignore", invalid="ignore"):
         if moments is None:
             stepped = flat.astype(np.float64) + plan["real"]["eta"] * mean

@@ -1,7 +1,11 @@
 """The parts of docs/audit, without a round: what they compute, and which bytes they refuse."""
+import base64
 import json
+import math
 import struct
 import sys
+import tempfile
+import types
 import unittest
 from pathlib import Path
 
@@ -9,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs/audit"))
 # pylint: disable=wrong-import-position
 import numpy as np  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
 
 import entries  # noqa: E402
 import evidence  # noqa: E402
@@ -172,7 +177,6 @@ class Log(unittest.TestCase):
         entry = entries.parse_entry(7, line.encode())
         self.assertEqual(entry.leaf.hex(),
                          "7804cdc39e8fa3d54995b5d248888edf14fe935c2a23b1909fce77b602b9b928")
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         key = Ed25519PrivateKey.from_private_bytes(b"\x21" * 32).public_key().public_bytes_raw()
         self.assertTrue(entries.is_entry_signed(entry, "fl.example/ledger", key))
         self.assertFalse(entries.is_entry_signed(entry, "fl.example2/ledger", key))
@@ -200,6 +204,115 @@ class Log(unittest.TestCase):
                      "\n1\nx\n"):
             with self.assertRaises(wire.Wrong, msg=text):
                 ledger.parse_checkpoint(text)
+
+
+class Consents(unittest.TestCase):
+    """The ten entries of tests/vectors/ledger/consent.json, and what a server could log instead."""
+
+    def setUp(self):
+        path = ROOT / "tests/vectors/ledger/consent.json"
+        self.vector = json.loads(path.read_text(encoding="utf-8"))
+        self.entries = [json.loads(text) for text in self.vector["entries"]]
+        self.keys = {name: Ed25519PrivateKey.from_private_bytes(bytes([seed]) * 32)
+                     for name, seed in (("log", 0x31), ("server", 0x32), ("hospital-a", 0x21))}
+
+    def at(self, kind, nth=0):
+        return [i for i, entry in enumerate(self.entries) if entry["type"] == kind][nth]
+
+    def log(self, n=None):
+        """The log of the first n entries, each signed again where it was changed."""
+        texts, origin = [], self.vector["origin"]
+        for entry, old in zip(self.entries[:n], self.vector["entries"]):
+            if wire.canonical(entry) != old.encode():
+                entry.pop("sig")
+                message = f"hilum-entry/v1\n{origin}\n".encode() + wire.canonical(entry)
+                entry["sig"] = b64(self.keys[entry["by"]].sign(message))
+            texts.append(wire.canonical(entry))
+        leaves = [wire.leaf_hash(text) for text in texts]
+        text = f"{origin}\n{len(texts)}\n{b64(wire.tree_root(leaves))}\n"
+        name, ident, _ = self.vector["log_vkey"].split("+", 2)
+        line = b64(bytes.fromhex(ident) + self.keys["log"].sign(text.encode()))
+        with tempfile.TemporaryDirectory() as folder:
+            folder = Path(folder)
+            for path, data in (
+                    ("entries", b"".join(struct.pack(">H", len(t)) + t for t in texts)),
+                    ("0", b"".join(leaves))):
+                (folder / f"tile/{path}/000.p").mkdir(parents=True)
+                (folder / f"tile/{path}/000.p/{len(texts)}").write_bytes(data)
+            (folder / "checkpoint").write_bytes(f"{text}\n\u2014 {name} {line}\n".encode())
+            return ledger.Log(folder)
+
+    def refused(self, at, sentence, **change):
+        good = self.entries[at]
+        self.entries[at] = good | change
+        with self.assertRaisesRegex(wire.Wrong, sentence):
+            self.log(at + 1)
+        self.entries[at] = good
+
+    def test_the_vector_is_a_good_log(self):
+        self.assertEqual([leaf.hex() for leaf in self.log().leaves], self.vector["leaf_hashes"])
+        self.assertEqual(ledger.NO_PATIENTS.hex(),
+                         "6d282507c27ea20c5750e539a6df0537b020dc4f28ddcb3b02489138a1852cfb")
+
+    def test_a_pin_is_of_the_sites_newest_batch(self):
+        at = self.at("round-open")
+        older, newest = (self.entries[self.at("consent-batch", i)] for i in (0, 1))
+        old_leaf = self.vector["leaf_hashes"][self.at("consent-batch", 0)]
+        consent = self.entries[at]["consent"]
+        site = consent["sites"]["items"][0]
+
+        def pin(sites, **change):
+            return {"consent": consent | {"sites": {"n": len(sites), "items": sites}} | change}
+        newest_one = "does not pin the newest"
+        self.refused(at, newest_one, **pin([site | {"batch": old_leaf}]))
+        self.refused(at, newest_one, **pin([site | {"active_root": older["active_root"]}]))
+        self.refused(at, newest_one, **pin([site | {"active_root": older["active_root"],
+                                                    "batch": old_leaf}]))
+        self.refused(at, newest_one, **pin([{"site": "hospital-a",
+                                             "active_root": newest["active_root"]}]))
+        shorter = wire.tree_root([bytes.fromhex(h) for h in self.vector["leaf_hashes"][:3]])
+        self.refused(at, newest_one, **pin([site], size=3, root=shorter.hex()))
+        self.refused(at, "not of this log", **pin([site], root="00" * 32))
+        self.refused(at, "not of this log", **pin([site], size=at + 1))
+        self.refused(at, "other sites than its cohort", **pin([site | {"site": "hospital-b"}]))
+        self.refused(at, "other sites than its cohort", **pin([]))
+        self.refused(at, "sig is unknown", **pin([site | {"sig": "A" * 86 + "=="}]))
+
+    def test_a_site_without_a_batch_has_no_patients(self):
+        at = self.at("round-open")
+        for batch in (self.at("consent-batch", 1), self.at("consent-batch", 0)):
+            for part in (self.entries, self.vector["entries"], self.vector["leaf_hashes"]):
+                del part[batch]
+        at = self.at("round-open")
+        leaves = [bytes.fromhex(leaf) for leaf in self.vector["leaf_hashes"][:at]]
+        for root, good in ((ledger.NO_PATIENTS, True), (bytes(32), False)):
+            self.entries[at]["consent"] = {
+                "size": at, "root": wire.tree_root(leaves).hex(), "sites": {"n": 1, "items": [
+                    {"site": "hospital-a", "active_root": root.hex()}]}}
+            if good:
+                self.log(at + 1)
+                continue
+            with self.assertRaisesRegex(wire.Wrong, "logged no consent-batch"):
+                self.log(at + 1)
+
+    def test_what_sites_log(self):
+        first = self.entries[self.at("consent-batch")]
+        at = self.at("consent-batch", 1)
+        self.refused(at, "repeats an earlier batch", root=first["root"])
+        self.refused(at, "power of two", count=17)
+        self.refused(at, "may not sign", site="server")
+        at = self.at("train-manifest")
+        self.refused(at, "another active set", active_root=first["active_root"])
+        self.refused(at, "not of the open round", open="00" * 32)
+        self.refused(at, "not of the open round", round=2)
+        at = self.at("evaluation")
+        self.refused(at, "not of the model", model="00" * 32)
+        self.refused(at, "has no metrics", metrics={"n": 0, "items": []})
+        self.refused(self.at("incident"), "kind is", kind="rumour")
+
+
+def b64(data):
+    return base64.b64encode(data).decode()
 
 
 class Masks(unittest.TestCase):
@@ -262,6 +375,54 @@ class Masks(unittest.TestCase):
         self.assertEqual(masked.Keystream(2, bytes(32), 0).bytes(8).hex(), "76b8e0ada0f13d90")
 
 
+class Plans(unittest.TestCase):
+    """Strategies and privacy, and what follows from them for cfg and rule."""
+
+    def setUp(self):
+        page = (ROOT / "docs/wire.md").read_text(encoding="utf-8")
+        self.good = json.loads(page.split("```masked-plan\n")[1].split("\n```")[0])
+
+    def read(self, **change):
+        return evidence.read_plan(wire.canonical(self.good | change))
+
+    def test_strategies(self):
+        adam = {"name": "fedadam", "server_learning_rate": "0.01", "beta1": "0.9",
+                "beta2": "0.99", "tau": "0.001"}
+        plan = self.read(strategy=adam)
+        self.assertEqual(evidence.rule_digest(plan), wire.sha256(wire.canonical(adam)))
+        self.assertEqual(evidence.rule_name(plan), "fedadam")
+        krum = {"name": "fedavg", "server_learning_rate": "1", "rule": "krum", "n_faulty": 1,
+                "clip_radius": "0"}
+        plan = self.read(strategy=krum)
+        self.assertEqual(evidence.rule_name(plan), "fedavg-krum")
+        self.assertEqual(evidence.rule_digest(plan), wire.sha256(wire.canonical(krum)))
+        for bad in (adam | {"name": "fedavg"}, adam | {"tau": "0"}, adam | {"beta1": "1"},
+                    krum | {"rule": "mean"}, krum | {"rule": "guess"}, adam | {"note": "x"},
+                    {k: v for k, v in adam.items() if k != "tau"}):
+            with self.assertRaises(wire.Wrong, msg=bad):
+                self.read(strategy=bad)
+        with self.assertRaisesRegex(wire.Wrong, "unknown"):
+            self.read(noise={})
+
+    def test_value_bits_leave_room_for_noise(self):
+        plan = self.read(privacy={"unit": "silo", "sigma": "1", "delta": "0.00001"})
+        n, cohort = 6, evidence.cohort_rule(plan, 6)
+        largest = evidence.value_bits(self.read(), n, 1.0, cohort)
+        self.assertEqual(largest, 29)
+        found = evidence.value_bits(plan, n, 1.0, cohort)
+        self.assertLess(found, largest)
+        self.assertTrue(evidence.noise_fits(plan, n, 1.0, cohort, found))
+        self.assertFalse(evidence.noise_fits(plan, n, 1.0, cohort, found + 1))
+        plan["aggregation"]["value_bits"] = largest
+        with self.assertRaises(wire.Wrong):
+            evidence.value_bits(plan, n, 1.0, cohort)
+        for bad in ({"unit": "none", "sigma": "1", "delta": "0.00001"},
+                    {"unit": "silo", "sigma": "0.1", "delta": "0.00001"},
+                    {"unit": "record", "sigma": "1", "delta": "0.00001"}):
+            with self.assertRaises(wire.Wrong, msg=bad):
+                self.read(privacy=bad)
+
+
 class Models(unittest.TestCase):
     PLAN = {"spec": {"architecture": "net"}, "tensors": [("a", [2], 2), ("b", [], 1)],
             "n_params": 3}
@@ -275,6 +436,42 @@ class Models(unittest.TestCase):
         metadata, flat = model.read_safetensors(head + struct.pack("<3f", 1, 2, 3), self.PLAN)
         self.assertEqual(metadata["round"], "1")
         self.assertEqual(flat.tolist(), [1, 2, 3])
+
+    def test_the_mean_of_a_private_round_is_over_the_whole_roster(self):
+        config = types.SimpleNamespace(n=6, max_weight=100, scale=4.0, b=32, is_private=False)
+        ring = np.array([400, 2**32 - 400], np.uint32)  # 400 and -400
+        self.assertEqual(model.mean_of(ring, config, 500).tolist(), [20.0, -20.0])
+        config.is_private = True
+        self.assertEqual(model.mean_of(ring, config, 500).tolist(),
+                         [400 * (100 / 2400.0), -400 * (100 / 2400.0)])
+
+    def test_server_optimizers_round_each_operation_to_float(self):
+        """Sums, products, quotients and roots of two floats in double, rounded to float, are the
+        float operations: a double has more than twice a float's bits."""
+        def f(value):
+            return struct.unpack("<f", struct.pack("<f", value))[0]
+        rng = np.random.default_rng(5)
+        real = {"eta": 0.01, "beta1": 0.9, "beta2": 0.99, "tau": 1e-3}
+        eta, b1, b2, tau = (f(value) for value in real.values())
+        for name in evidence.MOMENTS:
+            plan = {"strategy": {"name": name}, "real": real, "n_params": 50}
+            flat = rng.standard_normal(50).astype(np.float32)
+            moments = model.first_moments(plan)
+            self.assertEqual(set(moments[50:].tolist()), {f(tau * tau)})
+            for _ in range(3):
+                mean = rng.standard_normal(50) / 100
+                new, after = model.server_step(flat, mean, plan, moments)
+                for j in range(50):
+                    d = f(mean[j])
+                    square, v = f(d * d), float(moments[50 + j])
+                    m = f(f(b1 * float(moments[j])) + f(f(1 - b1) * d))
+                    change = f(f(1 - b2) * square)
+                    v = {"fedadagrad": f(v + square), "fedadam": f(f(b2 * v) + change),
+                         "fedyogi": f(v + change) if v < square else f(v - change)}[name]
+                    step = f(f(eta * m) / f(f(math.sqrt(v)) + tau))
+                    self.assertEqual((float(after[j]), float(after[50 + j]), float(new[j])),
+                                     (m, v, f(float(flat[j]) + step)), name)
+                flat, moments = new, after
 
     def test_refuses_other_files(self):
         meta = b'"__metadata__":{"architecture":"net"}'
