@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <cstring>
 
-#include "aggregator/record.h"
 #include "aggregator/replay.h"
 #include "kernels/server_step.h"
 #include "ledger_anchor/reader.h"
+#include "ledger_anchor/round_record.h"
 #include "tests/aggregator/test_federation.h"
 #include "tests/status_matchers.h"
 

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/outcome.h"
-#include "aggregator/sum_object.h"
+#include "privacy/sum_object.h"
 #include "base/file.h"
 #include "crypto/hash.h"
 #include "crypto/labels.h"
