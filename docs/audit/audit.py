@@ -244,6 +244,11 @@ class Round:
                 "the entry's unit, mechanism, delta or accountant is not the plan's")
         require(claim["epsilon"] + 2e-6 >= config.epsilon_before,
                 "the entry claims less epsilon than was spent before the round")
+        earlier = self.log.studies[self.opened.study].pairs.get(self.close["round"] - 1)
+        told = earlier[1].body["dp"] if earlier else None
+        require(not told or told["delta"] != claim["delta"] or
+                config.epsilon_before + 2e-6 >= told["epsilon"],
+                "the configuration counts less epsilon than the round before had told")
 
     def read_moments(self):
         """The server's moments that the round starts from; None: the strategy keeps none."""

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/outcome.h"
-#include "privacy/sum_object.h"
 #include "base/file.h"
 #include "crypto/hash.h"
 #include "crypto/labels.h"
@@ -15,6 +14,7 @@
 #include "privacy/secagg/r5_messages.h"
 #include "privacy/secagg/tags.h"
 #include "privacy/secagg/verify_round.h"
+#include "privacy/sum_object.h"
 #include "proto/safetensors.h"
 #include "tests/status_matchers.h"
 
