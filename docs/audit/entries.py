@@ -100,9 +100,8 @@ def _consent(fields, cohort):
         "sites": read_list(o, "sites", _pin)})
     sites = consent["sites"]
     pinned = [pin[0] for pin in sites.items]
-    both_here = sites.annex is None and cohort.annex is None
-    require(len(set(pinned)) == len(pinned) and sites.n == cohort.n and
-            (not both_here or sorted(pinned) == sorted(cohort.items)),
+    require(sites.annex is None and cohort.annex is None and
+            len(set(pinned)) == len(pinned) and sorted(pinned) == sorted(cohort.items),
             f"{fields.what} pins the active sets of other sites than its cohort")
     return consent
 

@@ -123,6 +123,7 @@ class Hostile(unittest.TestCase):
             "v": 1, "job": "cxr-1", "round": 1, "attempt": 0, "transcript": "AAAA",
             "transcript_sig": sig, "dropped": [1],
             "updates": [{"index": 0, "root": digest, "sig": sig, "object": digest}],
+            "optimiser": {"before": digest, "after": digest},
             "secagg": {name: "AAAA" for name in evidence.MESSAGES} | {"sum_object": digest}}
 
         def read(data):
