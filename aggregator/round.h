@@ -36,6 +36,7 @@ using ledger_anchor::CountedUpdate;
 using ledger_anchor::EncodeRoundRecord;
 using ledger_anchor::kRecordLimitBytes;
 using ledger_anchor::MaskedEvidence;
+using ledger_anchor::OptimiserState;
 using ledger_anchor::ParseRoundRecord;
 using ledger_anchor::RoundRecord;
 

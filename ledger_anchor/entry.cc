@@ -123,9 +123,13 @@ absl::Status CheckPin(const ConsentPin& pin, const NameList& cohort) {
     HILUM_RETURN_IF_ERROR(CheckName("consent.sites", one.site));
     if (!pinned.insert(one.site).second) return Bad("consent.sites", one.site, "named once");
   }
-  const bool is_inline = !pin.sites.annex && !cohort.annex;
+  // An annex would pin what no reader of the log compares with the sites' batches.
+  if (pin.sites.annex || cohort.annex) {
+    return absl::InvalidArgumentError(absl::StrCat("the entry pins active sets of a cohort of ",
+                                                   cohort.n, ", the limit is ", kListLimit));
+  }
   const std::set<std::string> names(cohort.items.begin(), cohort.items.end());
-  if (pin.sites.n == cohort.n && (!is_inline || pinned == names)) return absl::OkStatus();
+  if (pin.sites.n == cohort.n && pinned == names) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat("the entry pins the active sets of ", pin.sites.n,
                                                  " sites, which are not the ", cohort.n,
                                                  " of its cohort"));

@@ -28,6 +28,10 @@ class Usage(Exception):
     """The command line asks for what is not there: exit code 2."""
 
 
+class Unknown(Exception):
+    """The round is of a kind that this program does not compute: exit code 1, no verdict."""
+
+
 class Progress:
     def __init__(self, quiet):
         self.quiet = quiet
@@ -50,10 +54,11 @@ def locate(folder):
 
 def find_round(log, number, job):
     if job is None:
-        if len(log.studies) > 1:
-            raise Usage(f"the log holds {len(log.studies)} jobs, name one with --study: "
-                        f"{', '.join(sorted(log.studies))}")
-        job = next(iter(log.studies), None)
+        jobs = sorted(name for name, study in log.studies.items() if study.pairs)
+        if len(jobs) > 1:
+            raise Usage(f"the log holds {len(jobs)} jobs, name one with --study: "
+                        f"{', '.join(jobs)}")
+        job = jobs[0] if jobs else None
     pair = log.studies[job].pairs.get(number) if job in log.studies else None
     if pair is None:
         raise Usage(f"the log holds no round {number}" + (f" of {job}" if job else ""))
@@ -89,6 +94,9 @@ class Round:
         plan_digest = stored[24:56]
         self.plan = evidence.read_plan(
             objects.get("the round plan", plan_digest, evidence.PLAN_LIMIT))
+        if "rule" in self.plan["strategy"]:
+            raise Unknown(f"the round's updates are combined by {self.plan['strategy']['rule']}, "
+                          "which this program does not compute: use `hilum ledger audit`")
         self.config = evidence.expected_config(self.plan, plan_digest, stored, place)
         require(self.config.bytes == stored and self.plan["job"] == self.opened.study,
                 "the configuration is not what its plan, roster and federation make")
@@ -223,24 +231,82 @@ class Round:
 
     # ---- the model
 
+    def check_privacy(self):
+        """What the entry claims; that epsilon follows from the noise is not computed."""
+        claim, config = self.close["dp"], self.config
+        require((claim is not None) == config.is_private,
+                "the entry claims differential privacy and the plan has none, or the reverse")
+        if claim is None:
+            return
+        require(claim["unit"] == self.plan["privacy"]["unit"] and
+                claim["mechanism"] == "discrete-gaussian" and claim["accountant"] == "rdp" and
+                claim["delta"] == self.plan["real"]["delta"],
+                "the entry's unit, mechanism, delta or accountant is not the plan's")
+        require(claim["epsilon"] + 2e-6 >= config.epsilon_before,
+                "the entry claims less epsilon than was spent before the round")
+        earlier = self.log.studies[self.opened.study].pairs.get(self.close["round"] - 1)
+        told = earlier[1].body["dp"] if earlier else None
+        require(not told or told["delta"] != claim["delta"] or
+                config.epsilon_before + 2e-6 >= told["epsilon"],
+                "the configuration counts less epsilon than the round before had told")
+
+    def read_moments(self):
+        """The server's moments that the round starts from; None: the strategy keeps none."""
+        record, adapts = self.record, self.plan["strategy"]["name"] in evidence.MOMENTS
+        require((record.moments is not None) == adapts and
+                (adapts or self.config.moments == wire.ZERO),
+                "the record or configuration names an optimizer's state that the plan has not, "
+                "or none")
+        if not adapts:
+            return None
+        left = self._moments_left()
+        differs("the optimizer's state before the round", left, self.config.moments)
+        differs("the optimizer's state in the record", self.config.moments, record.moments[0])
+        if left == wire.ZERO:
+            return model.first_moments(self.plan)
+        size = 8 * self.plan["n_params"]
+        data = self.objects.get("the optimizer's state", left, size)
+        require(len(data) == size, "the optimizer's state has another length than the model")
+        return np.frombuffer(data, "<f4").astype(np.float32)
+
+    def _moments_left(self):
+        """What the study's last round with a result before this one left."""
+        rounds = self.log.studies[self.opened.study].pairs
+        for number in range(self.close["round"] - 1, 0, -1):
+            close = rounds[number][1].body
+            if close["status"] == "ok":
+                record = evidence.read_record(
+                    self.objects.get("the record of the round before", close["secagg"]["evidence"],
+                                     evidence.RECORD_LIMIT), self.opened.study, number)
+                return record.moments[1] if record.moments else wire.ZERO
+        return wire.ZERO
+
     def derive(self, ring):
         config, close, n = self.config, self.close, len(self.record.updates)
         weight, count, loss = (int(v) for v in ring[config.n_params:config.n_params + EXTRAS])
         require(count == n, f"the count coordinate is {count}, the sum is of {n} updates")
         require(n <= weight <= n * config.max_weight and loss <= n * MAX_LOSS,
                 "the weights or losses sum to what these members cannot send")
-        require(close["rule"][0] == self.plan["strategy"]["name"], "the rule is not the plan's")
+        require(not config.is_private or (weight == n * config.max_weight and loss == 0),
+                "with differential privacy each update has the weight W and tells no loss")
+        require(close["rule"][0] == evidence.rule_name(self.plan), "the rule is not the plan's")
         differs("the rule's parameters", evidence.rule_digest(self.plan), close["rule"][1])
         mean_loss = loss / (1 << 16) / n
         metrics = [{"name": "train_loss", "value": evidence.shortest_decimal(mean_loss),
                     "n": weight}]
-        require(close["metrics"].items == metrics, "the metrics differ")
+        metrics = [] if config.is_private else metrics
+        require(close["metrics"].items == metrics and close["metrics"].n == len(metrics),
+                "the metrics differ")
         base = self.objects.get("the base model", close["base_model"], evidence.MODEL_LIMIT)
         metadata, flat = model.read_safetensors(base, self.plan)
         metadata |= {"round": str(close["round"]), "job": self.opened.study,
                      "origin": self.log.origin}
         head = model.safetensors_head(metadata, self.plan)
-        new = model.server_step(flat, ring[:config.n_params], config, self.plan, weight)
+        mean = model.mean_of(ring[:config.n_params], config, weight)
+        new, moments = model.server_step(flat, mean, self.plan, self.read_moments())
+        if moments is not None:
+            differs("the optimizer's state after the round",
+                    wire.sha256(moments.astype("<f4").tobytes()), self.record.moments[1])
         differs("the new model", wire.sha256(head + new.astype("<f4").tobytes()), close["model"])
         self.objects.get("the model", close["model"], evidence.MODEL_LIMIT)
         return {"films": weight, "mean_loss": mean_loss}
@@ -257,6 +323,7 @@ def audit(folder, number, job, vkey, progress):
     if closed.body["status"] == "ok":
         one = Round(log, objects, (opened, closed), progress)
         one.read_documents()
+        one.check_privacy()
         one.check_counted()
         one.check_masked_evidence() if one.config.mode else one.check_open_transcript()
         total = one.add_vectors()
@@ -301,6 +368,9 @@ def main(arguments=None):
     except Wrong as error:
         print(f"audit: does not verify: {error}", file=sys.stderr)
         return 3
+    except Unknown as error:
+        print(f"audit: no verdict: {error}", file=sys.stderr)
+        return 1
     except (OSError, MemoryError) as error:
         print(f"audit: cannot go on: {error or 'out of memory'}", file=sys.stderr)
         return 1

@@ -6,6 +6,9 @@ from wire import Fields, require
 
 ENTRY_LIMIT = 65_535
 LIST_LIMIT = 64  # a longer list is an annex in the store
+PADDED_COUNTS = [1 << bits for bits in range(4, 21)]  # dummies fill a site's lists up
+INCIDENTS = ("fork", "rollback", "stale", "witness-lost", "witness-faulty", "bad-update", "bad-sum",
+             "left-out", "policy", "anchor")
 
 
 # ---- verifier keys
@@ -84,9 +87,29 @@ def _metric(item, what):
 
 def _pin(item, what):
     inner = Fields(item, what)
-    pin = (inner.name("site"), inner.digest("active_root"), inner.bytes64("sig", 64))
+    pin = (inner.name("site"), inner.digest("active_root"),
+           inner.digest("batch") if inner.has("batch") else None)
     inner.finish()
     return pin
+
+
+def _consent(fields, cohort):
+    """The pin of a round-open: the active set of each site of the cohort, and of nobody else."""
+    consent = _object(fields, "consent", lambda o: {
+        "size": o.integer("size", 1), "root": o.digest("root"),
+        "sites": read_list(o, "sites", _pin)})
+    sites = consent["sites"]
+    pinned = [pin[0] for pin in sites.items]
+    require(sites.annex is None and cohort.annex is None and
+            len(set(pinned)) == len(pinned) and sorted(pinned) == sorted(cohort.items),
+            f"{fields.what} pins the active sets of other sites than its cohort")
+    return consent
+
+
+def _padded(fields, key):
+    count = fields.integer(key)
+    require(count in PADDED_COUNTS, f"{fields.what}: {key} is not a power of two from 16 to 2^20")
+    return count
 
 
 def _object(fields, key, read):
@@ -132,9 +155,7 @@ def _round_open(f):
             "build": f.digest("build"), "cohort": read_names(f, "cohort"),
             "deadline": f.integer("deadline"), "consent": None}
     if f.has("consent"):
-        body["consent"] = _object(f, "consent", lambda o: {
-            "size": o.integer("size", 1), "root": o.digest("root"),
-            "sites": read_list(o, "sites", _pin)})
+        body["consent"] = _consent(f, body["cohort"])
     return body
 
 
@@ -145,12 +166,15 @@ def _round_close(f):
             "dropped": read_names(f, "dropped"), "build": f.digest("build"),
             "updates": _object(f, "updates", lambda o: (o.integer("n"), o.digest("root"))),
             "rule": _object(f, "rule", lambda o: (o.text("name"), o.digest("params"))),
-            "secagg": None, "metrics": read_list(f, "metrics", _metric)}
+            "secagg": None, "dp": None, "metrics": read_list(f, "metrics", _metric)}
     if f.has("object"):
+        require(body["status"] == "ok", f"{f.what} is aborted and has a sealed copy")
         f.digest("object")
     if f.has("dp"):
-        _object(f, "dp", lambda o: (o.text("unit"), o.text("mechanism"), o.decimal("epsilon"),
-                                    o.decimal("delta"), o.text("accountant")))
+        body["dp"] = _object(f, "dp", lambda o: {
+            "unit": o.text("unit"), "mechanism": o.text("mechanism"),
+            "epsilon": o.decimal("epsilon"), "delta": o.decimal("delta"),
+            "accountant": o.text("accountant")})
     if f.has("secagg"):
         body["secagg"] = _object(f, "secagg", lambda o: {
             "suite": o.integer("suite"), "cfg": o.digest("cfg"),
@@ -177,7 +201,9 @@ def _rotate(f):
 
 
 def _evaluation(f):
-    read_list(f, "metrics", _metric), f.decimal("operating_point"), f.digest("dataset")
+    metrics = read_list(f, "metrics", _metric)
+    require(metrics.n > 0, f"{f.what} has no metrics")
+    f.decimal("operating_point"), f.digest("dataset")
     return {"site": f.name("site"), "round": f.integer("round", 1), "model": f.digest("model")}
 
 
@@ -190,15 +216,16 @@ TYPES = {
     "round-open": (_round_open, "aggregator"),
     "round-close": (_round_close, "aggregator"),
     "model-release": (_release, "aggregator"),
-    "incident": (lambda f: {"kind": f.text("kind"), "round": f.integer("round"),
+    "incident": (lambda f: {"kind": f.text("kind", INCIDENTS), "round": f.integer("round"),
                             "about": f.text("about"), "evidence": f.digest("evidence")}, "any"),
     "key-rotate": (_rotate, "member"),
     "consent-batch": (lambda f: {"site": f.name("site"), "root": f.digest("root"),
-                                 "count": f.integer("count")}, "site"),
+                                 "count": _padded(f, "count"),
+                                 "active_root": f.digest("active_root")}, "site"),
     "train-manifest": (lambda f: {
         "site": f.name("site"), "round": f.integer("round", 1), "open": f.digest("open"),
         "active_root": f.digest("active_root"), "manifest_root": f.digest("manifest_root"),
-        "manifest_count": f.integer("manifest_count")}, "site"),
+        "manifest_count": _padded(f, "manifest_count")}, "site"),
     "evaluation": (_evaluation, "site"),
 }
 NO_STUDY = ("genesis", "join", "key-rotate")

@@ -1,5 +1,6 @@
 """A round's documents: objects of the store, round record, plan, configuration and transcript
 (docs/wire.md, sections 3 and 5)."""
+import math
 import struct
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,6 +16,8 @@ MAX_PARAMETERS = (1 << 32) - 3
 CHUNK = 1 << 18
 EXTRAS = 3
 MAX_LOSS = 64 << 16  # a site's loss is at most 64, in units of 2^-16
+SHORTEST_CONFIG = 337  # bytes of cfg without its roster
+ROUNDING_BETA = math.exp(-0.5)  # how often a site may draw its rounding again (privacy by silo)
 
 
 def differs(what, computed, recorded):
@@ -92,6 +95,7 @@ class Record:
     updates: list
     dropped: list
     masked: dict  # None in an open round
+    moments: tuple  # addresses of the server's moments before and after; None: it keeps none
 
 
 DIGESTS = ("cfg", "cfg_object", "plan", "transcript_hash", "sum_root", "ring_root", "base_model",
@@ -115,6 +119,13 @@ def _masked(value):
     return masked
 
 
+def _moments(value):
+    f = Fields(value, "the record's optimiser")
+    moments = f.digest("before"), f.digest("after")
+    f.finish()
+    return moments
+
+
 def read_record(data, job, number):
     f = Fields(wire.parse_canonical(data, "the round record", RECORD_LIMIT), "the round record")
     f.integer("v", 1, 1)
@@ -123,7 +134,8 @@ def read_record(data, job, number):
     record = Record({name: f.digest(name) for name in DIGESTS}, f.integer("attempt", 0, 7),
                     f.bytes64("transcript"), f.bytes64("transcript_sig", 64),
                     [_update(item) for item in f.take("updates", list)], f.take("dropped", list),
-                    _masked(f.take("secagg", dict)) if f.has("secagg") else None)
+                    _masked(f.take("secagg", dict)) if f.has("secagg") else None,
+                    _moments(f.take("optimiser", dict)) if f.has("optimiser") else None)
     f.finish()
     indices = [update.index for update in record.updates]
     good = all(isinstance(i, int) and not isinstance(i, bool) for i in record.dropped)
@@ -138,6 +150,11 @@ def read_record(data, job, number):
 # What enters the arithmetic. Sections and fields that say how sites train are not looked at; an
 # unknown field here is refused, since it could change the sum.
 AGGREGATION_MASKED = ("suite", "c_max", "drop_max", "quorum", "u_min")
+SECTIONS = {"v", "job", "rounds", "seed", "model", "training", "strategy", "cohort", "aggregation",
+            "privacy", "spec"}
+MOMENTS = ("fedadagrad", "fedadam", "fedyogi")  # optimizers 1, 2 and 3 of cfg
+RULES = ("median", "trimmed-mean", "krum", "multi-krum", "bulyan", "geometric-median",
+         "centred-clipping")
 
 
 def read_tensors(items):
@@ -162,24 +179,61 @@ def read_tensors(items):
     return tensors, total
 
 
+def _within(f, key, least, most):
+    value = f.decimal(key)
+    require(least <= value <= most, f"{f.what}: {key} is {value}, the range is {least} to {most}")
+    return value
+
+
+def read_strategy(value, real):
+    """Its reals go into `real`."""
+    f = Fields(value, "the plan's strategy")
+    name = f.text("name", ("fedavg", "fedprox", *MOMENTS))
+    real["eta"] = _within(f, "server_learning_rate", 0, 10)
+    require(real["eta"] > 0, "the plan has a learning rate that is not above 0")
+    if name in MOMENTS:
+        real["beta1"] = _within(f, "beta1", 0, 0.9999)
+        real["beta2"] = _within(f, "beta2", 0, 0.99999)
+        real["tau"] = _within(f, "tau", 0, 1)
+        require(real["tau"] > 0, "the plan has a tau that is not above 0")
+    if f.has("rule"):
+        f.text("rule", RULES), f.integer("n_faulty", 0, 500)
+        real["clip_radius"] = _within(f, "clip_radius", 0, 1e6)
+    f.finish()
+
+
+def read_privacy(value, real, is_masked):
+    """None without the section: nothing is claimed."""
+    f = Fields(value, "the plan's privacy")
+    unit = f.text("unit", ("silo", "record"))
+    real["sigma"], real["delta"] = _within(f, "sigma", 0.3, 1000), _within(f, "delta", 1e-12, 0.01)
+    if unit == "record":
+        _within(f, "sample_rate", 0, 1), f.integer("steps", 1, 1_000_000)
+        _within(f, "sample_clip", 0, 1e6)
+    f.finish()
+    require(unit == "record" or is_masked, "the plan has noise of silos and no masks")
+
+
 def read_plan(data):
     """The plan as a dict, with its reals in `real` and its tensors in `tensors`."""
     plan = wire.parse_canonical(data, "the round plan", PLAN_LIMIT)
     f = Fields(plan, "the round plan")
     f.integer("v", 1, 1), f.name("job")
+    unknown = sorted(set(plan) - SECTIONS)
+    require(not unknown, f"the round plan: the field {', '.join(unknown)} is unknown")
     a = Fields(f.take("aggregation", dict), "the plan's aggregation")
     if a.text("mode", ("open", "masked")) == "masked":
         for key in AGGREGATION_MASKED:
             a.text(key, ("aes256-ctr", "chacha20")) if key == "suite" else a.integer(key, 0, 500)
     a.integer("ring_bits", 16, 32), a.integer("value_bits", 0, 31)
     a.integer("max_weight", 1, 1_000_000)
-    strategy = Fields(f.take("strategy", dict), "the plan's strategy")
-    strategy.text("name", ("fedavg", "fedprox"))
-    plan["real"] = {"eta": strategy.decimal("server_learning_rate"),
-                    "clip": a.decimal("clip_l2"), "range": a.decimal("range")}
-    require(plan["real"]["clip"] > 0 and plan["real"]["range"] >= 0 and plan["real"]["eta"] > 0,
-            "the plan has a clip, range or learning rate that is not above 0")
-    a.finish(), strategy.finish()
+    real = {"clip": _within(a, "clip_l2", 0, 1e6), "range": a.decimal("range")}
+    require(real["clip"] > 0 and 0 <= real["range"] <= real["clip"],
+            "the plan has a clip that is not above 0, or a range beyond it")
+    a.finish()
+    read_strategy(f.take("strategy", dict), real)
+    if f.has("privacy"):
+        read_privacy(f.take("privacy", dict), real, plan["aggregation"]["mode"] == "masked")
     cohort = Fields(f.take("cohort", dict), "the plan's cohort")
     for key in ("deadline_s", "grace_s", "minimum"):
         cohort.integer(key, 0, 30 * 86_400)
@@ -187,6 +241,7 @@ def read_plan(data):
     spec.text("architecture")
     plan["tensors"], plan["n_params"] = read_tensors(spec.take("tensors", list))
     spec.finish()
+    plan["real"] = real
     return plan
 
 
@@ -196,10 +251,17 @@ def shortest_decimal(value):
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def rule_name(plan):
+    strategy = plan["strategy"]
+    return f"{strategy['name']}-{strategy['rule']}" if "rule" in strategy else strategy["name"]
+
+
 def rule_digest(plan):
-    rate = shortest_decimal(plan["real"]["eta"])
-    return wire.sha256(wire.canonical({"name": plan["strategy"]["name"],
-                                       "server_learning_rate": rate}))
+    """SHA-256 of the plan's strategy, its reals in their shortest form."""
+    real = plan["real"] | {"server_learning_rate": plan["real"]["eta"]}
+    return wire.sha256(wire.canonical({
+        key: shortest_decimal(real[key]) if key in real else value
+        for key, value in plan["strategy"].items()}))
 
 
 # ---- the configuration
@@ -223,6 +285,9 @@ class Config:
     quorum: int
     u_min: int
     mode: int
+    moments: bytes  # address of the server's moments before the round; zeros: none
+    is_private: bool
+    epsilon_before: float
 
     @property
     def n(self):
@@ -254,35 +319,75 @@ class Config:
 
 
 def expected_config(plan, plan_digest, stored, place):
-    """The bytes of cfg that plan, roster and ledger make. Two values stand in cfg alone: the ledger
-    head and audit_days, taken from its own bytes."""
+    """The bytes of cfg that plan, roster and ledger make. What stands in cfg alone is taken from
+    its own bytes: the ledger head, the moments' address, epsilon before the round, audit_days."""
     aggregation, n = plan["aggregation"], len(place["keys"])
-    require(len(stored) > 90, "the configuration ends too early")
-    b = aggregation["ring_bits"]
-    b_x = aggregation["value_bits"] or b - (n - 1).bit_length()
-    require(2 <= b_x <= b - (n - 1).bit_length(), "the plan's ring cannot hold the roster's sum")
-    clip = plan["real"]["clip"]
+    require(len(stored) > SHORTEST_CONFIG, "the configuration ends too early")
+    b, clip = aggregation["ring_bits"], plan["real"]["clip"]
     largest = plan["real"]["range"] if plan["real"]["range"] > 0 else clip
-    scale = float(2 ** (b_x - 1) - 1) / largest
     masked = aggregation["mode"] == "masked"
+    cohort = c_max, drop_max, quorum, u_min = cohort_rule(plan, n) if masked else (0, 0, 0, 0)
+    b_x = value_bits(plan, n, largest, cohort)
+    scale = scale_of(largest, b_x)
     suite = {"aes256-ctr": 1, "chacha20": 2}[aggregation["suite"]] if masked else 0
     architecture = wire.sha256(wire.canonical(plan["spec"]))
     model = wire.labelled_hash("model", architecture + wire.u64(plan["n_params"]) +
                                place["base_model"])
     answer_ms = plan["cohort"]["grace_s"] * 1000 if masked else 0
-    c_max, drop_max, quorum, u_min = cohort_rule(plan, n) if masked else (0, 0, 0, 0)
+    name = plan["strategy"]["name"]
+    optimiser = 1 + MOMENTS.index(name) if name in MOMENTS else 0
+    privacy, before = private_fields(plan, stored)
     out = place["federation_id"] + wire.u64(place["round"]) + plan_digest + stored[56:88]
-    out += model + architecture + b"\0" + rule_digest(plan) + wire.ZERO
+    out += model + architecture + bytes([optimiser]) + rule_digest(plan) + stored[185:217]
     out += struct.pack(">QIIBBBdddI", plan["n_params"], EXTRAS, CHUNK, suite, b, b_x, scale, clip,
                        largest, aggregation["max_weight"])
     out += wire.u32(n) + b"".join(wire.u16(i) + key for i, key in enumerate(place["keys"]))
     out += struct.pack(">HHHHBBH", c_max, drop_max, quorum, u_min, masked, masked, 0)
-    out += struct.pack(">BBddBd", 0, 0, 0.0, 0.0, 0, 0.0)
-    out += struct.pack(">7I", *[answer_ms] * 4, plan["cohort"]["deadline_s"] * 1000,
+    out += privacy + struct.pack(">7I", *[answer_ms] * 4, plan["cohort"]["deadline_s"] * 1000,
                        *[answer_ms] * 2)
     return Config(out + stored[-2:], place["federation_id"], place["round"], stored[56:88], model,
                   plan["n_params"], suite, b, scale, aggregation["max_weight"], place["keys"],
-                  c_max, drop_max, quorum, u_min, int(masked))
+                  c_max, drop_max, quorum, u_min, int(masked), stored[185:217],
+                  "privacy" in plan, before)
+
+
+def private_fields(plan, stored):
+    """The part of cfg on differential privacy, and epsilon before the round."""
+    if "privacy" not in plan:
+        return bytes(27), 0.0
+    before = struct.unpack(">d", stored[-38:-30])[0]
+    require(0 <= before < math.inf, "the configuration's epsilon before the round is no number")
+    unit = 1 if plan["privacy"]["unit"] == "silo" else 2
+    return struct.pack(">BBddBd", unit, 1, plan["real"]["sigma"], plan["real"]["delta"], 1,
+                       before), before
+
+
+def scale_of(largest, b_x):
+    return float(2 ** (b_x - 1) - 1) / largest
+
+
+def noise_fits(plan, n, largest, cohort, b_x):
+    """Whether the ring holds 12 standard deviations of the noise of all sites beside the values."""
+    real, (c_max, _, quorum, u_min) = plan["real"], cohort
+    honest = max(quorum, u_min) - c_max
+    require(honest >= 1, "the plan's noise has no honest site to come from")
+    length, root = scale_of(largest, b_x) * real["clip"], math.sqrt(plan["n_params"])
+    always = (length + root) * (length + root)
+    redrawn = (length * length + plan["n_params"] / 4 +
+               math.sqrt(2 * math.log(1 / ROUNDING_BETA)) * (length + root / 2))
+    noise = 12 * real["sigma"] * math.sqrt(min(always, redrawn)) * math.sqrt(n / honest)
+    return math.ldexp(n, b_x - 1) + noise < math.ldexp(1, plan["aggregation"]["ring_bits"] - 1)
+
+
+def value_bits(plan, n, largest, cohort):
+    """b_x: the plan's, or the largest that fits."""
+    b = plan["aggregation"]["ring_bits"]
+    asked, most = plan["aggregation"]["value_bits"], b - (n - 1).bit_length()
+    has_noise = plan.get("privacy", {}).get("unit") == "silo"
+    for b_x in [asked] if asked else range(most, 1, -1):
+        if 2 <= b_x <= most and (not has_noise or noise_fits(plan, n, largest, cohort, b_x)):
+            return b_x
+    raise Wrong("the plan's ring cannot hold the roster's sum")
 
 
 def cohort_rule(plan, n):

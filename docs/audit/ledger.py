@@ -9,6 +9,9 @@ from wire import Wrong, require
 NOTE_LIMIT = 512 << 10
 ROTATION_DELAY_S = 86_400
 TILE = 256
+# The active set without patients: its two sentinels, pids of 64 zeros and of 64 f.
+NO_PATIENTS = wire.tree_root([wire.leaf_hash(b"hilum-active/v1\n" + digit * 64)
+                              for digit in (b"0", b"f")])
 MAX_ENTRIES = 1 << 24
 
 
@@ -160,6 +163,9 @@ class Study:
     model: bytes = None
     open: object = None  # the entry that opened a round
     pairs: dict = field(default_factory=dict)  # round -> (open, close or None)
+    pinned_size: int = 0  # consents of an earlier index count in the last round that opened
+    batches: dict = field(default_factory=dict)  # site -> its newest consent-batch
+    manifests: set = field(default_factory=set)  # sites that logged one for the open round
 
 
 class Log:
@@ -170,8 +176,8 @@ class Log:
         self.origin, self.size, root = parse_checkpoint(text)
         texts = read_entries(folder, self.size)
         self.members, self.studies, self.used = {}, {}, set()
-        self.closed, self.entries, self.aggregator = {}, [], ""
-        self.leaves = []
+        self.closed, self.entries, self.aggregator, self.batch_roots = {}, [], "", set()
+        self.leaves, self.tree = [], wire.GrowingTree()
         for index, one in enumerate(texts):
             entry = parse_entry(index, one)
             if index == 0:
@@ -182,6 +188,7 @@ class Log:
             self._apply(entry)
             self.entries.append(entry)
             self.leaves.append(entry.leaf)
+            self.tree.append(entry.leaf)
         require(wire.tree_root(self.leaves) == root,
                 f"the {self.size} entries give another root than the checkpoint has")
         check_tiles(folder, self.leaves)
@@ -217,11 +224,12 @@ class Log:
                 f"{what}: the signature of {entry.by} does not verify")
         check = {"join": self._check_join, "key-rotate": self._check_rotate,
                  "leave": self._check_leave, "round-open": self._check_open,
-                 "round-close": self._check_close, "model-release": self._check_release}
+                 "round-close": self._check_close, "model-release": self._check_release,
+                 "consent-batch": self._check_batch, "train-manifest": self._check_manifest,
+                 "evaluation": self._check_evaluation}
+        require(who != "site" or member.role == "site", f"{what}: {entry.by} is no site")
         if entry.type in check:
             check[entry.type](entry, what)
-        elif who == "site":
-            require(member.role == "site", f"{what}: {entry.by} is no site")
 
     def _check_join(self, entry, what):
         body = entry.body
@@ -260,19 +268,50 @@ class Log:
             require(member and member.is_active(entry.study) and member.role == "site",
                     f"{what}: \"{name}\" of the cohort is no site at this index")
         if body["consent"]:
-            self._check_pin(entry, what)
+            self._check_pin(entry, what, study)
 
-    def _check_pin(self, entry, what):
+    def _check_pin(self, entry, what, study):
+        """It is what each site's own newest batch says, and goes back behind no earlier one."""
         pin = entry.body["consent"]
         require(pin["size"] <= entry.index and
-                pin["root"] == wire.tree_root(self.leaves[:pin["size"]]),
+                pin["root"] == self.tree.root(pin["size"]),
                 f"{what} pins a checkpoint that is not of this log")
-        for site, active_root, signature in pin["sites"].items:
-            message = (f"hilum-active-root/v1\n{self.origin}\n{entry.study}\n{pin['size']}\n"
-                       f"{active_root.hex()}\n").encode()
-            require(site in self.members and
-                    wire.is_signed(self.members[site].key, message, signature),
-                    f"{what}: {site} did not sign its active set")
+        require(pin["size"] >= study.pinned_size,
+                f"{what} pins an older checkpoint than an earlier round: revocations are undone")
+        for site, active_root, leaf in pin["sites"].items:
+            newest = study.batches.get(site)
+            if newest is None:
+                require(leaf is None and active_root == NO_PATIENTS,
+                        f"{what} pins an active set of {site}, which has logged no consent-batch")
+                continue
+            require(leaf == newest.leaf and active_root == newest.body["active_root"] and
+                    newest.index < pin["size"],
+                    f"{what} does not pin the newest consent-batch of {site}, "
+                    f"entry {newest.index}")
+
+    def _check_batch(self, entry, what):
+        require(entry.body["root"] not in self.batch_roots, f"{what} repeats an earlier batch")
+
+    def _check_manifest(self, entry, what):
+        body, study = entry.body, self._study(entry)
+        opened = study.open
+        require(opened is not None and opened.body["round"] == body["round"] and
+                opened.leaf == body["open"], f"{what} is not of the open round")
+        cohort, site = opened.body["cohort"], body["site"]
+        require(cohort.annex is not None or site in cohort.items,
+                f"{what} is of {site}, which is not of the cohort")
+        require(site not in study.manifests, f"{what} is a second manifest of {site}")
+        pin = opened.body["consent"]
+        for pinned, active_root, _ in pin["sites"].items if pin else ():
+            require(pinned != site or active_root == body["active_root"],
+                    f"{what} has another active set than the round-open pins for {site}")
+
+    def _check_evaluation(self, entry, what):
+        body = entry.body
+        closed = self._study(entry).pairs.get(body["round"], (None, None))[1]
+        require(closed is not None and closed.body["status"] == "ok" and
+                closed.body["model"] == body["model"],
+                f"{what} is not of the model that round {body['round']} closed with")
 
     def _check_close(self, entry, what):
         body, opened = entry.body, self._study(entry).open
@@ -325,7 +364,8 @@ class Log:
             self.members[body["member"]].left.add(entry.study)
         elif entry.type == "round-open":
             study = self.studies.setdefault(entry.study, Study(prev=self.genesis))
-            study.open = entry
+            study.open, study.manifests = entry, set()
+            study.pinned_size = body["consent"]["size"] if body["consent"] else entry.index
             study.pairs[body["round"]] = (entry, None)
         elif entry.type == "round-close":
             study = self.studies[entry.study]
@@ -333,6 +373,12 @@ class Log:
             study.pairs[body["round"]] = (study.open, entry)
             study.open = None
             self.closed[entry.leaf] = entry
+        elif entry.type == "consent-batch":
+            study = self.studies.setdefault(entry.study, Study(prev=self.genesis))
+            study.batches[body["site"]] = entry
+            self.batch_roots.add(body["root"])
+        elif entry.type == "train-manifest":
+            self.studies[entry.study].manifests.add(body["site"])
 
 
 def _read(path, limit):

@@ -73,14 +73,49 @@ def safetensors_head(metadata, plan):
     return struct.pack("<Q", len(text)) + text
 
 
-def server_step(flat, ring, config, plan, total_weight):
-    """float(double(m) + eta * (double(z as a signed b-bit integer) * g)), four roundings."""
-    gain = float(config.max_weight) / (config.scale * float(total_weight))
-    eta, half = plan["real"]["eta"], 1 << (config.b - 1)
-    signed = ring.astype(np.int64)
+def mean_of(ring, config, total_weight):
+    """double(z as a signed b-bit integer) * g. With differential privacy the denominator is that
+    of the whole roster, whoever dropped out."""
+    divisor = float(total_weight)
+    if config.is_private:
+        divisor = float(config.n) * float(config.max_weight)
+    gain = float(config.max_weight) / (config.scale * divisor)
+    signed, half = ring.astype(np.int64), 1 << (config.b - 1)
     signed[signed >= half] -= 1 << config.b
-    with np.errstate(over="ignore"):
-        stepped = flat.astype(np.float64) + eta * (signed.astype(np.float64) * gain)
-        new = stepped.astype(np.float32)
+    return signed.astype(np.float64) * gain
+
+
+def first_moments(plan):
+    """m = 0 and v = tau^2, before a job's first round."""
+    tau = np.float32(plan["real"]["tau"])
+    return np.concatenate([np.zeros(plan["n_params"], np.float32),
+                           np.full(plan["n_params"], tau * tau, np.float32)])
+
+
+def adapt(flat, mean, plan, moments):
+    """(model, moments m || v) of FedAdagrad, FedAdam or FedYogi; each operation in float32."""
+    name, real = plan["strategy"]["name"], {k: np.float32(v) for k, v in plan["real"].items()}
+    one, d = np.float32(1), mean.astype(np.float32)
+    m, v = moments[:len(flat)], moments[len(flat):]
+    m = real["beta1"] * m + (one - real["beta1"]) * d
+    square = d * d
+    if name == "fedadagrad":
+        v = v + square
+    elif name == "fedadam":
+        v = real["beta2"] * v + (one - real["beta2"]) * square
+    else:
+        change = (one - real["beta2"]) * square
+        v = np.where(v == square, v, np.where(v < square, v + change, v - change))
+    return flat + real["eta"] * m / (np.sqrt(v) + real["tau"]), np.concatenate([m, v])
+
+
+def server_step(flat, mean, plan, moments):
+    """(model, moments after). Without moments: float(double(m) + eta * mean)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if moments is None:
+            stepped = flat.astype(np.float64) + plan["real"]["eta"] * mean
+            new, after = stepped.astype(np.float32), None
+        else:
+            new, after = adapt(flat, mean, plan, moments)
     require(bool(np.isfinite(new).all()), "the step leaves the range of float32")
-    return new
+    return new, after

@@ -56,6 +56,35 @@ def tree_root(leaf_hashes):
     return level[0]
 
 
+class GrowingTree:
+    """The same tree, which keeps the hashes of its full subtrees: its root at any earlier size."""
+
+    def __init__(self):
+        self.levels = [[]]  # level k: hashes over 2^k leaves each
+
+    def append(self, leaf):
+        self.levels[0].append(leaf)
+        level = 0
+        while len(self.levels[level]) % 2 == 0:
+            if level + 1 == len(self.levels):
+                self.levels.append([])
+            left, right = self.levels[level][-2:]
+            level += 1
+            self.levels[level].append(sha256(b"\1" + left + right))
+
+    def root(self, size):
+        """size: from 1 to the number of leaves."""
+        at, full = 0, []
+        for level in range(size.bit_length() - 1, -1, -1):
+            if size >> level & 1:
+                full.append(self.levels[level][at >> level])
+                at += 1 << level
+        root = full.pop()
+        while full:
+            root = sha256(b"\1" + full.pop() + root)
+        return root
+
+
 def leaf_hash(leaf):
     return sha256(b"\0" + leaf)
 

@@ -9,8 +9,8 @@ to be read. Exit code 0: all of it holds; 3: the sentence on standard error says
 4: the policy is not met.
 
 It checks the checkpoint's signature, every tile and entry against its root, each entry's form and
-signature, the links of the rounds, the cosignatures, and every stored object's name. It does not
-add up a round again and does not judge when a rotated key began to count.
+signature, the rounds' links and pins of consents, the cosignatures, and every stored object's name.
+It does not add up a round again and does not judge when a rotated key began to count.
 """
 import argparse
 import base64
@@ -85,7 +85,6 @@ SIGNATURES = Signatures()
 
 
 # The tree of RFC 6962, section 2.1, written as it stands there.
-
 def largest_power_below(n):
     return 1 << (n - 1).bit_length() - 1
 
@@ -112,7 +111,6 @@ def root_of_path(leaf, index, size, path):
 
 
 # Keys, notes and checkpoints: C2SP signed-note, tlog-checkpoint, tlog-cosignature.
-
 def parse_vkey(text):
     """(name, id, type, key)"""
     parts = text.split("+", 2)
@@ -129,9 +127,8 @@ def parse_note(data):
         note = data.decode()
     except UnicodeDecodeError:
         raise Fault("a note is not UTF-8") from None
-    text, separator, rest = note.rpartition("\n\n")
+    (text, separator, rest), lines = note.rpartition("\n\n"), []
     must(separator and rest.endswith("\n"), "a note has no signatures")
-    lines = []
     for line in rest[:-1].split("\n"):
         match = re.fullmatch("\u2014 ([^ +]+) ([^ ]+)", line)
         must(match, "a note has a line that is no signature")
@@ -173,7 +170,6 @@ def has_cosigned(text, lines, vkey):
 
 
 # The served files: C2SP tlog-tiles.
-
 def tile_path(level, index, width):
     groups = [f"{index % 1000:03d}"]
     while index >= 1000:
@@ -189,20 +185,26 @@ def read(log, path):
         raise Fault(f"{path} is missing") from None
 
 
+def read_tile(log, level, index, width):
+    """(bytes, path). A log that has grown has the full tile in a partial one's place."""
+    paths = [tile_path(level, index, width), tile_path(level, index, 256)]
+    path = paths[0] if (log / paths[0]).exists() else paths[1]
+    return read(log, path), path
+
+
 def read_entries(log, size):
     entries = []
     while len(entries) < size:
-        width = min(256, size - len(entries))
-        path = tile_path("entries", len(entries) // 256, width)
-        data, found = read(log, path), []
+        width, found = min(256, size - len(entries)), []
+        data, path = read_tile(log, "entries", len(entries) // 256, width)
         while data:
             must(len(data) >= 2 and len(data) >= 2 + int.from_bytes(data[:2], "big"),
                  f"{path} is cut")
             end = 2 + int.from_bytes(data[:2], "big")
             found.append(data[2:end])
             data = data[end:]
-        must(len(found) == width, f"{path} has {len(found)} entries and not {width}")
-        entries += found
+        must(len(found) in (width, 256), f"{path} has {len(found)} entries and not {width}")
+        entries += found[:width]
     return entries
 
 
@@ -212,8 +214,9 @@ def check_tiles(log, leaves):
     while hashes:
         for first in range(0, len(hashes), 256):
             part = hashes[first:first + 256]
-            path = tile_path(level, first // 256, len(part))
-            must(read(log, path) == b"".join(part), f"{path} is not what the entries give")
+            data, path = read_tile(log, level, first // 256, len(part))
+            must(data[:32 * len(part)] == b"".join(part) and len(data) in (32 * len(part), 8192),
+                 f"{path} is not what the entries give")
             n_tiles += 1
         hashes = [tree_hash(hashes[i:i + 256]) for i in range(0, len(hashes) - 255, 256)]
         level += 1
@@ -221,24 +224,20 @@ def check_tiles(log, leaves):
 
 
 # Entries: docs/ledger.md, section 3.
-
 def canonical(fields):
     return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def refuse(text):
-    raise ValueError(f"{text} has no canonical form")
-
-
-def has_no_null(value):
+def is_plain(value):
+    """Neither null nor a fraction anywhere: these have no canonical form."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return value is not None and all(has_no_null(item) for item in inner)
+    return not isinstance(value, (float, type(None))) and all(is_plain(item) for item in inner)
 
 
 def parse_entry(data):
     try:
-        fields = json.loads(data, parse_float=refuse, parse_constant=refuse)
-        good = isinstance(fields, dict) and has_no_null(fields) and canonical(fields) == data
+        fields = json.loads(data)
+        good = isinstance(fields, dict) and is_plain(fields) and canonical(fields) == data
     except (ValueError, RecursionError):
         good = False
     must(good, "not canonical JSON")
@@ -251,9 +250,20 @@ def signed_by(key, prefix, origin, fields, name, *left_out):
     return SIGNATURES.hold(key, message, unbase64(fields[name], name))
 
 
+OF_THE_SITE = ("consent-batch", "train-manifest", "evaluation")  # what nobody signs for it
+
+
 class Members:
     def __init__(self, origin):
         self.origin, self.keys, self.witnesses, self.gone = origin, {}, {}, set()
+        self.aggregator = None
+
+    def may_sign(self, entry):
+        kind, by = entry["type"], entry["by"]
+        if kind in OF_THE_SITE:
+            return by == entry["site"]
+        own = kind == "incident" or (kind in ("leave", "key-rotate") and by == entry["member"])
+        return own or (by == self.aggregator and kind != "key-rotate")
 
     def add(self, member, key):
         must(len(key) == 32, f"the key of {member} is no Ed25519 key")
@@ -267,6 +277,7 @@ class Members:
         if kind == "genesis":
             must(index == 0 and entry["origin"] == self.origin, "a genesis of another log")
             self.add(entry["by"], unbase64(entry["entry_key"], "entry_key"))
+            self.aggregator = entry["by"]
         elif kind == "join":
             key = self.add(entry["member"], unbase64(entry["entry_key"], "entry_key"))
             must(signed_by(key, "hilum-join/v1", self.origin, entry, "member_sig", "member_sig"),
@@ -278,6 +289,7 @@ class Members:
             must(signed_by(key, "hilum-rotate/v1", self.origin, entry, "new_sig", "new_sig"),
                  "the new key's signature does not verify")
         must(entry["by"] not in self.gone, f"{entry['by']} had left")
+        must(self.may_sign(entry), f"{entry['by']} may not sign a {kind}")
         member, key = self.keys.get(entry["key"], (None, None))
         must(member == entry["by"], f"its key is not the one of {entry['by']}")
         must(signed_by(key, "hilum-entry/v1", self.origin, entry, "sig"),
@@ -309,6 +321,8 @@ class Rounds:
         must(entry["open"] == open_leaf and entry["round"] == opened["round"],
              "open is not its round-open")
         must(entry["base_model"] == opened["base_model"], "it starts from another model")
+        must("secagg" not in entry or entry["secagg"]["cfg"] == opened["cfg"],
+             "it has another configuration than its round-open")
         must(entry["status"] == "ok" or entry["model"] == entry["base_model"],
              "an aborted round changed the model")
         must(entry["cohort"]["n"] + entry["dropped"]["n"] == opened["cohort"]["n"],
@@ -317,13 +331,42 @@ class Rounds:
         self.closed.append(entry)
 
 
+# The active set without patients: its two sentinels, pids of 64 zeros and of 64 f.
+NO_PATIENTS = tree_hash([leaf_hash(b"hilum-active/v1\n" + digit * 64) for digit in (b"0", b"f")])
+
+
+class Consents:
+    """What a round-open pins are the sites' own newest batches: docs/ledger.md, section 13."""
+
+    def __init__(self, leaves):
+        self.leaves, self.newest, self.sizes = leaves, {}, {}
+
+    def take(self, index, entry):
+        study = entry.get("study")
+        if entry["type"] == "consent-batch":
+            newest = (index, self.leaves[index].hex(), entry["active_root"])
+            self.newest[study, entry["site"]] = newest
+        if entry["type"] != "round-open":
+            return
+        pin = entry.get("consent", {"size": index, "sites": {}})
+        must(self.sizes.get(study, 0) <= pin["size"] <= index, "it pins another size of the log")
+        self.sizes[study] = pin["size"]
+        must("root" not in pin or tree_hash(self.leaves[:pin["size"]]).hex() == pin["root"],
+             "it pins a root that is not this log's")
+        for one in pin["sites"].get("items", ()):
+            at, *newest = self.newest.get((study, one["site"]), (-1, None, NO_PATIENTS.hex()))
+            must([one.get("batch"), one["active_root"]] == newest and at < pin["size"],
+                 f"it does not pin the newest consents of {one['site']}")
+
+
 def check_entries(origin, entries, leaves):
-    members, rounds = Members(origin), Rounds(leaves[0].hex())
+    members, rounds, consents = Members(origin), Rounds(leaves[0].hex()), Consents(leaves)
     for index, (data, leaf) in enumerate(zip(entries, leaves)):
         try:
             entry = parse_entry(data)
             members.take(index, entry)
             rounds.take(entry, leaf.hex())
+            consents.take(index, entry)
         except Fault as fault:
             raise Fault(f"entry {index}: {fault}") from None
         except (KeyError, TypeError, AttributeError) as error:
@@ -332,7 +375,6 @@ def check_entries(origin, entries, leaves):
 
 
 # Policy, objects, proofs.
-
 def check_policy(path, vkey, text, lines):
     """The number of cosignatures that count. PolicyFault: no quorum, or another log's policy."""
     logs, cosigned, groups, quorum = [], {}, {}, None

@@ -1,7 +1,9 @@
 """The parts of docs/audit, without a round: what they compute, and which bytes they refuse."""
 import json
+import math
 import struct
 import sys
+import types
 import unittest
 from pathlib import Path
 
@@ -9,6 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs/audit"))
 # pylint: disable=wrong-import-position
 import numpy as np  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
 
 import entries  # noqa: E402
 import evidence  # noqa: E402
@@ -120,6 +123,7 @@ class Hostile(unittest.TestCase):
             "v": 1, "job": "cxr-1", "round": 1, "attempt": 0, "transcript": "AAAA",
             "transcript_sig": sig, "dropped": [1],
             "updates": [{"index": 0, "root": digest, "sig": sig, "object": digest}],
+            "optimiser": {"before": digest, "after": digest},
             "secagg": {name: "AAAA" for name in evidence.MESSAGES} | {"sum_object": digest}}
 
         def read(data):
@@ -136,7 +140,7 @@ class Hostile(unittest.TestCase):
         opened = {"type": "round-open", "round": 1, "prev": digest, "base_model": digest,
                   "cfg": digest, "build": digest, "cohort": names, "deadline": 1, "consent": {
                       "size": 1, "root": digest, "sites": {"n": 1, "items": [
-                          {"site": "site-a", "active_root": digest, "sig": sig}]}}}
+                          {"site": "site-a", "active_root": digest, "batch": digest}]}}}
         closed = {"type": "round-close", "round": 1, "prev": digest, "open": digest,
                   "status": "ok", "base_model": digest, "model": digest, "object": digest,
                   "cohort": names, "updates": {"n": 1, "root": digest},
@@ -172,7 +176,6 @@ class Log(unittest.TestCase):
         entry = entries.parse_entry(7, line.encode())
         self.assertEqual(entry.leaf.hex(),
                          "7804cdc39e8fa3d54995b5d248888edf14fe935c2a23b1909fce77b602b9b928")
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
         key = Ed25519PrivateKey.from_private_bytes(b"\x21" * 32).public_key().public_bytes_raw()
         self.assertTrue(entries.is_entry_signed(entry, "fl.example/ledger", key))
         self.assertFalse(entries.is_entry_signed(entry, "fl.example2/ledger", key))
@@ -262,6 +265,54 @@ class Masks(unittest.TestCase):
         self.assertEqual(masked.Keystream(2, bytes(32), 0).bytes(8).hex(), "76b8e0ada0f13d90")
 
 
+class Plans(unittest.TestCase):
+    """Strategies and privacy, and what follows from them for cfg and rule."""
+
+    def setUp(self):
+        page = (ROOT / "docs/wire.md").read_text(encoding="utf-8")
+        self.good = json.loads(page.split("```masked-plan\n")[1].split("\n```")[0])
+
+    def read(self, **change):
+        return evidence.read_plan(wire.canonical(self.good | change))
+
+    def test_strategies(self):
+        adam = {"name": "fedadam", "server_learning_rate": "0.01", "beta1": "0.9",
+                "beta2": "0.99", "tau": "0.001"}
+        plan = self.read(strategy=adam)
+        self.assertEqual(evidence.rule_digest(plan), wire.sha256(wire.canonical(adam)))
+        self.assertEqual(evidence.rule_name(plan), "fedadam")
+        krum = {"name": "fedavg", "server_learning_rate": "1", "rule": "krum", "n_faulty": 1,
+                "clip_radius": "0"}
+        plan = self.read(strategy=krum)
+        self.assertEqual(evidence.rule_name(plan), "fedavg-krum")
+        self.assertEqual(evidence.rule_digest(plan), wire.sha256(wire.canonical(krum)))
+        for bad in (adam | {"name": "fedavg"}, adam | {"tau": "0"}, adam | {"beta1": "1"},
+                    krum | {"rule": "mean"}, krum | {"rule": "guess"}, adam | {"note": "x"},
+                    {k: v for k, v in adam.items() if k != "tau"}):
+            with self.assertRaises(wire.Wrong, msg=bad):
+                self.read(strategy=bad)
+        with self.assertRaisesRegex(wire.Wrong, "unknown"):
+            self.read(noise={})
+
+    def test_value_bits_leave_room_for_noise(self):
+        plan = self.read(privacy={"unit": "silo", "sigma": "1", "delta": "0.00001"})
+        n, cohort = 6, evidence.cohort_rule(plan, 6)
+        largest = evidence.value_bits(self.read(), n, 1.0, cohort)
+        self.assertEqual(largest, 29)
+        found = evidence.value_bits(plan, n, 1.0, cohort)
+        self.assertLess(found, largest)
+        self.assertTrue(evidence.noise_fits(plan, n, 1.0, cohort, found))
+        self.assertFalse(evidence.noise_fits(plan, n, 1.0, cohort, found + 1))
+        plan["aggregation"]["value_bits"] = largest
+        with self.assertRaises(wire.Wrong):
+            evidence.value_bits(plan, n, 1.0, cohort)
+        for bad in ({"unit": "none", "sigma": "1", "delta": "0.00001"},
+                    {"unit": "silo", "sigma": "0.1", "delta": "0.00001"},
+                    {"unit": "record", "sigma": "1", "delta": "0.00001"}):
+            with self.assertRaises(wire.Wrong, msg=bad):
+                self.read(privacy=bad)
+
+
 class Models(unittest.TestCase):
     PLAN = {"spec": {"architecture": "net"}, "tensors": [("a", [2], 2), ("b", [], 1)],
             "n_params": 3}
@@ -275,6 +326,42 @@ class Models(unittest.TestCase):
         metadata, flat = model.read_safetensors(head + struct.pack("<3f", 1, 2, 3), self.PLAN)
         self.assertEqual(metadata["round"], "1")
         self.assertEqual(flat.tolist(), [1, 2, 3])
+
+    def test_the_mean_of_a_private_round_is_over_the_whole_roster(self):
+        config = types.SimpleNamespace(n=6, max_weight=100, scale=4.0, b=32, is_private=False)
+        ring = np.array([400, 2**32 - 400], np.uint32)  # 400 and -400
+        self.assertEqual(model.mean_of(ring, config, 500).tolist(), [20.0, -20.0])
+        config.is_private = True
+        self.assertEqual(model.mean_of(ring, config, 500).tolist(),
+                         [400 * (100 / 2400.0), -400 * (100 / 2400.0)])
+
+    def test_server_optimizers_round_each_operation_to_float(self):
+        """Sums, products, quotients and roots of two floats in double, rounded to float, are the
+        float operations: a double has more than twice a float's bits."""
+        def f(value):
+            return struct.unpack("<f", struct.pack("<f", value))[0]
+        rng = np.random.default_rng(5)
+        real = {"eta": 0.01, "beta1": 0.9, "beta2": 0.99, "tau": 1e-3}
+        eta, b1, b2, tau = (f(value) for value in real.values())
+        for name in evidence.MOMENTS:
+            plan = {"strategy": {"name": name}, "real": real, "n_params": 50}
+            flat = rng.standard_normal(50).astype(np.float32)
+            moments = model.first_moments(plan)
+            self.assertEqual(set(moments[50:].tolist()), {f(tau * tau)})
+            for _ in range(3):
+                mean = rng.standard_normal(50) / 100
+                new, after = model.server_step(flat, mean, plan, moments)
+                for j in range(50):
+                    d = f(mean[j])
+                    square, v = f(d * d), float(moments[50 + j])
+                    m = f(f(b1 * float(moments[j])) + f(f(1 - b1) * d))
+                    change = f(f(1 - b2) * square)
+                    v = {"fedadagrad": f(v + square), "fedadam": f(f(b2 * v) + change),
+                         "fedyogi": f(v + change) if v < square else f(v - change)}[name]
+                    step = f(f(eta * m) / f(f(math.sqrt(v)) + tau))
+                    self.assertEqual((float(after[j]), float(after[50 + j]), float(new[j])),
+                                     (m, v, f(float(flat[j]) + step)), name)
+                flat, moments = new, after
 
     def test_refuses_other_files(self):
         meta = b'"__metadata__":{"architecture":"net"}'

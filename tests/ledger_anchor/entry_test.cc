@@ -205,6 +205,8 @@ TEST(Entry, OfASiteIsPaddedAndHoldsNoText) {
   EXPECT_THAT(refused(9, "/consent/size", 0), StatusIs(StatusCode::kDataLoss, "size is 0"));
   EXPECT_THAT(refused(9, "/consent/sites/items/0/site", "hospital-b"),
               StatusIs(StatusCode::kDataLoss, "not the 1 of its cohort"));
+  EXPECT_THAT(refused(9, "/consent/sites", Json{{"n", 65}, {"annex", std::string(64, 'a')}}),
+              StatusIs(StatusCode::kDataLoss, "the limit is 64"));
   EXPECT_THAT(refused(10, "/round", 0), StatusIs(StatusCode::kDataLoss, "round"));
   EXPECT_THAT(refused(11, "/operating_point", "0.50"), StatusIs(StatusCode::kDataLoss, "decimal"));
   EXPECT_THAT(refused(11, "/metrics", Json{{"n", 0}, {"items", Json::array()}}),

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,15 @@ class VerifyTest(unittest.TestCase):
         path.write_bytes(data)
 
 
+    def grow(self):
+        """The log has grown behind its checkpoint: full tiles stand in the partial ones' place."""
+        for kind, more in (("entries", struct.pack(">H", 1) + b"x"), ("0", bytes(32))):
+            part = self.log / f"tile/{kind}/002.p/88"
+            data = part.read_bytes()
+            shutil.rmtree(part.parent)
+            (self.log / f"tile/{kind}/002").write_bytes(data + 168 * more)
+
+
 class Python(VerifyTest):
     """The script with python3 and openssl, and nothing else, in PATH."""
 
@@ -59,6 +69,12 @@ class Python(VerifyTest):
     def test_a_good_log(self):
         self.assertIsNone(shutil.which("hilum", path=str(self.tools)))
         self.expect(0, "--vkey", self.proofs["vkey"], "--proof", self.proof, word="600 entries")
+
+    def test_a_log_that_has_grown(self):
+        self.grow()
+        self.expect(0, "--vkey", self.proofs["vkey"], word="600 entries")
+        self.change(self.log / "tile/0/002", at=31 * 32)
+        self.expect(3)
 
     def test_changed_files(self):
         for path in sorted(p for p in self.log.rglob("*") if p.is_file()):
@@ -137,6 +153,8 @@ class Go(VerifyTest):
             self.assertEqual(self.run_program(self.copy, vkey, self.proof).returncode, 1, path)
             path.write_bytes(good)
         self.assertEqual(self.run_program(self.copy, witness_key()).returncode, 1)
+        self.grow()
+        self.assertEqual(self.run_program(self.copy, vkey, self.proof).returncode, 0)
 
 
 if __name__ == "__main__":
