@@ -8,6 +8,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "base/status_macros.h"
+#include "dcmtk/dcmdata/dcelem.h"
 #include "dcmtk/dcmdata/dcistrmb.h"
 #include "dicom/gate_scan.h"
 
