@@ -207,7 +207,7 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
            .origin = inputs.origin,
            .state = std::move(moments)}));
   HILUM_RETURN_IF_ERROR(CompareOutcome(pair, record, recipe.plan, outcome));
-  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, recipe.plan, recipe.config));
+  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, inputs.earlier, recipe.plan, recipe.config));
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
   result.device = kernels::ToString(kernels::Device::kCpu);
   result.model = outcome.model.sha256();
