@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -26,8 +25,6 @@ namespace secagg = privacy::secagg;
 
 namespace {
 
-using Vectors = std::map<uint16_t, std::vector<uint32_t>>;
-
 constexpr uint64_t kConfigLimitBytes = 1 << 20;
 
 class PublishedSum {
@@ -50,7 +47,7 @@ class PublishedSum {
   absl::Status ReadEvidence();
   absl::Status CheckOwnVote() const;
   absl::StatusOr<Bytes> FetchVector(const ledger_anchor::CountedUpdate& update) const;
-  absl::StatusOr<Vectors> UntaggedVectors() const;
+  absl::StatusOr<std::vector<uint32_t>> UntaggedVector(uint16_t member) const;
   absl::StatusOr<proto::SafetensorsFile> BaseModel() const;
   absl::Status DeriveModel(privacy::RingTotal total) const;
 
@@ -133,21 +130,18 @@ absl::StatusOr<Bytes> PublishedSum::FetchVector(const ledger_anchor::CountedUpda
                    " is past its retention of ", config_.audit_days, " days"));
 }
 
-// Whole vectors of members that sent no tag. VerifyRound compares them with T.
-absl::StatusOr<Vectors> PublishedSum::UntaggedVectors() const {
-  Vectors vectors;
-  const auto& tags = evidence_->opening.tags;
-  for (const ledger_anchor::CountedUpdate& update : record_.updates) {
-    const bool tagged = std::any_of(tags.begin(), tags.end(), [&update](const auto& tag) {
-      return tag.index == update.site_index;
-    });
-    if (tagged) continue;
-    HILUM_ASSIGN_OR_RETURN(const Bytes bytes, FetchVector(update));
-    std::vector<uint32_t> words(bytes.size() / sizeof(uint32_t));
-    std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint32_t));
-    vectors.emplace(update.site_index, std::move(words));
+// The whole vector of a member that sent no tag. VerifySum asks for one at a time and compares it
+// with T: however many tags a server keeps back, this site never holds more than one.
+absl::StatusOr<std::vector<uint32_t>> PublishedSum::UntaggedVector(uint16_t member) const {
+  const auto update = std::find_if(record_.updates.begin(), record_.updates.end(),
+                                   [member](const auto& one) { return one.site_index == member; });
+  if (update == record_.updates.end()) {
+    return False("member ", member, " has neither a tag nor a counted update");
   }
-  return vectors;
+  HILUM_ASSIGN_OR_RETURN(const Bytes bytes, FetchVector(*update));
+  std::vector<uint32_t> words(bytes.size() / sizeof(uint32_t));
+  std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint32_t));
+  return words;
 }
 
 // From the site's disk, else from the server.
@@ -189,18 +183,17 @@ absl::Status PublishedSum::Verify() {
   HILUM_RETURN_IF_ERROR(ReadRecipe());
   HILUM_RETURN_IF_ERROR(ReadEvidence());
   HILUM_RETURN_IF_ERROR(CheckOwnVote());
-  HILUM_ASSIGN_OR_RETURN(const Vectors vectors, UntaggedVectors());
   HILUM_ASSIGN_OR_RETURN(const Bytes sum,
                          Fetch(record_.masked->sum_object, privacy::SumObjectBytes(config_)));
   HILUM_ASSIGN_OR_RETURN(const std::vector<uint64_t> sums, privacy::UnpackSum(sum, config_));
-  secagg::PublishedRound round{.facts = evidence_->facts,
-                               .transcript = evidence_->transcript,
-                               .votes = evidence_->votes,
-                               .opening = evidence_->opening,
-                               .sums = sums,
-                               .ring_root = record_.ring_root,
-                               .untagged = {}};
-  for (const auto& [member, words] : vectors) round.untagged.emplace(member, words);
+  const secagg::PublishedRound round{
+      .facts = evidence_->facts,
+      .transcript = evidence_->transcript,
+      .votes = evidence_->votes,
+      .opening = evidence_->opening,
+      .sums = sums,
+      .ring_root = record_.ring_root,
+      .untagged = [this](uint16_t member) { return UntaggedVector(member); }};
   if (context_.options.verify == "tags") return secagg::VerifySum(round);
   HILUM_ASSIGN_OR_RETURN(privacy::RingTotal total,
                          secagg::VerifyRound(round, kernels::Device::kCpu));

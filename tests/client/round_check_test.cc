@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 #include "aggregator/outcome.h"
 #include "client/round_receipts.h"
@@ -272,11 +273,18 @@ class RoundCheck : public ::testing::Test {
         .fetch_object = [&](const RoundObject& object, uint64_t) -> absl::StatusOr<Bytes> {
           HILUM_RETURN_IF_ERROR(server_);
           ++n_fetched_;
+          fetched_.insert(object.sha256);
           const auto found = objects_.find(object.sha256);
           if (found == objects_.end()) return absl::NotFoundError("no such object");
           return found->second;
         }};
     return CheckClosedRound(context, kCheckedJob, 1);
+  }
+  // The server publishes no tag of any member.
+  void HideTags() {
+    auto opening = secagg::DecodeRoundOpening(record_.masked->opening).value();
+    opening.tags.clear();
+    record_.masked->opening = secagg::Encode(opening);
   }
   void ExpectFailed(const std::string& why) {
     HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord check, Check());
@@ -304,6 +312,7 @@ class RoundCheck : public ::testing::Test {
   absl::Status server_;
   int64_t now_s_ = kNow;
   int n_fetched_ = 0;
+  std::set<Digest> fetched_;
 };
 
 TEST_F(RoundCheck, DerivesTheModelFromTheVerifiedSum) {
@@ -374,6 +383,26 @@ TEST_F(RoundCheck, AnotherVectorOfAMemberWithoutATagFails) {
   record_.updates[5].object = Put(vector);
   Publish();
   ExpectFailed("the published vector of member 5 is not the one of the transcript");
+}
+
+TEST_F(RoundCheck, VectorsStandForAllTags) {
+  HideTags();
+  Publish();
+  HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord check, Check());
+  EXPECT_EQ(check.verified, "full");
+}
+
+// A server that hides all tags made the site hold every vector, n times the model.
+TEST_F(RoundCheck, VectorsWithoutTagsAreHeldOneAtATime) {
+  HideTags();
+  Bytes vector = vectors_.at(0);
+  vector[0] ^= 1;
+  record_.updates[0].object = Put(vector);
+  Publish();
+  ExpectFailed("the published vector of member 0 is not the one of the transcript");
+  for (size_t i = 1; i < record_.updates.size(); ++i) {
+    EXPECT_FALSE(fetched_.contains(record_.updates[i].object)) << i;
+  }
 }
 
 TEST_F(RoundCheck, ARecordThatContradictsTheLedgerFails) {
