@@ -61,7 +61,7 @@ class PublishedSum {
 // Configuration and plan. Their sizes bound everything that follows, so the layout must be the one
 // of the plan that this site has approved.
 absl::Status PublishedSum::ReadRecipe() {
-  HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, context_.state.Job(record_.job));
+  HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> job, Own(context_.state.Job(record_.job)));
   if (!job.has_value()) return absl::FailedPreconditionError("the job was not offered here");
   const absl::StatusOr<proto::RoundPlan> approved = proto::ParseRoundPlan(job->answered_plan);
   // Our own record, of an older release perhaps: no fault of the server's.
@@ -103,11 +103,11 @@ absl::Status PublishedSum::ReadEvidence() {
 
 absl::Status PublishedSum::CheckOwnVote() const {
   HILUM_ASSIGN_OR_RETURN(const std::optional<Bytes> stored,
-                         context_.state.Masked({.job = record_.job,
-                                                .round = record_.round,
-                                                .attempt = record_.attempt,
-                                                .kind = "vote",
-                                                .record = {}}));
+                         Own(context_.state.Masked({.job = record_.job,
+                                                    .round = record_.round,
+                                                    .attempt = record_.attempt,
+                                                    .kind = "vote",
+                                                    .record = {}})));
   if (!stored.has_value()) return absl::OkStatus();
   const absl::StatusOr<secagg::VoteRecord> vote = secagg::DecodeVoteRecord(*stored);
   if (!vote.ok()) return absl::InternalError(vote.status().message());  // our own disk
@@ -121,7 +121,7 @@ absl::StatusOr<Bytes> PublishedSum::FetchVector(const ledger_anchor::CountedUpda
   absl::StatusOr<Bytes> vector = Fetch(update.object, config_.n_coords() * sizeof(uint32_t));
   if (!absl::IsNotFound(vector.status())) return vector;
   HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> own,
-                         context_.state.Round(record_.job, record_.round, record_.attempt));
+                         Own(context_.state.Round(record_.job, record_.round, record_.attempt)));
   const int64_t kept_s = int64_t{config_.audit_days} * 86'400;
   if (!own.has_value() || context_.now_s - own->started_at_s <= kept_s) return vector;
   return absl::FailedPreconditionError(
@@ -175,8 +175,9 @@ absl::Status PublishedSum::DeriveModel(privacy::RingTotal total) const {
     return False("the model that follows from the verified sum is ", ToHex(sha256),
                  ", the ledger names ", ToHex(record_.model));
   }
-  HILUM_RETURN_IF_ERROR(MakeFolder(context_.folder.models()));
-  return WriteFileDurably(context_.folder.models() / (ToHex(sha256) + ".safetensors"), file);
+  HILUM_RETURN_IF_ERROR(OwnFault(MakeFolder(context_.folder.models())));
+  return OwnFault(
+      WriteFileDurably(context_.folder.models() / (ToHex(sha256) + ".safetensors"), file));
 }
 
 absl::Status PublishedSum::Verify() {
@@ -201,6 +202,15 @@ absl::Status PublishedSum::Verify() {
 }
 
 }  // namespace
+
+bool IsContradiction(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsInvalidArgument(status) || absl::IsNotFound(status);
+}
+
+absl::Status OwnFault(const absl::Status& status) {
+  if (!IsContradiction(status)) return status;
+  return absl::InternalError(absl::StrCat("this site's own records: ", status.message()));
+}
 
 absl::Status VerifyPublishedSum(const RoundContext& context,
                                 const ledger_anchor::RoundRecord& record) {

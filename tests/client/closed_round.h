@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -270,8 +271,11 @@ class RoundCheck : public ::testing::Test {
           return 7;
         },
         .fetch_model = [&](const Digest&, uint64_t) -> absl::StatusOr<Bytes> { return base_; },
-        .fetch_proof = [&](const std::string&, uint64_t, const std::string& type)
-            -> absl::StatusOr<std::string> { return Proof(type == "round-open" ? 0 : 1); },
+        .fetch_proof = [&](const std::string&, uint64_t,
+                           const std::string& type) -> absl::StatusOr<std::string> {
+          if (on_fetch_proof_) on_fetch_proof_();
+          return Proof(type == "round-open" ? 0 : 1);
+        },
         .fetch_object = [&](const RoundObject& object, uint64_t) -> absl::StatusOr<Bytes> {
           HILUM_RETURN_IF_ERROR(server_);
           ++n_fetched_;
@@ -315,6 +319,7 @@ class RoundCheck : public ::testing::Test {
   int64_t now_s_ = kRoundOverAt;
   int n_fetched_ = 0;
   std::set<Digest> fetched_;
+  std::function<void()> on_fetch_proof_;
 };
 
 }  // namespace hilum::client

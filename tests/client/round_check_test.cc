@@ -2,6 +2,10 @@
 // round, and lies that are valid in form and signed with the server's own keys.
 #include "client/round_check.h"
 
+#include <utility>
+
+#include "base/file.h"
+#include "base/sqlite.h"
 #include "client/round_receipts.h"
 #include "tests/client/closed_round.h"
 
@@ -135,6 +139,31 @@ TEST_F(RoundCheck, AServerThatIsAwayDecidesNothing) {
   server_ = absl::UnavailableError("the server is away");
   EXPECT_THAT(Check(), StatusIs(StatusCode::kUnavailable, "away"));
   EXPECT_FALSE(state_->Check(kCheckedJob, 1).value().has_value());
+  EXPECT_TRUE(HaltReason(*state_, kCheckedJob).value().empty());
+}
+
+// A damaged disk of the site made it accuse the server in the ledger.
+TEST_F(RoundCheck, ADamagedDatabaseOfItsOwnAccusesNobody) {
+  Publish();
+  on_fetch_proof_ = [this, done = false]() mutable {
+    if (std::exchange(done, true)) return;
+    HILUM_ASSERT_OK_AND_ASSIGN(Database other, Database::Open(folder_.database()));
+    HILUM_ASSERT_OK(
+        other.Script("PRAGMA writable_schema=ON; PRAGMA schema_version=1000;"
+                     "UPDATE sqlite_schema SET sql='damaged' WHERE name='rounds';"));
+  };
+  EXPECT_THAT(Check(), StatusIs(StatusCode::kInternal, "this site's own records: "));
+  EXPECT_TRUE(incidents_.empty());
+}
+
+TEST_F(RoundCheck, ADamagedCheckpointOfItsOwnAccusesNobody) {
+  Publish();
+  on_fetch_proof_ = [this] {
+    const std::string text = "no note";
+    HILUM_ASSERT_OK(WriteFileDurably(folder_.ledger() / "checkpoint", AsBytes(text)));
+  };
+  EXPECT_THAT(Check(), StatusIs(StatusCode::kInternal, "checkpoint: "));
+  EXPECT_TRUE(incidents_.empty());
   EXPECT_TRUE(HaltReason(*state_, kCheckedJob).value().empty());
 }
 
