@@ -41,6 +41,9 @@ class PublishedSum {
         absl::StrCat("round ", record_.round, " of job ", record_.job, ": ", parts...));
   }
   absl::StatusOr<Bytes> Fetch(const Digest& sha256, uint64_t limit_bytes) const {
+    if (context_.cancel != nullptr && *context_.cancel) {
+      return absl::CancelledError("the check was stopped");
+    }
     return context_.fetch_object({record_.job, record_.round, sha256}, limit_bytes);
   }
   absl::Status ReadRecipe();
@@ -194,7 +197,8 @@ absl::Status PublishedSum::Verify() {
       .opening = evidence_->opening,
       .sums = sums,
       .ring_root = record_.ring_root,
-      .untagged = [this](uint16_t member) { return UntaggedVector(member); }};
+      .untagged = [this](uint16_t member) { return UntaggedVector(member); },
+      .cancel = context_.cancel};
   if (context_.options.verify == "tags") return secagg::VerifySum(round);
   HILUM_ASSIGN_OR_RETURN(privacy::RingTotal total,
                          secagg::VerifyRound(round, kernels::Device::kCpu));

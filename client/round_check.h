@@ -27,7 +27,8 @@ namespace hilum::client {
 // the job is halted at this site, and the ledger gets an incident (bad-sum), if it can be reached.
 // Errors mean that nothing was decided and nothing is stored. FailedPrecondition: the round has no
 // round-close yet, a vector of it is past its retention, or this computer has no instructions for
-// its masks. Internal: this site's own database or ledger folder is damaged. Others: as the edges
+// its masks. Internal: this site's own database or ledger folder is damaged.
+// Cancelled: the flag of `context` was set. Others: as the edges
 // of `context`, PermissionDenied of the gate among them.
 absl::StatusOr<CheckRecord> CheckClosedRound(const RoundContext& context, const std::string& job,
                                              uint64_t round);

@@ -42,6 +42,7 @@ absl::StatusOr<std::vector<IndexedTag>> TagsOf(const PublishedRound& round,
   std::vector<IndexedTag> tags;
   auto published = round.opening.tags.begin();
   for (const TranscriptMember& member : round.transcript.members) {
+    if (round.cancel != nullptr && *round.cancel) return absl::CancelledError("stopped");
     IndexedTag tag{.index = member.index, .values = {}};
     if (published != round.opening.tags.end() && published->index == member.index) {
       HILUM_RETURN_IF_ERROR(
@@ -89,7 +90,7 @@ absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Devi
   HILUM_ASSIGN_OR_RETURN(const SignedKeys keys,
                          KeysToRemove(round.facts, u3, round.opening.secrets));
   HILUM_ASSIGN_OR_RETURN(const kernels::MaskKeys masks, keys.Schedule(config));
-  HILUM_ASSIGN_OR_RETURN(RingTotal total, Unmask(sum, config, masks, device));
+  HILUM_ASSIGN_OR_RETURN(RingTotal total, Unmask(sum, config, masks, device, round.cancel));
   if (RingRoot(total.words(), config.chunk_coords) != round.ring_root) {
     return False("the published result is not the sum without its masks");
   }

@@ -3,6 +3,7 @@
 #ifndef HILUM_PRIVACY_SECAGG_VERIFY_ROUND_H_
 #define HILUM_PRIVACY_SECAGG_VERIFY_ROUND_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <span>
@@ -29,6 +30,8 @@ struct PublishedRound {
   // Gives the whole vector of a member without a tag. Asked for one at a time, so that a server
   // which publishes no tags costs time and no memory. Empty: there are none.
   std::function<absl::StatusOr<std::vector<uint32_t>>(uint16_t member)> untagged{};
+  // Looked at before each member and each part of the masks; then Cancelled is returned.
+  const std::atomic<bool>* cancel = nullptr;
 };
 
 // The cheaper part, without taking the masks out (mode "tags"): T (CheckTranscript) and a quorum of

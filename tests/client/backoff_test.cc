@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <thread>
+
 #include "client/check_retry.h"
+#include "client/stop_flag.h"
 
 namespace hilum::client {
 namespace {
@@ -36,6 +40,24 @@ TEST(CheckRetries, ALookThatDecidesNothingIsRepeatedEverMoreSeldom) {
   }
   EXPECT_LT(n_looks, 40) << "in a day";
   EXPECT_TRUE(retries.Postpone({"cxr-1", 4}, now_ms, 25));
+}
+
+// A failed flight left the training asleep in its backoff, up to six seconds.
+TEST(StopFlag, WakesWhoSleeps) {
+  StopFlag stop;
+  EXPECT_TRUE(stop.Sleep(1));
+  const auto begun = std::chrono::steady_clock::now();
+  std::thread other([&stop] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    stop.Set();
+  });
+  EXPECT_FALSE(stop.Sleep(60'000));
+  other.join();
+  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::seconds(30));
+  EXPECT_FALSE(stop.Sleep(60'000)) << "it stays set";
+  EXPECT_TRUE(*stop.flag());
+  stop.Clear();
+  EXPECT_TRUE(stop.Sleep(1));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -279,11 +280,15 @@ class RoundCheck : public ::testing::Test {
         .fetch_object = [&](const RoundObject& object, uint64_t) -> absl::StatusOr<Bytes> {
           HILUM_RETURN_IF_ERROR(server_);
           ++n_fetched_;
+          if (cancel_) ++n_after_cancel_;
+          if (object.sha256 == cancel_at_) cancel_ = true;
           fetched_.insert(object.sha256);
           const auto found = objects_.find(object.sha256);
           if (found == objects_.end()) return absl::NotFoundError("no such object");
           return found->second;
-        }};
+        },
+        .on_training = {},
+        .cancel = &cancel_};
     return CheckClosedRound(context, kCheckedJob, 1);
   }
   // The server publishes no tag of any member.
@@ -319,6 +324,9 @@ class RoundCheck : public ::testing::Test {
   int64_t now_s_ = kRoundOverAt;
   int n_fetched_ = 0;
   std::set<Digest> fetched_;
+  Digest cancel_at_{};  // the object whose download the site is stopped in
+  std::atomic<bool> cancel_ = false;
+  int n_after_cancel_ = 0;
   std::function<void()> on_fetch_proof_;
 };
 

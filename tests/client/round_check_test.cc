@@ -142,6 +142,27 @@ TEST_F(RoundCheck, AServerThatIsAwayDecidesNothing) {
   EXPECT_TRUE(HaltReason(*state_, kCheckedJob).value().empty());
 }
 
+// Stopping the agent waited for the end of a check, minutes for a large model.
+TEST_F(RoundCheck, ACheckEndsWhenItIsStoppedAndDecidesNothing) {
+  HideTags();
+  Publish();
+  const Digest record =
+      std::get<RoundClose>(ledger_anchor::ParseEntry(entries_[1])->body).secagg->evidence;
+  for (const Digest& at : {record, record_.config_object, record_.masked->sum_object,
+                           record_.updates[0].object, record_.updates[5].object}) {
+    cancel_at_ = at;
+    cancel_ = false;
+    EXPECT_THAT(Check(), StatusIs(StatusCode::kCancelled, ""));
+    EXPECT_FALSE(state_->Check(kCheckedJob, 1).value().has_value());
+  }
+  EXPECT_EQ(n_after_cancel_, 0);
+  EXPECT_TRUE(incidents_.empty());
+  cancel_at_ = {};
+  cancel_ = false;
+  HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord check, Check());
+  EXPECT_EQ(check.verified, "full");
+}
+
 // A damaged disk of the site made it accuse the server in the ledger.
 TEST_F(RoundCheck, ADamagedDatabaseOfItsOwnAccusesNobody) {
   Publish();
