@@ -32,7 +32,7 @@ class PublishedSum {
   PublishedSum(const RoundContext& context, const ledger_anchor::RoundRecord& record)
       : context_(context), record_(record) {}
 
-  absl::Status Verify();
+  absl::StatusOr<std::string> Verify();
 
  private:
   template <class... Parts>
@@ -162,8 +162,6 @@ absl::StatusOr<proto::SafetensorsFile> PublishedSum::BaseModel() const {
 }
 
 absl::Status PublishedSum::DeriveModel(privacy::RingTotal total) const {
-  // The server's moments do not come to the sites; `hilum ledger audit` follows them.
-  if (proto::IsAdaptive(plan_.strategy)) return absl::OkStatus();
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile model, BaseModel());
   HILUM_ASSIGN_OR_RETURN(const privacy::MeanDelta mean,
                          privacy::Dequantize(std::move(total), config_));
@@ -183,7 +181,7 @@ absl::Status PublishedSum::DeriveModel(privacy::RingTotal total) const {
       WriteFileDurably(context_.folder.models() / (ToHex(sha256) + ".safetensors"), file));
 }
 
-absl::Status PublishedSum::Verify() {
+absl::StatusOr<std::string> PublishedSum::Verify() {
   HILUM_RETURN_IF_ERROR(ReadRecipe());
   HILUM_RETURN_IF_ERROR(ReadEvidence());
   HILUM_RETURN_IF_ERROR(CheckOwnVote());
@@ -199,10 +197,16 @@ absl::Status PublishedSum::Verify() {
       .ring_root = record_.ring_root,
       .untagged = [this](uint16_t member) { return UntaggedVector(member); },
       .cancel = context_.cancel};
-  if (context_.options.verify == "tags") return secagg::VerifySum(round);
+  if (context_.options.verify == "tags") {
+    HILUM_RETURN_IF_ERROR(secagg::VerifySum(round));
+    return "tags";
+  }
   HILUM_ASSIGN_OR_RETURN(privacy::RingTotal total,
                          secagg::VerifyRound(round, kernels::Device::kCpu));
-  return DeriveModel(std::move(total));
+  // The server's moments do not come to the sites; `hilum ledger audit` follows them.
+  if (proto::IsAdaptive(plan_.strategy)) return "sum";
+  HILUM_RETURN_IF_ERROR(DeriveModel(std::move(total)));
+  return "full";
 }
 
 }  // namespace
@@ -216,8 +220,8 @@ absl::Status OwnFault(const absl::Status& status) {
   return absl::InternalError(absl::StrCat("this site's own records: ", status.message()));
 }
 
-absl::Status VerifyPublishedSum(const RoundContext& context,
-                                const ledger_anchor::RoundRecord& record) {
+absl::StatusOr<std::string> VerifyPublishedSum(const RoundContext& context,
+                                               const ledger_anchor::RoundRecord& record) {
   return PublishedSum(context, record).Verify();
 }
 

@@ -29,7 +29,7 @@ std::string HaltName(const std::string& job) { return absl::StrCat("halted/", jo
 int RankOf(absl::string_view verified) {
   if (verified == "none" || verified == "proof") return 0;
   if (verified == "tags") return 1;
-  return 2;  // full; open, aborted, failed and accepted are final
+  return 2;  // full, sum; open, aborted, failed and accepted are final
 }
 
 class Examination {
@@ -199,8 +199,7 @@ absl::Status Examination::Run() {
   HILUM_RETURN_IF_ERROR(CheckOwn());
   result_.verified = close_.secagg->suite == 0 ? "open" : "proof";
   if (result_.verified == "open" || context_.options.verify == "none") return absl::OkStatus();
-  HILUM_RETURN_IF_ERROR(VerifyPublishedSum(context_, record_));
-  result_.verified = context_.options.verify;
+  HILUM_ASSIGN_OR_RETURN(result_.verified, VerifyPublishedSum(context_, record_));
   return absl::OkStatus();
 }
 

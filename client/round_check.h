@@ -20,7 +20,8 @@ namespace hilum::client {
 // is counted, and of this site also that the counted update is the one that it sent, with its
 // receipt; of a masked round, by [policy] verify:
 //   full  every signature, vote, complaint and tag, S against the tags, every opened secret, the
-//         masks out of S, and the new model from the result, which is kept in models/
+//         masks out of S, and the new model from the result, which is kept in models/. Where the
+//         server's optimizer keeps moments the model is not derived: `verified` is then "sum"
 //   tags  the same up to S against the tags
 //   none  nothing more
 // T must be the one that this site voted for. A contradiction is no error: `verified` is "failed",

@@ -50,12 +50,15 @@ class RoundCheck : public ::testing::Test {
     RememberOwnPart();
   }
 
+  virtual proto::StrategyPlan Strategy() const { return {}; }
+
   void MakePlan() {
     plan_ = SmallPlan(kCheckedJob);
     plan_.aggregation.mode = "masked";
     plan_.aggregation.suite = "chacha20";
     plan_.aggregation.clip_l2 = 1;
     plan_.cohort.minimum = 5;
+    plan_.strategy = Strategy();
     plan_.spec = {.architecture = "covidnet-nano",
                   .tensors = {{.name = "w", .shape = {10}, .offset = 0, .size = 10}}};
     plan_bytes_ = proto::EncodeRoundPlan(plan_).value();

@@ -230,6 +230,33 @@ TEST_F(RoundCheck, TagsVerifyTheSumAlone) {
   EXPECT_EQ(more.verified, "full");
 }
 
+// A server's optimizer with moments.
+class AdaptiveRoundCheck : public RoundCheck {
+  proto::StrategyPlan Strategy() const override {
+    proto::StrategyPlan strategy;
+    strategy.name = "fedadam";
+    strategy.server_learning_rate = 0.05;
+    return strategy;
+  }
+};
+
+TEST_F(AdaptiveRoundCheck, SaysThatTheSumAloneWasVerified) {
+  Publish();
+  HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord check, Check());
+  EXPECT_EQ(check.verified, "sum");
+  std::error_code error;
+  EXPECT_FALSE(fs::exists(folder_.models() / (ToHex(record_.model) + ".safetensors"), error));
+  const int n_fetched = n_fetched_;
+  HILUM_ASSERT_OK(Check());
+  EXPECT_EQ(n_fetched_, n_fetched) << "a round is checked once";
+}
+
+TEST_F(AdaptiveRoundCheck, AnotherResultThanTheSumWithoutMasksFails) {
+  record_.ring_root[0] ^= 1;
+  Publish();
+  ExpectFailed("the published result is not the sum without its masks");
+}
+
 TEST_F(RoundCheck, NoneBelievesTheLedgerAndStillKeepsTheReceipt) {
   options_.verify = "none";
   record_.ring_root[0] ^= 1;
