@@ -418,7 +418,9 @@ TEST_F(Program, StartsFastWithAThousandRounds) {
   }
   RecordProperty("start_ms", static_cast<int>(best_ms));
   std::printf("listening after %d ms with 1,000 rounds\n", static_cast<int>(best_ms));
+#ifndef HILUM_SANITIZED  // whose cost says nothing of the program
   EXPECT_LT(best_ms, 300);
+#endif
 }
 
 }  // namespace
