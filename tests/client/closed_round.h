@@ -18,6 +18,7 @@
 #include "aggregator/outcome.h"
 #include "client/round_check.h"
 #include "ledger_anchor/proof.h"
+#include "ledger_anchor/updates.h"
 #include "privacy/secagg/journal.h"
 #include "privacy/sum_object.h"
 #include "proto/safetensors.h"
