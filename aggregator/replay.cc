@@ -76,7 +76,7 @@ absl::Status ReplayOpenRound(Objects& objects, const ReplayInputs& inputs, const
                                          .origin = inputs.origin,
                                          .state = std::move(moments)}));
   HILUM_RETURN_IF_ERROR(CompareOutcome(pair, record, recipe.plan, outcome));
-  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, recipe.plan, recipe.config));
+  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, inputs.earlier, recipe.plan, recipe.config));
   // The stored file too: what an export hands on is what was computed.
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
   result.model = outcome.model.sha256();
@@ -91,6 +91,7 @@ absl::Status ReplayOpenRound(Objects& objects, const ReplayInputs& inputs, const
 absl::StatusOr<ReplayResult> Replay(const ReplayInputs& inputs) {
   HILUM_ASSIGN_OR_RETURN(const Pair pair, CheckPair(inputs.open, inputs.close));
   HILUM_RETURN_IF_ERROR(ledger_anchor::CheckCloseOfOpen(pair.close, pair.open, inputs.open_leaf));
+  HILUM_RETURN_IF_ERROR(CheckDpOfJob(pair.close, inputs.earlier));
   ReplayResult result{.job = inputs.close.study,
                       .round = pair.close.round,
                       .status = pair.close.status,

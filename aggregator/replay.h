@@ -44,6 +44,9 @@ struct ReplayInputs {
   // The study's last round-close with a result before it, if there is one: an adaptive strategy
   // goes on from the moments that its record names.
   std::optional<ledger_anchor::Entry> before{};
+  // The study's round-closes before it, aborted ones too, ascending: what they cost together is
+  // compared with what this one claims. A round with differential privacy needs all of them.
+  std::vector<ledger_anchor::RoundClose> earlier{};
   // Where the round-open stands: a member's key of then counts. Absent: no key was rotated since.
   std::optional<uint64_t> open_index{};
   // Members as of the log: the roster's keys come from here, not from the server's files.
@@ -73,7 +76,8 @@ struct ReplayResult {
 // model's bytes and digest. Memory: one model, one vector and S at a time.
 // DataLoss: the first difference; the sentence names it. NotFound: an object is missing.
 // InvalidArgument: the entries are not a round-open and a round-close; or kTags was asked for an
-// open round, which has none. An aborted round has nothing to compute: its model must be its base
+// open round, which has none; or of a round with differential privacy an earlier one is missing.
+// An aborted round has nothing to compute: its model must be its base
 // model.
 absl::StatusOr<ReplayResult> Replay(const ReplayInputs& inputs);
 

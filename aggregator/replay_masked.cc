@@ -3,7 +3,6 @@
 // (docs/secure_aggregation.md, section 8, modes A and C; with ReplayDepth::kTags mode A alone).
 #include <algorithm>
 #include <cstring>
-#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -23,8 +22,6 @@ namespace hilum::aggregator {
 namespace secagg = privacy::secagg;
 
 namespace {
-
-using Vectors = std::map<uint16_t, std::vector<uint32_t>>;
 
 // The evidence of the record, read, and S.
 struct Evidence : secagg::Evidence {
@@ -70,64 +67,37 @@ absl::Status CheckMembers(const Pair& pair, const RoundRecord& record,
                         "transcript's");
 }
 
-// The member's tag against its own vector; a vector without a tag is kept for VerifyRound.
-absl::Status CheckTag(const Evidence& evidence, uint16_t member, std::vector<uint32_t> words,
-                      Vectors& untagged) {
-  const auto& tags = evidence.opening.tags;
-  const auto tag =
-      std::find_if(tags.begin(), tags.end(), [&](const auto& one) { return one.index == member; });
-  if (tag == tags.end()) {
-    untagged.emplace(member, std::move(words));
-    return absl::OkStatus();
-  }
-  const secagg::Context& context = *evidence.facts.context;
-  const Digest votes_hash =
-      secagg::HashVotes(secagg::HashOf(context, evidence.transcript), evidence.votes);
-  HILUM_ASSIGN_OR_RETURN(const kernels::TagValues values,
-                         kernels::EvaluateTags(words, secagg::ChallengeOf(context, votes_hash),
-                                               kernels::Device::kCpu));
-  if (values == tag->tag.values) return absl::OkStatus();
-  return absl::DataLossError("its tag is not of this vector");
-}
-
-bool HasTag(const Evidence& evidence, uint16_t member) {
-  const auto& tags = evidence.opening.tags;
-  return std::any_of(tags.begin(), tags.end(),
-                     [member](const auto& tag) { return tag.index == member; });
-}
-
 std::vector<uint32_t> WordsOf(ByteView vector) {
   std::vector<uint32_t> words(vector.size() / sizeof(uint32_t));
   std::memcpy(words.data(), vector.data(), words.size() * sizeof(uint32_t));
   return words;
 }
 
-// kTags: the vectors of members without a tag, whose roots VerifyRound compares; no other is read.
-absl::StatusOr<Vectors> GetUntagged(Objects& objects, const ReplayInputs& inputs,
-                                    const RoundRecord& record, const Recipe& recipe,
-                                    const Evidence& evidence, ReplayResult& result) {
-  Vectors untagged;
-  for (const CountedUpdate& update : record.updates) {
-    if (HasTag(evidence, update.site_index)) continue;
-    const std::string what = absl::StrCat("update of ", recipe.roster[update.site_index].site.name);
-    Tell(inputs, what, result.n_read++, record.updates.size());
-    HILUM_ASSIGN_OR_RETURN(
-        const Bytes vector,
-        objects.Get(what, update.object, recipe.config.n_coords() * sizeof(uint32_t)));
-    untagged.emplace(update.site_index, WordsOf(vector));
-  }
-  return untagged;
+// The member's tag against its own vector. VerifyRound looks at a vector without a tag.
+absl::Status CheckTag(const Evidence& evidence, uint16_t member, ByteView vector) {
+  const auto& tags = evidence.opening.tags;
+  const auto tag =
+      std::find_if(tags.begin(), tags.end(), [&](const auto& one) { return one.index == member; });
+  if (tag == tags.end()) return absl::OkStatus();
+  const secagg::Context& context = *evidence.facts.context;
+  const Digest votes_hash =
+      secagg::HashVotes(secagg::HashOf(context, evidence.transcript), evidence.votes);
+  HILUM_ASSIGN_OR_RETURN(
+      const kernels::TagValues values,
+      kernels::EvaluateTags(WordsOf(vector), secagg::ChallengeOf(context, votes_hash),
+                            kernels::Device::kCpu));
+  if (values == tag->tag.values) return absl::OkStatus();
+  return absl::DataLossError("its tag is not of this vector");
 }
 
 // Adds the stored vectors and compares with the published sum.
-absl::StatusOr<Vectors> CheckVectors(Objects& objects, const ReplayInputs& inputs, const Pair& pair,
-                                     const RoundRecord& record, const Recipe& recipe,
-                                     const Evidence& evidence, ReplayResult& result) {
+absl::Status CheckVectors(Objects& objects, const ReplayInputs& inputs, const Pair& pair,
+                          const RoundRecord& record, const Recipe& recipe, const Evidence& evidence,
+                          ReplayResult& result) {
   Accumulator sum(nullptr, {.n_coords = recipe.config.n_coords(),
                             .chunk_coords = recipe.config.chunk_coords,
                             .ring_bits = recipe.config.ring_bits,
                             .max_weight = recipe.config.max_weight});
-  Vectors untagged;
   for (const CountedUpdate& update : record.updates) {
     const std::string what = absl::StrCat("update of ", recipe.roster[update.site_index].site.name);
     Tell(inputs, what, result.n_read++, record.updates.size());
@@ -135,28 +105,43 @@ absl::StatusOr<Vectors> CheckVectors(Objects& objects, const ReplayInputs& input
         const Bytes vector,
         objects.Get(what, update.object, recipe.config.n_coords() * sizeof(uint32_t)));
     absl::Status status = sum.AddVector(vector, update.root);
-    if (status.ok()) status = CheckTag(evidence, update.site_index, WordsOf(vector), untagged);
+    if (status.ok()) status = CheckTag(evidence, update.site_index, vector);
     if (!status.ok()) return Differs(pair.close, absl::StrCat(what, ": ", status.message()));
   }
   sum.Close();
   HILUM_ASSIGN_OR_RETURN(const privacy::MaskedTotal total, std::move(sum).Total());
   const bool same = std::equal(total.sums().begin(), total.sums().end(), evidence.sums.begin(),
                                evidence.sums.end());
-  if (!same) return Differs(pair.close, "the published sum is not that of the stored vectors");
-  return untagged;
+  if (same) return absl::OkStatus();
+  return Differs(pair.close, "the published sum is not that of the stored vectors");
 }
 
-absl::StatusOr<privacy::RingTotal> Verify(const RoundRecord& record, const Evidence& evidence,
-                                          const Vectors& untagged) {
-  secagg::PublishedRound round{.facts = evidence.facts,
-                               .transcript = evidence.transcript,
-                               .votes = evidence.votes,
-                               .opening = evidence.opening,
-                               .sums = evidence.sums,
-                               .ring_root = record.ring_root,
-                               .untagged = {}};
-  for (const auto& [member, words] : untagged) round.untagged.emplace(member, words);
-  return secagg::VerifyRound(round, kernels::Device::kCpu);
+// Reads the vectors of members without a tag, one at a time; with kTags no other is read.
+absl::StatusOr<privacy::RingTotal> Verify(Objects& objects, const ReplayInputs& inputs,
+                                          const RoundRecord& record, const Recipe& recipe,
+                                          const Evidence& evidence, ReplayResult& result) {
+  const auto untagged = [&](uint16_t member) -> absl::StatusOr<std::vector<uint32_t>> {
+    const auto update =
+        std::find_if(record.updates.begin(), record.updates.end(),
+                     [member](const CountedUpdate& one) { return one.site_index == member; });
+    if (update == record.updates.end()) return absl::DataLossError("a vector is of no update");
+    const std::string what = absl::StrCat("update of ", recipe.roster[member].site.name);
+    if (inputs.depth == ReplayDepth::kTags) {
+      Tell(inputs, what, result.n_read++, record.updates.size());
+    }
+    HILUM_ASSIGN_OR_RETURN(
+        const Bytes vector,
+        objects.Get(what, update->object, recipe.config.n_coords() * sizeof(uint32_t)));
+    return WordsOf(vector);
+  };
+  return secagg::VerifyRound({.facts = evidence.facts,
+                              .transcript = evidence.transcript,
+                              .votes = evidence.votes,
+                              .opening = evidence.opening,
+                              .sums = evidence.sums,
+                              .ring_root = record.ring_root,
+                              .untagged = untagged},
+                             kernels::Device::kCpu);
 }
 
 // An auditor reads the evidence of a server: whatever is wrong with it is a contradiction. That it
@@ -186,13 +171,12 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
   const absl::StatusOr<Evidence> evidence = GetEvidence(objects, inputs, record, recipe);
   HILUM_RETURN_IF_ERROR(AsDifference(pair, evidence.status()));
   HILUM_RETURN_IF_ERROR(CheckMembers(pair, record, evidence->transcript));
-  HILUM_ASSIGN_OR_RETURN(
-      const Vectors untagged,
-      inputs.depth == ReplayDepth::kTags
-          ? GetUntagged(objects, inputs, record, recipe, *evidence, result)
-          : CheckVectors(objects, inputs, pair, record, recipe, *evidence, result));
-  Tell(inputs, "masks out of the sum", record.updates.size(), record.updates.size());
-  absl::StatusOr<privacy::RingTotal> ring = Verify(record, *evidence, untagged);
+  if (inputs.depth == ReplayDepth::kVectors) {
+    HILUM_RETURN_IF_ERROR(CheckVectors(objects, inputs, pair, record, recipe, *evidence, result));
+    Tell(inputs, "masks out of the sum", record.updates.size(), record.updates.size());
+  }
+  absl::StatusOr<privacy::RingTotal> ring =
+      Verify(objects, inputs, record, recipe, *evidence, result);
   HILUM_RETURN_IF_ERROR(AsDifference(pair, ring.status()));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base, GetBase(objects, pair, recipe.plan.spec));
   HILUM_ASSIGN_OR_RETURN(Bytes moments, GetMoments(objects, inputs, pair, record, recipe));
@@ -207,7 +191,7 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
            .origin = inputs.origin,
            .state = std::move(moments)}));
   HILUM_RETURN_IF_ERROR(CompareOutcome(pair, record, recipe.plan, outcome));
-  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, recipe.plan, recipe.config));
+  HILUM_RETURN_IF_ERROR(CheckDpOfClose(pair.close, inputs.earlier, recipe.plan, recipe.config));
   HILUM_RETURN_IF_ERROR(objects.Get("model", pair.close.model, kModelLimitBytes));
   result.device = kernels::ToString(kernels::Device::kCpu);
   result.model = outcome.model.sha256();

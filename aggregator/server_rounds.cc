@@ -366,10 +366,7 @@ absl::Status ServerCore::RecordClose(LiveJob& job) {
         absl::StrCat(next.aborted_in_row, " rounds in a row were aborted (the last: ", row.reason,
                      "); `hilum job resume ", row.job.name, "` goes on");
   }
-  HILUM_RETURN_IF_ERROR(federation->state->PutRoundAndJob(row, next));
-  if (job.active->config.mode != privacy::RoundMode::kOpen) {
-    HILUM_RETURN_IF_ERROR(federation->state->EraseFlights(row.job, row.round));
-  }
+  HILUM_RETURN_IF_ERROR(federation->state->CloseRound(row, next));
   HILUM_RETURN_IF_ERROR(
       Apply(job, RoundRecorded{.close_leaf = row.close_leaf, .model = row.model}));
   job.row = std::move(next);

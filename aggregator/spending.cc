@@ -11,7 +11,11 @@
 namespace hilum::aggregator {
 namespace {
 
-using Dp = ledger_anchor::RoundClose::Dp;
+using ledger_anchor::RoundClose;
+using Dp = RoundClose::Dp;
+
+// An entry was rounded up at 10^-6, and a logarithm may differ in its last bit elsewhere.
+constexpr double kEpsilonSlack = 2e-6;
 
 // Rounded up to 10^-6: an entry never says less than was spent.
 absl::StatusOr<std::string> EpsilonText(double epsilon) {
@@ -26,6 +30,10 @@ absl::StatusOr<Dp> Claim(const privacy::RoundConfig& config, double epsilon) {
   HILUM_ASSIGN_OR_RETURN(dp.epsilon, EpsilonText(epsilon));
   HILUM_ASSIGN_OR_RETURN(dp.delta, proto::FormatDecimal(config.delta));
   return dp;
+}
+
+absl::Status Differs(const RoundClose& close, absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("round ", close.round, ": ", what));
 }
 
 }  // namespace
@@ -72,14 +80,45 @@ absl::StatusOr<std::optional<Dp>> DpOfClose(const proto::RoundPlan& plan,
   return std::optional<Dp>(std::move(dp));
 }
 
-absl::Status CheckDpOfClose(const ledger_anchor::RoundClose& close, const proto::RoundPlan& plan,
-                            const privacy::RoundConfig& config) {
-  const auto differs = [&](absl::string_view what) {
-    return absl::DataLossError(absl::StrCat("round ", close.round, ": ", what));
-  };
+absl::Status CheckDpOfJob(const RoundClose& close, std::span<const RoundClose> earlier) {
+  for (const RoundClose& before : earlier) {
+    if (before.dp.has_value() == close.dp.has_value()) continue;
+    return Differs(
+        close, absl::StrCat("round ", before.round, " of the job told ", before.dp ? "an" : "no",
+                            " epsilon and this one tells ", close.dp ? "one" : "none"));
+  }
+  if (!close.dp.has_value()) return absl::OkStatus();
+  bool complete = earlier.size() + 1 == close.round;
+  for (size_t i = 0; i < earlier.size(); ++i) complete = complete && earlier[i].round == i + 1;
+  if (!complete) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("round ", close.round, " has differential privacy; its audit needs each of ",
+                     close.round - 1, " earlier round-closes, it got ", earlier.size()));
+  }
+  double spent = 0.0;
+  for (size_t i = 0; i <= earlier.size(); ++i) {
+    const RoundClose& one = i < earlier.size() ? earlier[i] : close;
+    if (one.dp->unit != close.dp->unit || one.dp->mechanism != close.dp->mechanism ||
+        one.dp->accountant != close.dp->accountant || one.dp->delta != close.dp->delta) {
+      return Differs(one, absl::StrCat("its unit, mechanism, delta or accountant is not that of ",
+                                       "round ", close.round));
+    }
+    HILUM_ASSIGN_OR_RETURN(const double claimed, proto::ParseDecimal(one.dp->epsilon));
+    if (claimed + kEpsilonSlack < spent) {
+      return Differs(one, absl::StrCat("the entry claims epsilon ", one.dp->epsilon,
+                                       ", less than the round before it"));
+    }
+    spent = std::max(spent, claimed);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckDpOfClose(const RoundClose& close, std::span<const RoundClose> earlier,
+                            const proto::RoundPlan& plan, const privacy::RoundConfig& config) {
   const bool is_private = config.unit != privacy::PrivacyUnit::kNone;
   if (close.dp.has_value() != is_private) {
-    return differs(is_private ? "the entry tells no epsilon of a round with differential privacy"
+    return Differs(close, is_private
+                              ? "the entry tells no epsilon of a round with differential privacy"
                               : "the entry claims differential privacy of a round without noise");
   }
   if (!is_private) return absl::OkStatus();
@@ -92,12 +131,19 @@ absl::Status CheckDpOfClose(const ledger_anchor::RoundClose& close, const proto:
   HILUM_ASSIGN_OR_RETURN(const double floor, proto::ParseDecimal(expected.epsilon));
   if (close.dp->unit != expected.unit || close.dp->mechanism != expected.mechanism ||
       close.dp->accountant != expected.accountant || close.dp->delta != expected.delta) {
-    return differs("the entry's unit, mechanism, delta or accountant is not the configuration's");
+    return Differs(close,
+                   "the entry's unit, mechanism, delta or accountant is not the configuration's");
   }
-  // The entry was rounded up at 10^-6, and a logarithm may differ in its last bit elsewhere.
-  if (claimed + 2e-6 < floor) {
-    return differs(absl::StrCat("the entry claims epsilon ", close.dp->epsilon, ", it is at least ",
-                                expected.epsilon));
+  if (claimed + kEpsilonSlack < floor) {
+    return Differs(close, absl::StrCat("the entry claims epsilon ", close.dp->epsilon,
+                                       ", it is at least ", expected.epsilon));
+  }
+  if (earlier.empty() || !earlier.back().dp.has_value()) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(const double told, proto::ParseDecimal(earlier.back().dp->epsilon));
+  if (config.epsilon_before + kEpsilonSlack < told) {
+    return Differs(close, absl::StrCat("its configuration counts epsilon ", config.epsilon_before,
+                                       " before the round, the round before it told ",
+                                       earlier.back().dp->epsilon));
   }
   return absl::OkStatus();
 }

@@ -4,6 +4,7 @@
 #define HILUM_AGGREGATOR_SPENDING_H_
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,11 +31,21 @@ absl::StatusOr<privacy::Accountant> SpentBefore(const proto::RoundPlan& plan,
 absl::StatusOr<std::optional<ledger_anchor::RoundClose::Dp>> DpOfClose(
     const proto::RoundPlan& plan, const std::vector<RoundRow>& rows, const RoundRow& row);
 
+// That the rounds of a job up to `close` tell one story: each has an epsilon or none has, of one
+// unit, mechanism, delta and accountant, and none is smaller than the one before it. Aborted rounds
+// count; what a server spent it cannot take back.
+//   earlier  round-closes of the job before `close`, ascending
+// DataLoss: the sentence says what differs. InvalidArgument: `close` has an epsilon, and `earlier`
+// is not each round before it once.
+absl::Status CheckDpOfJob(const ledger_anchor::RoundClose& close,
+                          std::span<const ledger_anchor::RoundClose> earlier);
+
 // That `close` claims what cfg and plan say, and no smaller epsilon than cfg's epsilon before the
-// round or that of this round alone; the sum over a job needs all its rounds.
+// round or that of this round alone; and that cfg counts what the last of `earlier` told.
 // DataLoss: the sentence says what differs.
-absl::Status CheckDpOfClose(const ledger_anchor::RoundClose& close, const proto::RoundPlan& plan,
-                            const privacy::RoundConfig& config);
+absl::Status CheckDpOfClose(const ledger_anchor::RoundClose& close,
+                            std::span<const ledger_anchor::RoundClose> earlier,
+                            const proto::RoundPlan& plan, const privacy::RoundConfig& config);
 
 }  // namespace hilum::aggregator
 

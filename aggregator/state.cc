@@ -94,6 +94,8 @@ absl::StatusOr<std::unique_ptr<State>> State::Open(const fs::path& path) {
                      ": run the program version that wrote it, or start with a new folder"));
   }
   HILUM_RETURN_IF_ERROR(database.Execute(kFlightSchema));
+  // A crash may have left erased shares in it. A disk without room for it stops no start.
+  EmptyWriteAheadLog(database).IgnoreError();
   return std::unique_ptr<State>(new State(std::make_unique<Impl>(std::move(database))));
 }
 

@@ -147,8 +147,9 @@ class State {
   absl::StatusOr<std::vector<AnswerRow>> Answers(const JobId& job);
 
   absl::Status PutRound(const RoundRow& round);
-  // The round and its job together: a close is never half known.
-  absl::Status PutRoundAndJob(const RoundRow& round, const JobRow& job);
+  // A closed round and its job in one transaction, which also erases what was sent in the round's
+  // flights: a close is never half known, and no share outlives it.
+  absl::Status CloseRound(const RoundRow& round, const JobRow& job);
   // Ascending. A row whose roster is damaged comes with its `fault`.
   absl::StatusOr<std::vector<RoundRow>> Rounds(const JobId& job);
   absl::Status PutUpdate(const JobId& job, RoundId round, const StoredUpdate& update);
@@ -163,9 +164,6 @@ class State {
   absl::StatusOr<std::vector<FlightRow>> Flights(const JobId& job, RoundId round, uint8_t attempt);
   // The next attempt of a round: `round` as it is now, with these drops and no update.
   absl::Status BeginAttempt(const RoundRow& round, const std::vector<DropRow>& drops);
-  // What was sent in a round that is closed: shares are erased.
-  absl::Status EraseFlights(const JobId& job, RoundId round);
-
   // Files that members may fetch: models and what is released with them, never updates.
   absl::Status PutModel(const Digest& sha256);
   absl::StatusOr<bool> IsModel(const Digest& sha256);

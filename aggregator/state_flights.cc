@@ -61,13 +61,20 @@ absl::Status State::BeginAttempt(const RoundRow& round, const std::vector<DropRo
   return transaction.Commit();
 }
 
-absl::Status State::EraseFlights(const JobId& job, RoundId round) {
+absl::Status State::CloseRound(const RoundRow& round, const JobRow& job) {
   const absl::MutexLock lock(&impl_->mutex);
+  SqlDatabase& database = impl_->database;
+  SqlTransaction transaction(database);
+  HILUM_RETURN_IF_ERROR(transaction.status());
+  HILUM_RETURN_IF_ERROR(impl_->PutRound(round));
+  HILUM_RETURN_IF_ERROR(impl_->PutJob(job));
   HILUM_RETURN_IF_ERROR(
-      Delete(impl_->database, "DELETE FROM flights WHERE job = ? AND round = ?", job, round));
-  // Shares were in it: out of the write-ahead log too. Whoever reads just now delays that until the
-  // next round.
-  return impl_->database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+      Delete(database, "DELETE FROM flights WHERE job = ? AND round = ?", round.job, round.round));
+  const bool erased = sqlite3_changes(database.get()) > 0;
+  HILUM_RETURN_IF_ERROR(transaction.Commit());
+  // The round is closed, whatever comes of this; Open does it too.
+  if (erased) EmptyWriteAheadLog(database).IgnoreError();
+  return absl::OkStatus();
 }
 
 }  // namespace hilum::aggregator

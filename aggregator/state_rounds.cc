@@ -167,15 +167,6 @@ absl::Status State::PutRound(const RoundRow& round) {
   return impl_->PutRound(round);
 }
 
-absl::Status State::PutRoundAndJob(const RoundRow& round, const JobRow& job) {
-  const absl::MutexLock lock(&impl_->mutex);
-  SqlTransaction transaction(impl_->database);
-  HILUM_RETURN_IF_ERROR(transaction.status());
-  HILUM_RETURN_IF_ERROR(impl_->PutRound(round));
-  HILUM_RETURN_IF_ERROR(impl_->PutJob(job));
-  return transaction.Commit();
-}
-
 absl::StatusOr<std::vector<RoundRow>> State::Rounds(const JobId& job) {
   const absl::MutexLock lock(&impl_->mutex);
   SqlStatement select(

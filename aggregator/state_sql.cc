@@ -136,6 +136,10 @@ absl::Status SqlDatabase::Execute(const char* sql) {
   return SqlError(database_, "run a statement");
 }
 
+absl::Status EmptyWriteAheadLog(SqlDatabase& database) {
+  return database.Execute("PRAGMA wal_checkpoint(TRUNCATE)");
+}
+
 SqlTransaction::SqlTransaction(SqlDatabase& database)
     : database_(database), status_(database.Execute("BEGIN IMMEDIATE")), open_(status_.ok()) {}
 

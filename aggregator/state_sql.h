@@ -82,6 +82,10 @@ class SqlDatabase {
   sqlite3* database_ = nullptr;
 };
 
+// Copies the write-ahead log into the database and cuts it, so that erased rows are in neither.
+// Whoever reads just now delays that until the next time. Errors as SqlError.
+absl::Status EmptyWriteAheadLog(SqlDatabase& database);
+
 // BEGIN IMMEDIATE; rolls back at the end of its scope unless Commit returned OK.
 class SqlTransaction {
  public:

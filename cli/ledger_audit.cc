@@ -50,6 +50,14 @@ std::optional<ledger_anchor::Entry> BeforeOf(const RoundEntries& entries) {
   return entries.before->entry;
 }
 
+std::vector<ledger_anchor::RoundClose> EarlierOf(const RoundEntries& entries) {
+  std::vector<ledger_anchor::RoundClose> closes;
+  for (const ledger_anchor::ViewEntry* one : entries.earlier) {
+    closes.push_back(std::get<ledger_anchor::RoundClose>(one->entry.body));
+  }
+  return closes;
+}
+
 // A round that misses its evidence cannot be verified. A server does not serve the evidence of
 // rounds, so over HTTP its absence says nothing against the round.
 absl::Status AsVerification(const LedgerFlags& flags, const absl::Status& status) {
@@ -195,6 +203,8 @@ absl::Status RunAudit(const AuditFlags& audit) {
        .open = entries.open->entry,
        .open_leaf = entries.open->leaf_hash,
        .close = entries.close->entry,
+       .before = BeforeOf(entries),
+       .earlier = EarlierOf(entries),
        .open_index = entries.open->index,
        .members = &members,
        .origin = source.view.state.origin(),

@@ -11,7 +11,6 @@
 namespace hilum::client {
 namespace {
 
-constexpr int64_t kRetryCheckMs = 5000;
 constexpr int64_t kLookMs = 500;
 constexpr int64_t kNextRoundMs = 20'000;  // in which a running job lists its next round
 
@@ -64,9 +63,7 @@ absl::Status Agent::Impl::CheckRounds() {
       if (record.job != offer.job || record.round > offer.round) continue;
       const CheckKey key(record.job, record.round);
       HILUM_ASSIGN_OR_RETURN(const bool done, IsChecked(key));
-      const auto retry = check_retry_ms.find(key);
-      const bool later = retry != check_retry_ms.end() && NowMs() < retry->second;
-      if (done || awaits || later) continue;
+      if (done || awaits || check_retries.IsLater(key, NowMs())) continue;
       worker->Check(key.first, key.second);
       return absl::OkStatus();
     }
@@ -77,11 +74,9 @@ absl::Status Agent::Impl::CheckRounds() {
 void Agent::Impl::AfterCheck(const WorkerProgress& work) {
   if (work.phase != "failed") return;  // CheckRounds reads the record
   const CheckKey key(work.job, work.round);
-  if (check_retry_ms.find(key) == check_retry_ms.end()) {
-    Emit("waiting",
-         {{"job", work.job}, {"round", absl::StrCat(work.round)}, {"reason", work.reason}});
-  }
-  check_retry_ms[key] = NowMs() + kRetryCheckMs;
+  if (!check_retries.Postpone(key, NowMs(), RandomWord())) return;
+  Emit("waiting",
+       {{"job", work.job}, {"round", absl::StrCat(work.round)}, {"reason", work.reason}});
 }
 
 }  // namespace hilum::client

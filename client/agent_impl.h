@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "client/agent.h"
+#include "client/check_retry.h"
 #include "client/consent_store.h"
 #include "client/jobs.h"
 #include "client/pseudonym.h"
@@ -32,8 +33,6 @@
 namespace hilum::client {
 
 using RoundKey = std::tuple<std::string, uint64_t, uint32_t>;
-
-using CheckKey = std::pair<std::string, uint64_t>;  // job, round
 
 inline RoundKey KeyOf(const RoundNotice& notice) {
   return {notice.job, notice.round, notice.attempt};
@@ -73,7 +72,7 @@ struct Agent::Impl {
   std::set<RoundKey> refused;            // refusals that are in `unsent` or were sent
   std::map<RoundKey, int64_t> retry_ms;  // not before this time
   std::set<CheckKey> checked;            // rounds that are over, looked at and said
-  std::map<CheckKey, int64_t> check_retry_ms;
+  CheckRetries check_retries;
   int64_t checks_ms = 0;                     // when CheckRounds last looked
   std::map<std::string, int64_t> masked_ms;  // job -> when a masked round of it was last listed
   uint64_t last_run = 0;                     // of the worker, that AfterWork has looked at

@@ -16,17 +16,22 @@ class Backoff {
   static constexpr int64_t kFirstMs = 100;
   static constexpr int64_t kMostMs = 5000;
 
-  // The wait before the next try: 100, 200, 400, ... 5,000 ms, each times 0.75 to 1.25 as
-  // `random` says.
+  explicit Backoff(int64_t first_ms = kFirstMs, int64_t most_ms = kMostMs)
+      : first_ms_(first_ms), most_ms_(most_ms) {}
+
+  // The wait before the next try: first_ms, twice, four times ... up to most_ms, each times 0.75 to
+  // 1.25 as `random` says. By default 100, 200, 400, ... 5,000 ms.
   int64_t NextMs(uint32_t random) {
     const int64_t wait = next_ms_;
-    next_ms_ = std::min(2 * next_ms_, kMostMs);
+    next_ms_ = std::min(2 * next_ms_, most_ms_);
     return wait * (75 + static_cast<int64_t>(random % 51)) / 100;
   }
-  void Reset() { next_ms_ = kFirstMs; }
+  void Reset() { next_ms_ = first_ms_; }
 
  private:
-  int64_t next_ms_ = kFirstMs;
+  int64_t first_ms_;
+  int64_t most_ms_;
+  int64_t next_ms_ = first_ms_;
 };
 
 // What NextMs spreads its waits with.

@@ -267,13 +267,44 @@ absl::Status CheckPin(ConsentStore& store, const OpenClaim& claim) {
                            " for this site, its own consents make ", ToHex(active_root)));
 }
 
+namespace {
+
+using Leaves = std::vector<ledger_anchor::ManifestLeaf>;
+
+// What has become of the patients of the signed manifest since: a consent that ends between two
+// attempts of a round is the usual cause.
+std::string ChangeOf(const Leaves& signed_leaves, const Leaves& now) {
+  std::map<std::string, Digest> left;
+  for (const auto& leaf : now) {
+    if (!leaf.is_dummy()) left.emplace(leaf.pid, leaf.content);
+  }
+  size_t n_gone = 0, n_changed = 0;
+  for (const auto& leaf : signed_leaves) {
+    if (leaf.is_dummy()) continue;
+    const auto found = left.find(leaf.pid);
+    if (found == left.end()) {
+      ++n_gone;
+      continue;
+    }
+    if (found->second != leaf.content) ++n_changed;
+    left.erase(found);
+  }
+  return absl::StrCat(n_gone, " of its patients are no longer in it (a consent ran out or was ",
+                      "withdrawn, or films were removed), ", left.size(), " are new, of ",
+                      n_changed, " the films changed");
+}
+
+}  // namespace
+
 absl::Status CommitManifest(ConsentStore& store, const Committer& committer,
                             const ManifestClaim& claim, const LogEntry& log) {
   HILUM_ASSIGN_OR_RETURN(std::optional<ManifestRecord> record, store.Manifest(claim.name));
   if (record && record->leaves != claim.leaves) {
     return absl::DataLossError(absl::StrCat(
         "the films of round ", claim.name.round, " of ", claim.name.study,
-        " are not those of the manifest that this site has signed for it; the round is left out"));
+        " are not those of the manifest that this site has signed for it: ",
+        ChangeOf(record->leaves, claim.leaves),
+        "; a round has one manifest, so this site takes part again in the next round"));
   }
   if (!record) {
     HILUM_ASSIGN_OR_RETURN(const std::set<std::string> active,

@@ -85,7 +85,8 @@ struct ManifestClaim {
 // Stores and logs the train-manifest before training. One that was stored for the same round and
 // attempt is sent again, byte for byte. PermissionDenied: a leaf's pid is not in the active set of
 // the claim. DataLoss: the stored one has other leaves: the films changed under a manifest that may
-// be logged already.
+// be logged already, as when a consent ends between two attempts. The sentence says what changed,
+// in numbers of patients: it is for this site alone.
 absl::Status CommitManifest(ConsentStore& store, const Committer& committer,
                             const ManifestClaim& claim, const LogEntry& log);
 

@@ -115,8 +115,14 @@ std::string LedgerGate::log_vkey() const {
 }
 
 absl::Status LedgerGate::Reread() {
-  HILUM_ASSIGN_OR_RETURN(const std::optional<AcceptedCheckpoint> stored,
-                         ReadAccepted(CheckpointFile(folder_), pins_.policy.logs.front().key));
+  const absl::StatusOr<std::optional<AcceptedCheckpoint>> read =
+      ReadAccepted(CheckpointFile(folder_), pins_.policy.logs.front().key);
+  // It verified when this gate was opened: what is wrong with it now is no fault of the server's.
+  if (!read.ok()) {
+    return absl::InternalError(
+        absl::StrCat(CheckpointFile(folder_).string(), ": ", read.status().message()));
+  }
+  const std::optional<AcceptedCheckpoint>& stored = *read;
   if (stored.has_value() && (!last_.has_value() || stored->size > last_->size)) last_ = stored;
   return absl::OkStatus();
 }

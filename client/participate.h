@@ -51,6 +51,7 @@ struct RoundContext {
   std::function<absl::StatusOr<Bytes>(const RoundObject& object, uint64_t limit_bytes)>
       fetch_object{};
   std::function<void(uint32_t percent)> on_training;  // may be empty
+  // Ends training before its next step and a check before its next part, with Cancelled.
   const std::atomic<bool>* cancel = nullptr;
 };
 

@@ -29,12 +29,7 @@ std::string HaltName(const std::string& job) { return absl::StrCat("halted/", jo
 int RankOf(absl::string_view verified) {
   if (verified == "none" || verified == "proof") return 0;
   if (verified == "tags") return 1;
-  return 2;  // full; open, aborted, failed and accepted are final
-}
-
-// A server that shows no evidence is no better than one whose evidence is wrong.
-bool IsContradiction(const absl::Status& status) {
-  return absl::IsDataLoss(status) || absl::IsInvalidArgument(status) || absl::IsNotFound(status);
+  return 2;  // full, sum; open, aborted, failed and accepted are final
 }
 
 class Examination {
@@ -153,7 +148,7 @@ absl::Status Examination::MakeReceipt(size_t position) {
 }
 
 absl::Status Examination::SayLeftOut() {
-  HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRecord> rounds, context_.state.Rounds());
+  HILUM_ASSIGN_OR_RETURN(const std::vector<RoundRecord> rounds, Own(context_.state.Rounds()));
   std::string why = "no update of it arrived in time";
   std::string next =
       "`hilum site doctor` looks for the fault; the site takes part in the next round by itself";
@@ -185,7 +180,7 @@ absl::Status Examination::CheckOwn() {
   }
   result_.standing = "counted";
   HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> sent,
-                         context_.state.Round(result_.job, result_.round, record_.attempt));
+                         Own(context_.state.Round(result_.job, result_.round, record_.attempt)));
   const bool same = sent.has_value() && sent->n_bytes > 0 && sent->root == leaf->root &&
                     std::equal(sent->signature.begin(), sent->signature.end(),
                                leaf->signature.bytes.begin(), leaf->signature.bytes.end());
@@ -204,8 +199,7 @@ absl::Status Examination::Run() {
   HILUM_RETURN_IF_ERROR(CheckOwn());
   result_.verified = close_.secagg->suite == 0 ? "open" : "proof";
   if (result_.verified == "open" || context_.options.verify == "none") return absl::OkStatus();
-  HILUM_RETURN_IF_ERROR(VerifyPublishedSum(context_, record_));
-  result_.verified = context_.options.verify;
+  HILUM_ASSIGN_OR_RETURN(result_.verified, VerifyPublishedSum(context_, record_));
   return absl::OkStatus();
 }
 
@@ -232,7 +226,8 @@ void LogIncident(const RoundContext& context, const CheckRecord& check, const Di
 
 absl::StatusOr<CheckRecord> CheckClosedRound(const RoundContext& context, const std::string& job,
                                              uint64_t round) {
-  HILUM_ASSIGN_OR_RETURN(const std::optional<CheckRecord> known, context.state.Check(job, round));
+  HILUM_ASSIGN_OR_RETURN(const std::optional<CheckRecord> known,
+                         Own(context.state.Check(job, round)));
   if (known.has_value() && RankOf(known->verified) >= RankOf(context.options.verify)) return *known;
   CheckRecord check{.job = job, .round = round, .checked_at_s = context.now_s};
   Examination examination(context, check);
@@ -246,11 +241,11 @@ absl::StatusOr<CheckRecord> CheckClosedRound(const RoundContext& context, const 
         "), then `hilum site resume ", job, "` or `hilum site deny ", job, "`.");
     LogIncident(context, check, examination.evidence());
   }
-  HILUM_RETURN_IF_ERROR(context.state.Atomically([&]() -> absl::Status {
+  HILUM_RETURN_IF_ERROR(OwnFault(context.state.Atomically([&]() -> absl::Status {
     HILUM_RETURN_IF_ERROR(context.state.PutCheck(check));
     if (found.ok()) return absl::OkStatus();
     return context.state.PutValue(HaltName(job), check.reason);
-  }));
+  })));
   Log(found.ok() ? LogLevel::kInfo : LogLevel::kError, "round checked",
       {{"job", job},
        {"round", round},

@@ -20,14 +20,17 @@ namespace hilum::client {
 // is counted, and of this site also that the counted update is the one that it sent, with its
 // receipt; of a masked round, by [policy] verify:
 //   full  every signature, vote, complaint and tag, S against the tags, every opened secret, the
-//         masks out of S, and the new model from the result, which is kept in models/
+//         masks out of S, and the new model from the result, which is kept in models/. Where the
+//         server's optimizer keeps moments the model is not derived: `verified` is then "sum"
 //   tags  the same up to S against the tags
 //   none  nothing more
 // T must be the one that this site voted for. A contradiction is no error: `verified` is "failed",
 // the job is halted at this site, and the ledger gets an incident (bad-sum), if it can be reached.
 // Errors mean that nothing was decided and nothing is stored. FailedPrecondition: the round has no
 // round-close yet, a vector of it is past its retention, or this computer has no instructions for
-// its masks. Others: as the edges of `context`, PermissionDenied of the gate among them.
+// its masks. Internal: this site's own database or ledger folder is damaged.
+// Cancelled: the flag of `context` was set. Others: as the edges
+// of `context`, PermissionDenied of the gate among them.
 absl::StatusOr<CheckRecord> CheckClosedRound(const RoundContext& context, const std::string& job,
                                              uint64_t round);
 

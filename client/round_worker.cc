@@ -1,7 +1,5 @@
 #include "client/round_worker.h"
 
-#include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -18,6 +16,7 @@
 #include "client/masked_round.h"
 #include "client/participate.h"
 #include "client/round_check.h"
+#include "client/stop_flag.h"
 #include "client/submit_entry.h"
 #include "crypto/secret.h"
 
@@ -36,10 +35,9 @@ struct RoundWorker::Impl {
 
   Site site;
   std::thread thread;
-  std::atomic<bool> cancel = false;
+  StopFlag stop;
   std::atomic<bool> busy = false;
   mutable std::mutex mutex;
-  std::condition_variable wake;
   std::optional<WorkerProgress> progress;
   uint64_t runs = 0;
   std::shared_ptr<MaskedRound> masked;  // while one is at work
@@ -52,10 +50,10 @@ struct RoundWorker::Impl {
     progress->reason = reason;
   }
 
-  // False: cancelled meanwhile.
-  bool Sleep(int64_t ms) {
-    std::unique_lock lock(mutex);
-    return !wake.wait_for(lock, std::chrono::milliseconds(ms), [&] { return cancel.load(); });
+  void Cancel() {
+    stop.Set();
+    const std::lock_guard lock(mutex);
+    if (masked != nullptr) masked->Cancel();
   }
 
   // Runs `work` with the gate and the edges of a round.
@@ -77,7 +75,7 @@ struct RoundWorker::Impl {
     masked = std::move(round);
     if (masked == nullptr) return;
     masked->Update(newest);
-    if (cancel) masked->Cancel();
+    if (stop.IsSet()) masked->Cancel();
   }
   void Run(const RoundNotice& notice);
 };
@@ -111,27 +109,35 @@ absl::Status RoundWorker::Impl::WithContext(
           [&](const std::string& member, uint64_t nth) {
             return site.connection.FetchRotationProof(member, nth);
           },
-      .fetch_model = [&](const Digest& sha256,
-                         uint64_t limit) { return site.connection.FetchModel(sha256, limit); },
+      .fetch_model =
+          [&](const Digest& sha256, uint64_t limit) {
+            return site.connection.FetchModel(sha256, limit, stop.flag());
+          },
       .fetch_proof =
           [&](const std::string& job, uint64_t round, const std::string& type) {
             return site.connection.FetchRoundProof(job, round, type);
           },
-      .fetch_object = [&](const RoundObject& object,
-                          uint64_t limit) { return site.connection.FetchObject(object, limit); },
+      .fetch_object =
+          [&](const RoundObject& object, uint64_t limit) {
+            return site.connection.FetchObject(object, limit, stop.flag());
+          },
       .on_training = [&](uint32_t percent) { SetPhase("training", percent); },
-      .cancel = &cancel};
+      .cancel = stop.flag()};
   return work(context);
 }
 
 void RoundWorker::Impl::RunCheck(const std::string& job, uint64_t round) {
   const absl::Status ended = WithContext(
       [&](const RoundContext& context) { return CheckClosedRound(context, job, round).status(); });
-  if (!ended.ok()) {
+  if (absl::IsCancelled(ended)) {
+    SetPhase("cancelled", 0);
+  } else if (ended.ok()) {
+    SetPhase("checked", 100);
+  } else {
     Log(LogLevel::kWarning, "round not checked yet",
         {{"job", job}, {"round", round}, {"reason", ended}});
+    SetPhase("failed", 100, std::string(ended.message()));
   }
-  SetPhase(ended.ok() ? "checked" : "failed", 100, std::string(ended.message()));
   busy = false;
 }
 
@@ -176,7 +182,7 @@ absl::StatusOr<TrainedInput> RoundWorker::Impl::TrainPatiently(const RoundContex
     absl::StatusOr<TrainedInput> trained = TrainInput(context, round);
     if (trained.ok() || !MayMend(trained.status())) return trained;
     Log(LogLevel::kWarning, "training waits", {{"reason", trained.status()}});
-    if (!Sleep(backoff.NextMs(RandomWord()))) return absl::CancelledError("the round is over");
+    if (!stop.Sleep(backoff.NextMs(RandomWord()))) return absl::CancelledError("the round is over");
   }
 }
 
@@ -189,7 +195,7 @@ absl::Status RoundWorker::Impl::RunMasked(const RoundNotice& notice) {
     absl::Status prepared;
     std::thread keys([&] {
       prepared = flights->Prepare();
-      if (!prepared.ok()) cancel = true;  // no need to train any further
+      if (!prepared.ok()) Cancel();  // no need to train any further, nor to wait for it
     });
     absl::StatusOr<TrainedInput> trained = TrainPatiently(context, round);
     if (!trained.ok()) flights->Cancel();
@@ -224,7 +230,7 @@ absl::Status RoundWorker::Impl::Send(const SignedUpdate& update) {
   HILUM_RETURN_IF_ERROR(Record(update, "sent"));
   Backoff backoff;
   while (true) {
-    if (cancel) return absl::CancelledError("the round is over");
+    if (stop.IsSet()) return absl::CancelledError("the round is over");
     const absl::StatusOr<Receipt> receipt = site.connection.SubmitUpdate(update);
     if (receipt.ok()) {
       Log(LogLevel::kInfo, "update accepted",
@@ -237,7 +243,7 @@ absl::Status RoundWorker::Impl::Send(const SignedUpdate& update) {
     }
     if (!MayMend(receipt.status())) return receipt.status();
     Log(LogLevel::kWarning, "update not sent yet", {{"reason", receipt.status()}});
-    if (!Sleep(backoff.NextMs(RandomWord()))) return absl::CancelledError("the round is over");
+    if (!stop.Sleep(backoff.NextMs(RandomWord()))) return absl::CancelledError("the round is over");
   }
 }
 
@@ -285,7 +291,7 @@ void RoundWorker::Impl::Run(const RoundNotice& notice) {
 RoundWorker::RoundWorker(Site site) : impl_(std::make_unique<Impl>(site)) {}
 
 RoundWorker::~RoundWorker() {
-  Cancel();
+  impl_->Cancel();
   if (impl_->thread.joinable()) impl_->thread.join();
 }
 
@@ -293,7 +299,7 @@ RoundWorker::~RoundWorker() {
 bool RoundWorker::Impl::Begin(WorkerProgress work, const RoundNotice& notice) {
   if (busy) return false;
   if (thread.joinable()) thread.join();
-  cancel = false;
+  stop.Clear();
   busy = true;
   const std::lock_guard lock(mutex);
   newest = notice;
@@ -329,14 +335,7 @@ void RoundWorker::Update(const RoundNotice& notice) {
   if (impl_->masked != nullptr) impl_->masked->Update(notice);
 }
 
-void RoundWorker::Cancel() {
-  {
-    const std::lock_guard lock(impl_->mutex);
-    impl_->cancel = true;
-    if (impl_->masked != nullptr) impl_->masked->Cancel();
-  }
-  impl_->wake.notify_all();
-}
+void RoundWorker::Cancel() { impl_->Cancel(); }
 
 bool RoundWorker::busy() const { return impl_->busy; }
 

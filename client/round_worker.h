@@ -24,7 +24,7 @@ struct WorkerProgress {
   uint64_t round = 0;
   uint32_t attempt = 0;
   uint64_t run = 0;    // counts the calls of Start and Check
-  bool check = false;  // of a round that is over; phases checking, checked, failed
+  bool check = false;  // of a round that is over: checking, checked, failed, cancelled
   // training, sending, accepted, refused, failed, cancelled; dropped: a masked round went on
   // without this site
   std::string phase;
@@ -53,7 +53,8 @@ class RoundWorker {
   bool Check(const std::string& job, uint64_t round);
   // What the server says of the round now, if it is the one at work: a masked round goes by it.
   void Update(const RoundNotice& notice);
-  // Stops training before its next step, and sending before its next try.
+  // Stops training before its next step, sending before its next try, and a check before its next
+  // object, vector or part of one.
   void Cancel();
   bool busy() const;
   // Of the current round, or of the last one; absent before the first.

@@ -159,9 +159,13 @@ struct Connection::Impl {
 
   absl::StatusOr<std::string> FetchProof(const std::string& type, const std::string& member,
                                          uint64_t nth);
+  struct Wanted {
+    Digest sha256;
+    uint64_t limit_bytes = 0;
+    const std::atomic<bool>* cancel = nullptr;
+  };
   absl::StatusOr<Bytes> ReadFile(grpc::ClientContext& context,
-                                 grpc::ClientReader<v1::ModelChunk>& stream, const Digest& sha256,
-                                 uint64_t limit_bytes);
+                                 grpc::ClientReader<v1::ModelChunk>& stream, const Wanted& wanted);
 
   std::string peer;
   std::shared_ptr<grpc::Channel> channel;
@@ -287,17 +291,19 @@ absl::Status Connection::Report(const ProgressReport& report) {
   return proto::FromGrpcStatus(impl_->stub->Report(&context, request, &reply), impl_->peer);
 }
 
-absl::StatusOr<Bytes> Connection::FetchModel(const Digest& sha256, uint64_t limit_bytes) {
+absl::StatusOr<Bytes> Connection::FetchModel(const Digest& sha256, uint64_t limit_bytes,
+                                             const std::atomic<bool>* cancel) {
   v1::ModelRequest request;
   request.set_sha256(ToText(sha256));
   impl_->WaitUntilConnected(kConnectMs);
   grpc::ClientContext context;
   SetDeadline(context, 60 + limit_bytes / kSlowestBytesPerSecond);
   const auto stream = impl_->stub->FetchModel(&context, request);
-  return impl_->ReadFile(context, *stream, sha256, limit_bytes);
+  return impl_->ReadFile(context, *stream, {sha256, limit_bytes, cancel});
 }
 
-absl::StatusOr<Bytes> Connection::FetchObject(const RoundObject& object, uint64_t limit_bytes) {
+absl::StatusOr<Bytes> Connection::FetchObject(const RoundObject& object, uint64_t limit_bytes,
+                                              const std::atomic<bool>* cancel) {
   v1::ObjectRequest request;
   request.set_job(object.job);
   request.set_round(object.round);
@@ -306,29 +312,33 @@ absl::StatusOr<Bytes> Connection::FetchObject(const RoundObject& object, uint64_
   grpc::ClientContext context;
   SetDeadline(context, 60 + limit_bytes / kSlowestBytesPerSecond);
   const auto stream = impl_->stub->FetchObject(&context, request);
-  return impl_->ReadFile(context, *stream, object.sha256, limit_bytes);
+  return impl_->ReadFile(context, *stream, {object.sha256, limit_bytes, cancel});
 }
 
 // All pieces of a stream, which must be the file of that digest.
 absl::StatusOr<Bytes> Connection::Impl::ReadFile(grpc::ClientContext& context,
                                                  grpc::ClientReader<v1::ModelChunk>& stream,
-                                                 const Digest& sha256, uint64_t limit_bytes) {
+                                                 const Wanted& wanted) {
+  const auto is_cancelled = [&wanted] { return wanted.cancel != nullptr && *wanted.cancel; };
   Bytes file;
   bool too_long = false;
   v1::ModelChunk chunk;
-  while (!too_long && stream.Read(&chunk)) {
-    too_long = file.size() + chunk.data().size() > limit_bytes;
+  while (!too_long && !is_cancelled() && stream.Read(&chunk)) {
+    too_long = file.size() + chunk.data().size() > wanted.limit_bytes;
     if (!too_long) AppendText(file, chunk.data());
   }
-  if (too_long) context.TryCancel();
+  const bool cancelled = is_cancelled();
+  if (too_long || cancelled) context.TryCancel();
   const grpc::Status ended = stream.Finish();
+  if (cancelled) return absl::CancelledError("the download was stopped");
   if (too_long) {
-    return absl::DataLossError(
-        absl::StrCat("the server sent more than ", limit_bytes, " bytes for ", ToHex(sha256)));
+    return absl::DataLossError(absl::StrCat("the server sent more than ", wanted.limit_bytes,
+                                            " bytes for ", ToHex(wanted.sha256)));
   }
   HILUM_RETURN_IF_ERROR(proto::FromGrpcStatus(ended, peer));
-  if (crypto::Sha256(file) == sha256) return file;
-  return absl::DataLossError(absl::StrCat("the server sent other bytes than ", ToHex(sha256)));
+  if (crypto::Sha256(file) == wanted.sha256) return file;
+  return absl::DataLossError(
+      absl::StrCat("the server sent other bytes than ", ToHex(wanted.sha256)));
 }
 
 absl::StatusOr<Receipt> Connection::SubmitUpdate(const SignedUpdate& update) {

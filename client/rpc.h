@@ -144,10 +144,13 @@ class Connection {
 
   absl::Status Answer(const std::string& job, bool approve, const std::string& reason);
   absl::Status Report(const ProgressReport& report);
-  // The whole file. DataLoss: longer than `limit_bytes`, or another SHA-256.
-  absl::StatusOr<Bytes> FetchModel(const Digest& sha256, uint64_t limit_bytes);
-  // An object of a round's evidence. DataLoss: as FetchModel. NotFound: the round has no such one.
-  absl::StatusOr<Bytes> FetchObject(const RoundObject& object, uint64_t limit_bytes);
+  // The whole file. DataLoss: longer than `limit_bytes`, or another SHA-256. Cancelled: `cancel`
+  // was set; it is looked at between the pieces.
+  absl::StatusOr<Bytes> FetchModel(const Digest& sha256, uint64_t limit_bytes,
+                                   const std::atomic<bool>* cancel = nullptr);
+  // An object of a round's evidence. Errors as FetchModel. NotFound: the round has no such one.
+  absl::StatusOr<Bytes> FetchObject(const RoundObject& object, uint64_t limit_bytes,
+                                    const std::atomic<bool>* cancel = nullptr);
   absl::StatusOr<Receipt> SubmitUpdate(const SignedUpdate& update);
   // A message of a masked round; durable at the server when this returns OK.
   absl::Status SendFlight(const FlightPlace& place, ByteView message);

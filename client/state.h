@@ -107,8 +107,9 @@ struct CheckRecord {
   uint64_t round = 0;
   std::string status;    // of the round-close: ok, aborted
   std::string standing;  // counted, left_out, absent (not in the roster), aborted
-  // full, tags; proof: by the ledger's proof alone; open, aborted: no masks, no sum; failed;
-  // accepted: failed, and the operator went on all the same
+  // full; sum: as full, but the model follows from moments that only the server has; tags; proof:
+  // by the ledger's proof alone; open, aborted: no masks, no sum; failed; accepted: failed, and the
+  // operator went on all the same
   std::string verified;
   std::string reason;   // of an alarm: what is wrong, and what to do
   Digest model{};       // that the round made, by its round-close

@@ -44,8 +44,7 @@ absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan
 
 uint64_t SeedOf(const proto::RoundPlan& plan, uint64_t round, absl::string_view site,
                 const SiteSecret& secret) {
-  // With unit record nobody else may know the changes of a film: they go by its place in the list,
-  // which shifts when an earlier film is taken out.
+  // With unit record nobody else may know how a film is changed.
   const bool is_public = plan.seed.has_value() && plan.privacy.unit != "record";
   Bytes message;
   AppendText(message, "hilum/train/v1");
@@ -77,6 +76,25 @@ models::TrainingSet SetOf(std::span<const Sample> samples, int height, int width
   return set;
 }
 
+namespace {
+
+// A film's augmentation goes by its own pixels: were it by its place in the list, a film more or
+// less would change the gradients of all that come after it, which DP-SGD does not cover.
+std::vector<uint64_t> NamesOf(std::span<const Sample> samples) {
+  std::vector<uint64_t> names;
+  for (const Sample& sample : samples) {
+    const std::vector<float>& pixels = sample.pixels();
+    const Digest digest = crypto::Sha256(
+        ByteView(reinterpret_cast<const uint8_t*>(pixels.data()), pixels.size() * sizeof(float)));
+    uint64_t name = 0;
+    for (int i = 0; i < 8; ++i) name = name << 8 | digest[i];
+    names.push_back(name);
+  }
+  return names;
+}
+
+}  // namespace
+
 absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const proto::RoundPlan& plan,
                                           const LocalDataset& dataset,
                                           const LocalTraining& training) {
@@ -100,7 +118,8 @@ absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const prot
       training.on_progress(static_cast<uint32_t>(100 * progress.step / progress.n_steps));
     };
   }
-  const models::TrainingSet set = SetOf(dataset.samples, dataset.height, dataset.width);
+  models::TrainingSet set = SetOf(dataset.samples, dataset.height, dataset.width);
+  if (training.privacy.has_value()) set.names = NamesOf(dataset.samples);
   HILUM_ASSIGN_OR_RETURN(const models::TrainResult result,
                          models::Train(network, set, options, hooks, training.memory));
   LocalWeights local;

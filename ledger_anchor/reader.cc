@@ -229,7 +229,9 @@ absl::StatusOr<RoundEntries> FindRound(const LogView& view, uint64_t round,
     studies.insert(one.entry.study);
     if (open != nullptr && open->round == round) found.open = &one;
     if (close != nullptr && close->round == round) found.close = &one;
-    if (close != nullptr && close->round < round && close->status == "ok") found.before = &one;
+    if (close == nullptr || close->round >= round) continue;
+    found.earlier.push_back(&one);
+    if (close->status == "ok") found.before = &one;
   }
   if (studies.size() > 1) {
     return absl::InvalidArgumentError(

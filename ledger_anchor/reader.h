@@ -71,6 +71,7 @@ struct RoundEntries {
   const ViewEntry* open = nullptr;
   const ViewEntry* close = nullptr;
   const ViewEntry* before = nullptr;  // the study's last round-close with a result before the round
+  std::vector<const ViewEntry*> earlier;  // its round-closes before the round, aborted ones too
 };
 absl::StatusOr<RoundEntries> FindRound(const LogView& view, uint64_t round,
                                        absl::string_view study = "");

@@ -51,8 +51,8 @@ Augmentation ScaledAugmentation(float strength) {
   return scaled;
 }
 
-Warp DrawWarp(const Augmentation& augmentation, uint64_t seed, uint64_t pass, uint64_t index) {
-  SeededRandom random = SeededRandom::For({seed, pass, index});
+Warp DrawWarp(const Augmentation& augmentation, uint64_t seed, uint64_t pass, uint64_t name) {
+  SeededRandom random = SeededRandom::For({seed, pass, name});
   // Always the same number of draws, so that one option does not change what another draws.
   const bool stretched = random.Uniform() < augmentation.aspect_probability;
   const double aspect = random.Uniform(-augmentation.aspect_ratio, augmentation.aspect_ratio);

@@ -18,8 +18,8 @@ struct Warp {
   float brightness = 1;
 };
 
-// The warp of sample `index` in its pass `pass` over the samples.
-Warp DrawWarp(const Augmentation& augmentation, uint64_t seed, uint64_t pass, uint64_t index);
+// The warp of the sample `name` (TrainingSet::names, or its place) in pass `pass` over the samples.
+Warp DrawWarp(const Augmentation& augmentation, uint64_t seed, uint64_t pass, uint64_t name);
 
 // Applies `warp` to pixels [channels, height, width] in place: bilinear, 0 outside the original,
 // result cut to [0, 1]. `scratch` is overwritten.

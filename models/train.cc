@@ -86,6 +86,10 @@ absl::Status CheckOptions(const TrainOptions& o) {
 
 absl::Status CheckSet(const TrainingSet& set, const Network& network) {
   const int size = network.options().input_size;
+  if (!set.names.empty() && set.names.size() != set.labels.size()) {
+    return absl::InvalidArgumentError(absl::StrCat("the training set has ", set.names.size(),
+                                                   " names for ", set.labels.size(), " samples"));
+  }
   if (set.labels.empty() || !set.read) {
     return absl::InvalidArgumentError("the training set has no samples, at least one is needed");
   }
@@ -146,8 +150,9 @@ class BatchReader {
     for (size_t i = 0; i < draws.size(); ++i) {
       const std::span<float> sample(pixels_.data() + i * size_, size_);
       HILUM_RETURN_IF_ERROR(set_.read(draws[i].index, sample));
-      const Warp warp =
-          DrawWarp(options_.augmentation, options_.seed, draws[i].pass, draws[i].index);
+      const int64_t at = draws[i].index;
+      const uint64_t name = set_.names.empty() ? static_cast<uint64_t>(at) : set_.names[at];
+      const Warp warp = DrawWarp(options_.augmentation, options_.seed, draws[i].pass, name);
       ApplyWarp(warp, set_.channels, set_.height, set_.width, sample, scratch_);
       labels_.push_back(set_.labels[draws[i].index]);
     }

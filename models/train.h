@@ -24,6 +24,9 @@ struct TrainingSet {
   std::vector<int32_t> labels;  // one a sample, in [0, n_classes)
   // Fills `pixels` [channels, height, width], grey values in [0, 1], with sample `index`.
   std::function<absl::Status(int64_t index, std::span<float> pixels)> read;
+  // What each sample's augmentation goes by, one a sample; empty: its place in the set. With names
+  // of their own samples change in the same way whatever else is in the set.
+  std::vector<uint64_t> names{};
 };
 
 // A TrainingSet over `pixels` [n, channels, height, width] in memory.

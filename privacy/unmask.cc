@@ -90,7 +90,8 @@ absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& co
 }
 
 absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config,
-                                 const kernels::MaskKeys& masks, kernels::Device device) {
+                                 const kernels::MaskKeys& masks, kernels::Device device,
+                                 const std::atomic<bool>* cancel) {
   if (config.mode == RoundMode::kOpen || masks.ring_bits() != config.ring_bits ||
       static_cast<int>(masks.suite()) != static_cast<int>(config.suite)) {
     return absl::PermissionDeniedError(
@@ -99,7 +100,12 @@ absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config
                      config.ring_bits, " bits"));
   }
   HILUM_ASSIGN_OR_RETURN(std::vector<uint32_t> ring, Reduce(sum, config, device));
-  HILUM_RETURN_IF_ERROR(kernels::KeystreamAdd(ring, masks, 0, device));
+  for (size_t first = 0; first < ring.size(); first += kUnmaskStep) {
+    if (cancel != nullptr && *cancel) return absl::CancelledError("the unmasking was stopped");
+    const std::span<uint32_t> part =
+        std::span(ring).subspan(first, std::min(kUnmaskStep, ring.size() - first));
+    HILUM_RETURN_IF_ERROR(kernels::KeystreamAdd(part, masks, first, device));
+  }
   return RingTotal(std::move(ring), sum.n_members);
 }
 

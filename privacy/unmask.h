@@ -2,6 +2,8 @@
 #ifndef HILUM_PRIVACY_UNMASK_H_
 #define HILUM_PRIVACY_UNMASK_H_
 
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <utility>
@@ -49,6 +51,9 @@ struct MaskedSum {
   uint32_t n_members = 0;
 };
 
+// Masks go out of so many coordinates at a time: with a hundred keys about a second.
+inline constexpr size_t kUnmaskStep = size_t{1} << 22;
+
 // z: the sum of the members' vectors mod 2^b, masks removed, [D] words. Only Unmask makes one.
 // Movable only.
 class RingTotal {
@@ -63,7 +68,8 @@ class RingTotal {
   friend absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& config,
                                           kernels::Device device);
   friend absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config,
-                                          const kernels::MaskKeys& masks, kernels::Device device);
+                                          const kernels::MaskKeys& masks, kernels::Device device,
+                                          const std::atomic<bool>* cancel);
   friend class MeanDelta;
   RingTotal(std::vector<uint32_t> ring, uint32_t n_members)
       : ring_(std::move(ring)), n_members_(n_members) {}
@@ -80,10 +86,12 @@ absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& co
                                  kernels::Device device = kernels::Device::kCpu);
 
 // z = S + the keystreams of `masks` mod 2^b: their signs say that masks are taken out
-// (secure_aggregation.md, section 5, R5). The errors are those above; PermissionDenied: the round
-// is open, or the keys are of another suite or ring.
+// (secure_aggregation.md, section 5, R5). `cancel` is looked at every kUnmaskStep coordinates. The
+// errors are those above; PermissionDenied: the round is open, or the keys are of another suite or
+// ring. Cancelled: the flag was set.
 absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config,
-                                 const kernels::MaskKeys& masks, kernels::Device device);
+                                 const kernels::MaskKeys& masks, kernels::Device device,
+                                 const std::atomic<bool>* cancel = nullptr);
 
 // The weighted mean of the members' deltas, kept as ring words and one factor: so a server step
 // reads 4 bytes a parameter, and every step starts from the same bits. Only Dequantize makes one.

@@ -244,10 +244,8 @@ class Round:
                 "the entry's unit, mechanism, delta or accountant is not the plan's")
         require(claim["epsilon"] + 2e-6 >= config.epsilon_before,
                 "the entry claims less epsilon than was spent before the round")
-        earlier = self.log.studies[self.opened.study].pairs.get(self.close["round"] - 1)
-        told = earlier[1].body["dp"] if earlier else None
-        require(not told or told["delta"] != claim["delta"] or
-                config.epsilon_before + 2e-6 >= told["epsilon"],
+        told = check_spending(self.log.studies[self.opened.study].pairs, self.close)
+        require(config.epsilon_before + 2e-6 >= told,
                 "the configuration counts less epsilon than the round before had told")
 
     def read_moments(self):
@@ -309,7 +307,27 @@ class Round:
                     wire.sha256(moments.astype("<f4").tobytes()), self.record.moments[1])
         differs("the new model", wire.sha256(head + new.astype("<f4").tobytes()), close["model"])
         self.objects.get("the model", close["model"], evidence.MODEL_LIMIT)
-        return {"films": weight, "mean_loss": mean_loss}
+        return {"films": 0 if config.is_private else weight, "mean_loss": mean_loss}
+
+
+def check_spending(pairs, close):
+    """Epsilon does not shrink from one close of the job to the next, aborted ones too; what the
+    round before told."""
+    told = 0.0
+    for number in range(1, close["round"] + 1):
+        dp = pairs[number][1].body["dp"]
+        require((dp is None) == (close["dp"] is None),
+                f"one of the rounds {number} and {close['round']} tells an epsilon, the other none")
+        if dp is None or number == close["round"]:
+            continue
+        require(all(dp[key] == close["dp"][key]
+                    for key in ("unit", "mechanism", "delta", "accountant")),
+                f"round {number} tells another unit, mechanism, delta or accountant")
+        require(dp["epsilon"] + 2e-6 >= told, f"round {number} tells less epsilon than before it")
+        told = max(told, dp["epsilon"])
+    require(close["dp"] is None or close["dp"]["epsilon"] + 2e-6 >= told,
+            "the entry claims less epsilon than an earlier round")
+    return told
 
 
 def audit(folder, number, job, vkey, progress):
@@ -320,6 +338,7 @@ def audit(folder, number, job, vkey, progress):
     objects = Objects(store)
     result = {"verified": True, "job": opened.study, "round": number,
               "status": closed.body["status"], "model": closed.body["model"].hex(), "updates": 0}
+    check_spending(log.studies[opened.study].pairs, closed.body)
     if closed.body["status"] == "ok":
         one = Round(log, objects, (opened, closed), progress)
         one.read_documents()

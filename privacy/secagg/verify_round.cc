@@ -21,17 +21,17 @@ absl::Status False(const Parts&... parts) {
 absl::StatusOr<kernels::TagValues> TagOfVector(const PublishedRound& round,
                                                const TranscriptMember& member,
                                                const kernels::TagValues& challenge) {
-  const auto vector = round.untagged.find(member.index);
-  if (vector == round.untagged.end()) {
+  if (!round.untagged) {
     return False("member ", member.index, " has neither a tag nor a published vector");
   }
+  HILUM_ASSIGN_OR_RETURN(const std::vector<uint32_t> vector, round.untagged(member.index));
   const RoundConfig& config = round.facts.context->config();
-  if (vector->second.size() != config.n_coords() ||
-      UpdateRoot(vector->second, config.chunk_coords) != member.root) {
+  if (vector.size() != config.n_coords() ||
+      UpdateRoot(vector, config.chunk_coords) != member.root) {
     return False("the published vector of member ", member.index,
                  " is not the one of the transcript");
   }
-  return kernels::EvaluateTags(vector->second, challenge, kernels::Device::kCpu);
+  return kernels::EvaluateTags(vector, challenge, kernels::Device::kCpu);
 }
 
 absl::StatusOr<std::vector<IndexedTag>> TagsOf(const PublishedRound& round,
@@ -42,6 +42,7 @@ absl::StatusOr<std::vector<IndexedTag>> TagsOf(const PublishedRound& round,
   std::vector<IndexedTag> tags;
   auto published = round.opening.tags.begin();
   for (const TranscriptMember& member : round.transcript.members) {
+    if (round.cancel != nullptr && *round.cancel) return absl::CancelledError("stopped");
     IndexedTag tag{.index = member.index, .values = {}};
     if (published != round.opening.tags.end() && published->index == member.index) {
       HILUM_RETURN_IF_ERROR(
@@ -89,7 +90,7 @@ absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Devi
   HILUM_ASSIGN_OR_RETURN(const SignedKeys keys,
                          KeysToRemove(round.facts, u3, round.opening.secrets));
   HILUM_ASSIGN_OR_RETURN(const kernels::MaskKeys masks, keys.Schedule(config));
-  HILUM_ASSIGN_OR_RETURN(RingTotal total, Unmask(sum, config, masks, device));
+  HILUM_ASSIGN_OR_RETURN(RingTotal total, Unmask(sum, config, masks, device, round.cancel));
   if (RingRoot(total.words(), config.chunk_coords) != round.ring_root) {
     return False("the published result is not the sum without its masks");
   }

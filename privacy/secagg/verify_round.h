@@ -3,9 +3,11 @@
 #ifndef HILUM_PRIVACY_SECAGG_VERIFY_ROUND_H_
 #define HILUM_PRIVACY_SECAGG_VERIFY_ROUND_H_
 
+#include <atomic>
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <span>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -25,20 +27,24 @@ struct PublishedRound {
   const RoundOpening& opening;
   std::span<const uint64_t> sums;  // S, as downloaded
   Digest ring_root{};              // root(z) of the ledger's record
-  // The whole vectors of members without a tag.
-  std::map<uint16_t, std::span<const uint32_t>> untagged;
+  // Gives the whole vector of a member without a tag. Asked for one at a time, so that a server
+  // which publishes no tags costs time and no memory. Empty: there are none.
+  std::function<absl::StatusOr<std::vector<uint32_t>>(uint16_t member)> untagged{};
+  // Looked at before each member and each part of the masks; then Cancelled is returned.
+  const std::atomic<bool>* cancel = nullptr;
 };
 
 // The cheaper part, without taking the masks out (mode "tags"): T (CheckTranscript) and a quorum of
 // votes on it; root(S); a tag of each member of U3, or its vector; S against the tags.
-// DataLoss: the first of these that fails.
+// DataLoss: the first of these that fails. Errors of `untagged` are passed on.
 absl::Status VerifySum(const PublishedRound& round);
 
 // Checks, in this order: T (CheckTranscript) and a quorum of votes on it; root(S); a tag, signed on
 // this T and V, of each member of U3, or its whole vector with the root that T has; S against the
 // tags; every opened secret against its commitment or key; z = S without the masks, its root, and
 // its count coordinate. Returns z: the model is derived from it and from nothing else.
-// DataLoss: the first of these that fails. FailedPrecondition: no such device or suite.
+// DataLoss: the first of these that fails. FailedPrecondition: no such device or suite. Errors of
+// `untagged` are passed on.
 // A site also compares HashOf(transcript) with its own vote.
 absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Device device);
 

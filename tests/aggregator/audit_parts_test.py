@@ -13,6 +13,7 @@ sys.path.insert(0, str(ROOT / "docs/audit"))
 import numpy as np  # noqa: E402
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: E402
 
+import audit  # noqa: E402
 import entries  # noqa: E402
 import evidence  # noqa: E402
 import ledger  # noqa: E402
@@ -293,6 +294,27 @@ class Plans(unittest.TestCase):
                 self.read(strategy=bad)
         with self.assertRaisesRegex(wire.Wrong, "unknown"):
             self.read(noise={})
+
+    def test_what_a_job_spent_stays_spent(self):
+        def close(number, epsilon, **change):
+            dp = {"unit": "silo", "mechanism": "discrete-gaussian", "accountant": "rdp",
+                  "delta": 1e-5, "epsilon": epsilon} | change
+            return {"round": number, "dp": dp if epsilon is not None else None}
+
+        def spent(*closes):
+            pairs = {c["round"]: (None, types.SimpleNamespace(body=c)) for c in closes}
+            return audit.check_spending(pairs, closes[-1])
+
+        self.assertEqual(spent(close(1, 1.0), close(2, 1.5), close(3, 2.0)), 1.5)
+        self.assertEqual(spent(close(1, 1.0)), 0.0)
+        self.assertEqual(spent(close(1, None), close(2, None)), 0.0)
+        for bad in ((close(1, 1.0), close(2, 0.5), close(3, 2.0)),
+                    (close(1, 1.0), close(2, 1.5), close(3, 1.2)),
+                    (close(1, None), close(2, 1.5)), (close(1, 1.0), close(2, None)),
+                    (close(1, 1.0, delta=1e-2), close(2, 1.5)),
+                    (close(1, 1.0, unit="record"), close(2, 1.5))):
+            with self.assertRaises(wire.Wrong, msg=bad):
+                spent(*bad)
 
     def test_value_bits_leave_room_for_noise(self):
         plan = self.read(privacy={"unit": "silo", "sigma": "1", "delta": "0.00001"})

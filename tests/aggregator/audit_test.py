@@ -75,9 +75,15 @@ def make_sources(top):
             ("untagged", MASKED, functools.partial(example_exports.write_masked, untagged=(2,)))):
         write(ROOT, top / name)
         sources.append(Source(top / name, top / name / "keys", mode, "cxr-1", 1))
-    for mode in (MASKED, OPEN) if OPTIONS.rounds else ():
+    return sources + played(top, (("cxr-masked", MASKED), ("cxr-open", OPEN)))
+
+
+def played(top, jobs):
+    """Both rounds of each of these jobs of --rounds, exported."""
+    sources = []
+    for job, mode in jobs if OPTIONS.rounds else ():
         for number in (1, 2):
-            folder, job = top / f"played-{mode}-{number}", f"cxr-{mode}"
+            folder = top / f"played-{job}-{number}"
             done = run(OPTIONS.bin / "hilum-ledger", "export", number, "--study", job, "--from",
                        OPTIONS.rounds, "--out", folder)
             assert done.returncode == 0, done.stderr
@@ -119,7 +125,9 @@ class AuditTest(unittest.TestCase):
 
 class Good(AuditTest):
     def test_both_find_the_same_model(self):
-        for source in self.sources:
+        """Also of a server's optimizer with moments, and under differential privacy."""
+        more = played(self.top, (("cxr-adaptive", MASKED), ("cxr-private", MASKED)))
+        for source in self.sources + more:
             with self.subTest(folder=source.folder.name):
                 theirs = python_audit(source.folder, source.job, source.number, "--json")
                 self.assertEqual(theirs.returncode, 0, theirs.stderr)
@@ -235,6 +243,32 @@ class Tampered(AuditTest):
         (export.folder / "log/checkpoint").write_text(f"{text}\n\u2014 {vkey[0]} {line}\n",
                                                       encoding="utf-8")
         self.both_refuse(export, source, "another root")
+
+
+class Spending(AuditTest):
+    """Rounds with differential privacy in a log that its server wrote anew with its own keys."""
+
+    def setUp(self):
+        if not OPTIONS.rounds:
+            self.skipTest("no --rounds: nobody played a job with differential privacy")
+
+    def test_what_the_rounds_before_spent_stays_spent(self):
+        source = played(self.top, (("cxr-private", MASKED),))[1]
+
+        def forget(first, _):
+            del first["dp"]
+
+        for change, sentence in (
+                (lambda first, last: first["dp"].update(epsilon="99"), "less epsilon"),
+                (lambda first, last: first["dp"].update(epsilon=last["dp"]["epsilon"]),
+                 "counts less epsilon than the round before had told"),
+                (lambda first, last: first["dp"].update(delta="0.01"), "another unit, mechanism"),
+                (forget, "tells an epsilon, the other none")):
+            export = self.copy(source)
+            change(export.entry_of("round-close", 1), export.close)
+            export.write()
+            self.both_refuse(export, source, sentence)
+            shutil.rmtree(export.folder)
 
 
 class Tags(AuditTest):

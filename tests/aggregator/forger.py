@@ -100,13 +100,16 @@ class Export:
 
     def write(self, sign_with=None, relink=True):
         """Signs the aggregator's entries again, links them, and writes log and checkpoint."""
-        moved, texts = {}, []
+        moved, texts, leaves = {}, [], []
         for i, entry in enumerate(self.entries):
             before = canonical(entry)
             if relink:
                 for old, new in moved.items():
                     before = before.replace(old.encode(), new.encode())
             fresh = json.loads(before)
+            if "consent" in fresh:  # the pin of a round-open: of the log as it is now
+                pin = fresh["consent"]
+                pin["root"] = tree(leaves[:pin["size"]]).hex()
             if fresh["by"] == self.entries[0]["by"]:
                 self.sign_entry(fresh, sign_with if fresh["type"] == "round-close" else None)
             text = canonical(fresh)
@@ -114,8 +117,8 @@ class Export:
             if i < len(self.old_leaves) and leaf != self.old_leaves[i].hex():
                 moved[self.old_leaves[i].hex()] = leaf
             texts.append(text)
+            leaves.append(sha256(b"\0" + text))
         shutil.rmtree(self.folder / "log/tile")
-        leaves = [sha256(b"\0" + text) for text in texts]
         part = f"000.p/{len(texts)}"
         self._put(f"log/tile/entries/{part}",
                   b"".join(struct.pack(">H", len(t)) + t for t in texts))

@@ -70,6 +70,10 @@ class PrivateRounds : public testing::Test {
   ReplayInputs Inputs(uint64_t round) {
     const auto entries = ledger_anchor::FindRound(*view_, round, kJob);
     EXPECT_TRUE(entries.ok());
+    std::vector<RoundClose> earlier;
+    for (const auto* one : entries->earlier) {
+      earlier.push_back(std::get<RoundClose>(one->entry.body));
+    }
     return {.fetch =
                 [](const Digest& digest, uint64_t limit) {
                   const std::string hex = ToHex(digest);
@@ -80,6 +84,7 @@ class PrivateRounds : public testing::Test {
             .open = entries->open->entry,
             .open_leaf = entries->open->leaf_hash,
             .close = entries->close->entry,
+            .earlier = std::move(earlier),
             .members = &view_->state.members(),
             .origin = view_->state.origin(),
             .log_vkey = view_->state.log_vkey()};
@@ -137,7 +142,7 @@ TEST_F(PrivateRounds, TheAuditAcceptsThemAndNoSmallerClaim) {
   HILUM_EXPECT_OK(Replay(Inputs(1)));
   HILUM_EXPECT_OK(Replay(Inputs(2)));
   const auto refused = [&](auto change, const char* sentence) {
-    ReplayInputs inputs = Inputs(2);
+    ReplayInputs inputs = Inputs(1);
     change(std::get<RoundClose>(inputs.close.body).dp);
     EXPECT_THAT(Replay(inputs), StatusIs(StatusCode::kDataLoss, sentence));
   };
@@ -147,15 +152,54 @@ TEST_F(PrivateRounds, TheAuditAcceptsThemAndNoSmallerClaim) {
   refused([](auto& dp) { dp.reset(); }, "tells no epsilon");
 }
 
+// A server that forgets what the rounds before have spent: by their entries it is caught.
+TEST_F(PrivateRounds, TheAuditAddsUpTheRoundsBefore) {
+  const auto refused = [&](auto change, StatusCode code, const char* sentence) {
+    ReplayInputs inputs = Inputs(2);
+    change(inputs.earlier, std::get<RoundClose>(inputs.close.body));
+    EXPECT_THAT(Replay(inputs), StatusIs(code, sentence));
+  };
+  const std::string after_both = Close(2).dp->epsilon;
+  refused([&](auto& earlier, auto&) { earlier[0].dp->epsilon = after_both; }, StatusCode::kDataLoss,
+          "before the round, the round before it told ");
+  refused([](auto& earlier, auto&) { earlier[0].dp->epsilon = "99"; }, StatusCode::kDataLoss,
+          "less than the round before it");
+  refused(
+      [](auto& earlier, auto&) {
+        earlier[0].status = "aborted";
+        earlier[0].dp.reset();
+      },
+      StatusCode::kDataLoss, "round 1 of the job told no epsilon and this one tells one");
+  refused([](auto&, auto& close) { close.dp.reset(); }, StatusCode::kDataLoss,
+          "round 1 of the job told an epsilon and this one tells none");
+  refused([](auto& earlier, auto&) { earlier[0].dp->delta = "0.01"; }, StatusCode::kDataLoss,
+          "round 1: its unit, mechanism, delta or accountant is not that of round 2");
+  refused([](auto& earlier, auto&) { earlier.clear(); }, StatusCode::kInvalidArgument,
+          "its audit needs each of 1 earlier round-closes, it got 0");
+  refused([](auto& earlier, auto&) { earlier[0].round = 2; }, StatusCode::kInvalidArgument,
+          "its audit needs each of 1 earlier round-closes");
+}
+
+TEST_F(PrivateRounds, ACountThatBeginsAgainIsRefused) {
+  const std::vector<RoundClose> earlier = {Close(1)};
+  privacy::RoundConfig config = config_[2];
+  config.epsilon_before = 0.0;
+  RoundClose close = Close(2);
+  close.dp->epsilon = earlier[0].dp->epsilon;  // what this round alone costs
+  HILUM_EXPECT_OK(CheckDpOfJob(close, earlier));
+  EXPECT_THAT(CheckDpOfClose(close, earlier, PrivatePlan(), config),
+              StatusIs(StatusCode::kDataLoss, "its configuration counts epsilon 0 before"));
+}
+
 TEST(CheckDpOfClose, ClippingWithoutNoiseIsNotDifferentialPrivacy) {
   RoundClose close;
-  HILUM_EXPECT_OK(CheckDpOfClose(close, MakePlan(kJob, 10), privacy::RoundConfig{}));
+  HILUM_EXPECT_OK(CheckDpOfClose(close, {}, MakePlan(kJob, 10), privacy::RoundConfig{}));
   close.dp = RoundClose::Dp{.unit = "silo",
                             .mechanism = "discrete-gaussian",
                             .epsilon = "1",
                             .delta = "0.00001",
                             .accountant = "rdp"};
-  EXPECT_THAT(CheckDpOfClose(close, MakePlan(kJob, 10), privacy::RoundConfig{}),
+  EXPECT_THAT(CheckDpOfClose(close, {}, MakePlan(kJob, 10), privacy::RoundConfig{}),
               StatusIs(StatusCode::kDataLoss, "of a round without noise"));
 }
 

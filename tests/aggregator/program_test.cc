@@ -407,7 +407,7 @@ TEST_F(Program, StartsFastWithAThousandRounds) {
       row.close_entry.resize(1500, 'x');
       row.open_index = 2 * number;
       row.close_index = 2 * number + 1;
-      HILUM_ASSERT_OK(state->PutRoundAndJob(row, job));
+      HILUM_ASSERT_OK(state->CloseRound(row, job));
     }
   }
   int64_t best_ms = 1 << 30;

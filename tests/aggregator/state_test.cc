@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "absl/strings/match.h"
+#include "base/bytes.h"
+#include "base/file.h"
 #include "tests/aggregator/test_federation.h"
 #include "tests/status_matchers.h"
 
@@ -64,6 +69,51 @@ TEST(State, KeepsEveryFieldOfARoundAcrossARestart) {
   EXPECT_EQ(row.mean_loss, expected.mean_loss);
   EXPECT_EQ(row.received_bytes, expected.received_bytes);
   EXPECT_EQ(row.reason, expected.reason);
+}
+
+// Whether a file of the database holds these bytes.
+bool Holds(const std::filesystem::path& file, absl::string_view bytes) {
+  if (!std::filesystem::exists(file)) return false;
+  const absl::StatusOr<Bytes> read = ReadFile(file, 1 << 26);
+  EXPECT_TRUE(read.ok()) << read.status();
+  return read.ok() && absl::StrContains(AsText(*read), bytes);
+}
+
+TEST(State, NoMessageOfARoundOutlivesItsClose) {
+  const TempFolder folder;
+  const std::filesystem::path path = folder.path() / "s.sqlite";
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(path));
+  FlightRow sealed{.attempt = 0, .flight = 2, .sender = 3, .message = {}};
+  AppendText(sealed.message, "sealed shares of round one");
+  HILUM_ASSERT_OK(state->PutFlight({"cxr"}, {1}, sealed));
+  sealed.attempt = 1;
+  HILUM_ASSERT_OK(state->PutFlight({"cxr"}, {1}, sealed));
+  HILUM_ASSERT_OK(state->PutFlight({"cxr"}, {2}, {.flight = 1, .sender = 0, .message = {7}}));
+  EXPECT_TRUE(Holds(folder.path() / "s.sqlite-wal", "sealed shares"));
+  HILUM_ASSERT_OK(state->CloseRound(MakeRound(1), {.job = {"cxr"}, .plan = "{}"}));
+  EXPECT_TRUE(state->Flights({"cxr"}, {1}, 0)->empty());
+  EXPECT_TRUE(state->Flights({"cxr"}, {1}, 1)->empty());
+  EXPECT_EQ(state->Flights({"cxr"}, {2}, 0)->size(), 1u);
+  EXPECT_EQ(state->Rounds({"cxr"})->size(), 1u);
+  EXPECT_FALSE(Holds(path, "sealed shares"));
+  EXPECT_FALSE(Holds(folder.path() / "s.sqlite-wal", "sealed shares"));
+}
+
+// The power goes between the commit of a close and the cut of the log.
+TEST(State, AStartLeavesNothingInTheWriteAheadLog) {
+  const TempFolder folder;
+  const TempFolder copy;
+  {
+    HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(folder.path() / "s.sqlite"));
+    HILUM_ASSERT_OK(state->PutFlight({"cxr"}, {1}, {.flight = 1, .sender = 0, .message = {7}}));
+    for (const char* name : {"s.sqlite", "s.sqlite-wal"}) {
+      std::filesystem::copy_file(folder.path() / name, copy.path() / name);
+    }
+  }
+  ASSERT_GT(std::filesystem::file_size(copy.path() / "s.sqlite-wal"), 0u);
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(copy.path() / "s.sqlite"));
+  EXPECT_EQ(std::filesystem::file_size(copy.path() / "s.sqlite-wal"), 0u);
+  EXPECT_EQ(state->Flights({"cxr"}, {1}, 0)->size(), 1u);
 }
 
 TEST(State, KeepsJobsInOrderOfLaunchAndTheirAnswers) {

@@ -4,7 +4,8 @@
 // Usage: write_rounds FOLDER
 // FOLDER is replaced. It gets two masked rounds of six sites (in the first, one drops out before
 // its vector and one signs a wrong tag, so that its whole vector stands for it), and two open
-// rounds of the same sites, one of which refuses the first.
+// rounds of the same sites, one of which refuses the first. Then two small masked rounds each of a
+// job whose server keeps moments and of one with differential privacy.
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -22,6 +23,9 @@ namespace secagg = privacy::secagg;
 constexpr int64_t kParams = 300'000;  // two chunks of a vector
 constexpr char kMaskedJob[] = "cxr-masked";
 constexpr char kOpenJob[] = "cxr-open";
+constexpr int64_t kFewParams = 4000;
+constexpr char kAdaptiveJob[] = "cxr-adaptive";
+constexpr char kPrivateJob[] = "cxr-private";
 
 // A tag that its member signed and that is not of its vector.
 absl::Status SendAWrongTag(MaskedSite& site) {
@@ -76,12 +80,37 @@ absl::Status PlayOpen(TestFederation& federation, const MaskedSites& all) {
   return WaitUntilDone(federation, kOpenJob);
 }
 
+// Two masked rounds from which nobody drops out.
+absl::Status PlayWhole(TestFederation& federation, MaskedSites& all, const proto::RoundPlan& plan) {
+  HILUM_RETURN_IF_ERROR(LaunchAndApprove(federation, plan, all.sites));
+  for (const uint64_t round : {1, 2}) {
+    HILUM_RETURN_IF_ERROR(all.Begin(plan.job, round));
+    HILUM_RETURN_IF_ERROR(all.AnswerFrom(Flight::kAdvertise));
+  }
+  return WaitUntilDone(federation, plan.job);
+}
+
+absl::Status PlayAdaptive(TestFederation& federation, MaskedSites& all) {
+  proto::RoundPlan plan = MaskedPlan(kAdaptiveJob, kFewParams);
+  plan.strategy.name = "fedadam";
+  plan.strategy.server_learning_rate = 0.05;
+  return PlayWhole(federation, all, plan);
+}
+
+absl::Status PlayPrivate(TestFederation& federation, MaskedSites& all) {
+  proto::RoundPlan plan = MaskedPlan(kPrivateJob, kFewParams);
+  plan.privacy = {.unit = "silo", .sigma = 4.0, .delta = 1e-5};
+  return PlayWhole(federation, all, plan);
+}
+
 absl::Status Write(const fs::path& folder) {
   TestFederation federation;
   {
     MaskedSites all(federation, 6);
     HILUM_RETURN_IF_ERROR(PlayMasked(federation, all));
     HILUM_RETURN_IF_ERROR(PlayOpen(federation, all));
+    HILUM_RETURN_IF_ERROR(PlayAdaptive(federation, all));
+    HILUM_RETURN_IF_ERROR(PlayPrivate(federation, all));
   }
   federation.Stop();
   std::error_code error;

@@ -256,8 +256,13 @@ TEST_F(ConsentBooks, AManifestTakesOnlyThePinnedActiveSet) {
   HILUM_ASSERT_OK(CommitManifest(*store_, Who(kNow + 60), Claim({"a", "b"}), Server()));
   EXPECT_EQ(ledger_.texts.size(), n + 1);
   // Other films under the same manifest.
-  EXPECT_THAT(CommitManifest(*store_, Who(), Claim({"a"}), Server()),
-              StatusIs(StatusCode::kDataLoss, "not those of the manifest"));
+  EXPECT_THAT(
+      CommitManifest(*store_, Who(), Claim({"a"}), Server()),
+      StatusIs(StatusCode::kDataLoss,
+               "not those of the manifest that this site has signed for it: 1 of its "
+               "patients are no longer in it (a consent ran out or was withdrawn, or films "
+               "were removed), 0 are new, of 0 the films changed; a round has one manifest, "
+               "so this site takes part again in the next round"));
 }
 
 TEST_F(ConsentBooks, AReceiptAndADisclosurePassTheLedgersOwnChecks) {

@@ -2,309 +2,20 @@
 // round, and lies that are valid in form and signed with the server's own keys.
 #include "client/round_check.h"
 
-#include <gtest/gtest.h>
+#include <utility>
 
-#include <map>
-
-#include "aggregator/outcome.h"
+#include "base/file.h"
+#include "base/sqlite.h"
 #include "client/round_receipts.h"
-#include "ledger_anchor/proof.h"
-#include "privacy/secagg/journal.h"
-#include "privacy/sum_object.h"
-#include "proto/safetensors.h"
-#include "tests/client/films.h"
-#include "tests/client/server.h"
-#include "tests/ledger_anchor/federation.h"
-#include "tests/privacy/secagg/fixtures.h"
-#include "tests/status_matchers.h"
+#include "tests/client/closed_round.h"
 
 namespace hilum::client {
 namespace {
 
 using absl::StatusCode;
 using ledger_anchor::RoundClose;
-using ledger_anchor::RoundOpen;
-namespace secagg = privacy::secagg;
 
-constexpr int64_t kNow = 1767000500;
-constexpr char kCheckedJob[] = "cxr-1";
-constexpr int kSites = 6;
-
-// One masked round of six sites with ten parameters, seen from hospital-a (index 0). Tests change
-// what the server publishes before Publish signs and logs it.
-class RoundCheck : public ::testing::Test {
- protected:
-  void SetUp() override {
-    MakePlan();
-    RunRound();
-    folder_.root = NewFolder("round-check");
-    options_.site = "hospital-a";
-    HILUM_ASSERT_OK(LedgerGate::Pin(folder_.ledger(),
-                                    ledger_anchor::MakePolicyWithoutWitnesses(log_.LogVkey()),
-                                    secagg::ServerKey().public_key()));
-    HILUM_ASSERT_OK_AND_ASSIGN(state_, State::Open(folder_.database()));
-    RememberOwnPart();
-  }
-
-  void MakePlan() {
-    plan_ = SmallPlan(kCheckedJob);
-    plan_.aggregation.mode = "masked";
-    plan_.aggregation.suite = "chacha20";
-    plan_.aggregation.clip_l2 = 1;
-    plan_.cohort.minimum = 5;
-    plan_.spec = {.architecture = "covidnet-nano",
-                  .tensors = {{.name = "w", .shape = {10}, .offset = 0, .size = 10}}};
-    plan_bytes_ = proto::EncodeRoundPlan(plan_).value();
-    const std::vector<float> weights(10, 0.5F);
-    base_ = proto::EncodeSafetensors(plan_.spec, weights, {{"round", "0"}}).value();
-    std::vector<aggregator::RosterSite> roster;
-    for (int i = 0; i < kSites; ++i) {
-      names_.push_back(std::string("hospital-") + static_cast<char>('a' + i));
-      roster.push_back(
-          {SiteId{names_.back()}, privacy::MemberKey(static_cast<uint16_t>(i)).public_key()});
-    }
-    config_ = aggregator::MakeRoundConfig({.plan = plan_,
-                                           .plan_bytes = plan_bytes_,
-                                           .round = RoundId{1},
-                                           .base_model = crypto::Sha256(base_),
-                                           .roster = roster,
-                                           .federation_id = privacy::FederationId(
-                                               ledger_anchor::Federation::kOrigin,
-                                               ledger_anchor::FormatVerifierKey(log_.LogVkey())),
-                                           .ledger_head = {},
-                                           .audit_days = 30})
-                  .value();
-  }
-
-  // hospital-f does not answer in the end, so its whole vector is published.
-  void RunRound() {
-    round_.emplace(config_);
-    round_->RunTo(secagg::Federation::kTranscript);
-    for (const auto& [member, upload] : round_->uploads) {
-      const auto words = upload.words();
-      const auto* bytes = reinterpret_cast<const uint8_t*>(words.data());
-      vectors_[member] = Bytes(bytes, bytes + words.size_bytes());
-    }
-    round_->RunTo(secagg::Federation::kVoteList);
-    round_->Drop(5);
-    round_->RunTo(secagg::Federation::kOpened);
-    ASSERT_TRUE(round_->opened.has_value());
-    const secagg::OpenedRound& opened = *round_->opened;
-    sums_ = opened.sums;
-    const privacy::Transcript& transcript = opened.transcript;
-    const secagg::Context& context = *round_->context;
-    const auto body = [&context](const Bytes& message) {
-      const ByteView view = secagg::BodyOf(context, message);
-      return Bytes(view.begin(), view.end());
-    };
-    record_ = {.job = kCheckedJob,
-               .round = 1,
-               .attempt = 0,
-               .config = privacy::HashConfig(config_),
-               .config_object = Put(privacy::EncodeRoundConfig(config_)),
-               .plan = Put(Bytes(plan_bytes_.begin(), plan_bytes_.end())),
-               .transcript = privacy::EncodeTranscript(transcript),
-               .transcript_hash = secagg::HashOf(context, transcript),
-               .transcript_signature = {},
-               .sum_root = transcript.sum_root,
-               .ring_root = {},
-               .base_model = crypto::Sha256(base_),
-               .model = {},
-               .updates = {},
-               .dropped = {}};
-    for (const privacy::TranscriptMember& member : transcript.members) {
-      record_.updates.push_back({.site_index = member.index,
-                                 .root = member.root,
-                                 .signature = member.signature,
-                                 .object = Put(vectors_.at(member.index))});
-    }
-    record_.masked =
-        ledger_anchor::MaskedEvidence{.key_list = body(round_->key_list),
-                                      .u1 = body(round_->u1),
-                                      .u2 = body(round_->u2),
-                                      .complaints = {},
-                                      .votes = body(round_->vote_list),
-                                      .opening = Encode(opened.opening),
-                                      .sum_object = Put(privacy::PackSum(sums_, config_))};
-    aggregator::RoundOutcome outcome =
-        aggregator::OutcomeOfRing({.config = config_, .attempt = 0, .transcript = transcript},
-                                  std::move(round_->opened->total),
-                                  proto::ParseSafetensorsAs(base_, plan_.spec).value(),
-                                  {.strategy = plan_.strategy,
-                                   .job = JobId{kCheckedJob},
-                                   .round = RoundId{1},
-                                   .origin = ledger_anchor::Federation::kOrigin})
-            .value();
-    record_.ring_root = outcome.ring_root;
-    record_.model = outcome.model.sha256();
-  }
-
-  // What the site had on disk when the round was over.
-  void RememberOwnPart() {
-    JobRecord job;
-    job.job = kCheckedJob;
-    job.plan = job.answered_plan = plan_bytes_;
-    job.answer = Answer::kApproved;
-    HILUM_ASSERT_OK(state_->PutJob(job));
-    RoundRecord own;
-    own.job = kCheckedJob;
-    own.round = 1;
-    own.phase = "accepted";
-    own.root = record_.updates[0].root;
-    const auto& signature = record_.updates[0].signature.bytes;
-    own.signature = Bytes(signature.begin(), signature.end());
-    own.n_bytes = 52;
-    HILUM_ASSERT_OK(state_->PutRound(own));
-    RememberVote(record_.transcript_hash);
-  }
-  void RememberVote(const Digest& transcript_hash) {
-    const secagg::VoteRecord vote{.rid = round_->context->rid(),
-                                  .transcript_hash = transcript_hash,
-                                  .nonce = {},
-                                  .model_hash = config_.model_hash,
-                                  .n = kSites,
-                                  .u3 = {0, 1, 2, 3, 4, 5}};
-    HILUM_ASSERT_OK(state_->PutMasked(
-        {.job = kCheckedJob, .round = 1, .attempt = 0, .kind = "vote", .record = Encode(vote)}));
-  }
-
-  Digest Put(Bytes bytes) {
-    const Digest digest = crypto::Sha256(bytes);
-    objects_[digest] = std::move(bytes);
-    return digest;
-  }
-
-  std::string Log(ledger_anchor::EntryBody body) {
-    ledger_anchor::Entry entry;
-    entry.by = "aggregator";
-    entry.t = kNow;
-    entry.key = crypto::KeyDigest(secagg::ServerKey().public_key());
-    entry.study = kCheckedJob;
-    entry.body = std::move(body);
-    entries_.push_back(
-        ledger_anchor::SignEntry(std::move(entry), log_.kOrigin, secagg::ServerKey()).value());
-    return entries_.back();
-  }
-
-  // Logs both entries of the round; `counted` are indices of names_.
-  void Publish(const std::string& status = "ok") {
-    RoundOpen open{.round = 1,
-                   .prev = ledger_anchor::H("genesis"),
-                   .base_model = record_.base_model,
-                   .cfg = privacy::HashConfig(config_),
-                   .build = ledger_anchor::H("build"),
-                   .cohort = {.n = kSites, .items = names_, .annex = {}},
-                   .deadline = kNow + 100};
-    const std::string opened = Log(open);
-    RoundClose close;
-    close.round = 1;
-    close.prev = open.prev;
-    close.open = crypto::LeafHash(AsBytes(opened));
-    close.status = status;
-    close.base_model = record_.base_model;
-    close.model = status == "ok" ? record_.model : record_.base_model;
-    close.rule = {"fedavg", ledger_anchor::H("rule")};
-    close.build = open.build;
-    std::vector<ledger_anchor::UpdateLeaf> leaves;
-    if (status == "ok") {
-      for (const auto& update : record_.updates) {
-        leaves.push_back({update.site_index, update.root, update.signature});
-        close.cohort.items.push_back(names_[update.site_index]);
-      }
-      const std::string text = ledger_anchor::EncodeRoundRecord(record_).value();
-      close.secagg = {.suite = 2,
-                      .cfg = open.cfg,
-                      .transcript = record_.transcript_hash,
-                      .evidence = Put(Bytes(text.begin(), text.end()))};
-    }
-    for (const std::string& name : names_) {
-      const auto& counted = close.cohort.items;
-      if (std::find(counted.begin(), counted.end(), name) == counted.end()) {
-        close.dropped.items.push_back(name);
-      }
-    }
-    close.cohort.n = close.cohort.items.size();
-    close.dropped.n = close.dropped.items.size();
-    close.updates = {leaves.size(), ledger_anchor::UpdatesRoot(leaves).value()};
-    Log(close);
-  }
-
-  ledger_anchor::TreeHashes Tree(size_t n) const {
-    ledger_anchor::TreeHashes tree;
-    for (size_t i = 0; i < n; ++i) tree.Add(crypto::LeafHash(AsBytes(entries_[i])));
-    return tree;
-  }
-  std::string Proof(size_t index) const {
-    const ledger_anchor::TreeHashes tree = Tree(entries_.size());
-    return ledger_anchor::FormatTlogProof(
-        {entries_[index], index,
-         ledger_anchor::ProveInclusion(index, tree.size(), tree.reader()).value(),
-         ledger_anchor::SignCheckpoint({.origin = ledger_anchor::Federation::kOrigin,
-                                        .size = tree.size(),
-                                        .root = tree.Root(),
-                                        .extensions = {}},
-                                       log_.LogKey())});
-  }
-
-  absl::StatusOr<CheckRecord> Check() {
-    const crypto::SigningKey key = privacy::MemberKey(0);
-    const SiteSecret secret = TestSecret();
-    HILUM_ASSIGN_OR_RETURN(LedgerGate gate, LedgerGate::Open(folder_.ledger(), {}));
-    const RoundContext context{
-        .folder = folder_,
-        .options = options_,
-        .state = *state_,
-        .gate = gate,
-        .secret = secret,
-        .key = key,
-        .now_s = now_s_,
-        .prove = [&](uint64_t old_size,
-                     uint64_t new_size) -> absl::StatusOr<ledger_anchor::HashList> {
-          return ledger_anchor::ProveConsistency(old_size, new_size, Tree(new_size).reader());
-        },
-        .log_entry = [&](const std::string& entry) -> absl::StatusOr<uint64_t> {
-          incidents_.push_back(entry);
-          return 7;
-        },
-        .fetch_model = [&](const Digest&, uint64_t) -> absl::StatusOr<Bytes> { return base_; },
-        .fetch_proof = [&](const std::string&, uint64_t, const std::string& type)
-            -> absl::StatusOr<std::string> { return Proof(type == "round-open" ? 0 : 1); },
-        .fetch_object = [&](const RoundObject& object, uint64_t) -> absl::StatusOr<Bytes> {
-          HILUM_RETURN_IF_ERROR(server_);
-          ++n_fetched_;
-          const auto found = objects_.find(object.sha256);
-          if (found == objects_.end()) return absl::NotFoundError("no such object");
-          return found->second;
-        }};
-    return CheckClosedRound(context, kCheckedJob, 1);
-  }
-  void ExpectFailed(const std::string& why) {
-    HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord check, Check());
-    EXPECT_EQ(check.verified, "failed");
-    EXPECT_THAT(check.reason, ::testing::HasSubstr(why));
-    EXPECT_THAT(HaltReason(*state_, kCheckedJob).value(), ::testing::HasSubstr(why));
-  }
-
-  ledger_anchor::Federation log_;  // for the log's key alone
-  proto::RoundPlan plan_;
-  std::string plan_bytes_;
-  Bytes base_;
-  std::vector<std::string> names_;
-  privacy::RoundConfig config_;
-  std::optional<secagg::Federation> round_;
-  std::map<uint16_t, Bytes> vectors_;
-  std::vector<uint64_t> sums_;
-  ledger_anchor::RoundRecord record_;
-  std::map<Digest, Bytes> objects_;
-  std::vector<std::string> entries_;
-  std::vector<std::string> incidents_;
-  SiteFolder folder_;
-  SiteOptions options_;
-  std::unique_ptr<State> state_;
-  absl::Status server_;
-  int64_t now_s_ = kNow;
-  int n_fetched_ = 0;
-};
+constexpr int64_t kNow = kRoundOverAt;
 
 TEST_F(RoundCheck, DerivesTheModelFromTheVerifiedSum) {
   Publish();
@@ -376,6 +87,26 @@ TEST_F(RoundCheck, AnotherVectorOfAMemberWithoutATagFails) {
   ExpectFailed("the published vector of member 5 is not the one of the transcript");
 }
 
+TEST_F(RoundCheck, VectorsStandForAllTags) {
+  HideTags();
+  Publish();
+  HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord check, Check());
+  EXPECT_EQ(check.verified, "full");
+}
+
+// A server that hides all tags made the site hold every vector, n times the model.
+TEST_F(RoundCheck, VectorsWithoutTagsAreHeldOneAtATime) {
+  HideTags();
+  Bytes vector = vectors_.at(0);
+  vector[0] ^= 1;
+  record_.updates[0].object = Put(vector);
+  Publish();
+  ExpectFailed("the published vector of member 0 is not the one of the transcript");
+  for (size_t i = 1; i < record_.updates.size(); ++i) {
+    EXPECT_FALSE(fetched_.contains(record_.updates[i].object)) << i;
+  }
+}
+
 TEST_F(RoundCheck, ARecordThatContradictsTheLedgerFails) {
   Publish();
   auto close = std::get<RoundClose>(ledger_anchor::ParseEntry(entries_[1])->body);
@@ -408,6 +139,52 @@ TEST_F(RoundCheck, AServerThatIsAwayDecidesNothing) {
   server_ = absl::UnavailableError("the server is away");
   EXPECT_THAT(Check(), StatusIs(StatusCode::kUnavailable, "away"));
   EXPECT_FALSE(state_->Check(kCheckedJob, 1).value().has_value());
+  EXPECT_TRUE(HaltReason(*state_, kCheckedJob).value().empty());
+}
+
+// Stopping the agent waited for the end of a check, minutes for a large model.
+TEST_F(RoundCheck, ACheckEndsWhenItIsStoppedAndDecidesNothing) {
+  HideTags();
+  Publish();
+  const Digest record =
+      std::get<RoundClose>(ledger_anchor::ParseEntry(entries_[1])->body).secagg->evidence;
+  for (const Digest& at : {record, record_.config_object, record_.masked->sum_object,
+                           record_.updates[0].object, record_.updates[5].object}) {
+    cancel_at_ = at;
+    cancel_ = false;
+    EXPECT_THAT(Check(), StatusIs(StatusCode::kCancelled, ""));
+    EXPECT_FALSE(state_->Check(kCheckedJob, 1).value().has_value());
+  }
+  EXPECT_EQ(n_after_cancel_, 0);
+  EXPECT_TRUE(incidents_.empty());
+  cancel_at_ = {};
+  cancel_ = false;
+  HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord check, Check());
+  EXPECT_EQ(check.verified, "full");
+}
+
+// A damaged disk of the site made it accuse the server in the ledger.
+TEST_F(RoundCheck, ADamagedDatabaseOfItsOwnAccusesNobody) {
+  Publish();
+  on_fetch_proof_ = [this, done = false]() mutable {
+    if (std::exchange(done, true)) return;
+    HILUM_ASSERT_OK_AND_ASSIGN(Database other, Database::Open(folder_.database()));
+    HILUM_ASSERT_OK(
+        other.Script("PRAGMA writable_schema=ON; PRAGMA schema_version=1000;"
+                     "UPDATE sqlite_schema SET sql='damaged' WHERE name='rounds';"));
+  };
+  EXPECT_THAT(Check(), StatusIs(StatusCode::kInternal, "this site's own records: "));
+  EXPECT_TRUE(incidents_.empty());
+}
+
+TEST_F(RoundCheck, ADamagedCheckpointOfItsOwnAccusesNobody) {
+  Publish();
+  on_fetch_proof_ = [this] {
+    const std::string text = "no note";
+    HILUM_ASSERT_OK(WriteFileDurably(folder_.ledger() / "checkpoint", AsBytes(text)));
+  };
+  EXPECT_THAT(Check(), StatusIs(StatusCode::kInternal, "checkpoint: "));
+  EXPECT_TRUE(incidents_.empty());
   EXPECT_TRUE(HaltReason(*state_, kCheckedJob).value().empty());
 }
 
@@ -451,6 +228,33 @@ TEST_F(RoundCheck, TagsVerifyTheSumAlone) {
   options_.verify = "full";  // asks for more: the round is looked at again
   HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord more, Check());
   EXPECT_EQ(more.verified, "full");
+}
+
+// A server's optimizer with moments.
+class AdaptiveRoundCheck : public RoundCheck {
+  proto::StrategyPlan Strategy() const override {
+    proto::StrategyPlan strategy;
+    strategy.name = "fedadam";
+    strategy.server_learning_rate = 0.05;
+    return strategy;
+  }
+};
+
+TEST_F(AdaptiveRoundCheck, SaysThatTheSumAloneWasVerified) {
+  Publish();
+  HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord check, Check());
+  EXPECT_EQ(check.verified, "sum");
+  std::error_code error;
+  EXPECT_FALSE(fs::exists(folder_.models() / (ToHex(record_.model) + ".safetensors"), error));
+  const int n_fetched = n_fetched_;
+  HILUM_ASSERT_OK(Check());
+  EXPECT_EQ(n_fetched_, n_fetched) << "a round is checked once";
+}
+
+TEST_F(AdaptiveRoundCheck, AnotherResultThanTheSumWithoutMasksFails) {
+  record_.ring_root[0] ^= 1;
+  Publish();
+  ExpectFailed("the published result is not the sum without its masks");
 }
 
 TEST_F(RoundCheck, NoneBelievesTheLedgerAndStillKeepsTheReceipt) {

@@ -242,6 +242,8 @@ TEST_F(Readers, FindTheEntriesOfARound) {
   HILUM_ASSERT_OK_AND_ASSIGN(const RoundEntries round, FindRound(view, 2));
   EXPECT_EQ(round.open->index, 5u);
   EXPECT_EQ(round.close->index, 6u);
+  ASSERT_EQ(round.earlier.size(), 1u);
+  EXPECT_EQ(std::get<RoundClose>(round.earlier[0]->entry.body).round, 1u);
   HILUM_ASSERT_OK_AND_ASSIGN(const RoundEntries open, FindRound(view, 3, Federation::kStudy));
   EXPECT_EQ(open.close, nullptr);
   EXPECT_THAT(FindRound(view, 4), StatusIs(StatusCode::kNotFound, "round 4"));

@@ -167,6 +167,40 @@ TEST(Train, AFilmThatDivergesDoesNotEndDpSgd) {
   EXPECT_TRUE(std::isfinite(result.mean_loss));
 }
 
+// One film more or less changes the sum by its own gradient alone: the others are augmented as
+// before, wherever they stand in the list now.
+TEST(Train, TheAugmentationOfAFilmGoesByItsName) {
+  constexpr int kN = 4;
+  const std::vector<float> pixels = RandomPixels(kN, 4);
+  const size_t one = pixels.size() / kN;
+  const auto train = [&](const std::vector<int>& order, bool named) {
+    std::vector<float> placed;
+    std::vector<int32_t> labels;
+    std::vector<uint64_t> names;
+    for (const int i : order) {
+      const auto from = pixels.begin() + static_cast<std::ptrdiff_t>(i * one);
+      placed.insert(placed.end(), from, from + static_cast<std::ptrdiff_t>(one));
+      labels.push_back(i % 2);
+      names.push_back(100 + static_cast<uint64_t>(i));
+    }
+    TrainingSet set = *InMemory(1, kSide, kSide, std::move(placed), std::move(labels));
+    if (named) set.names = std::move(names);
+    TrainOptions options = PrivateSteps(1, Quiet(1, 1));
+    options.augmentation = Augmentation{};
+    Network network = SmallNetwork(1);
+    HILUM_EXPECT_OK(Train(network, set, options));
+    return network.Flat();
+  };
+  // Their clipped gradients are integers, so their order does not matter either.
+  EXPECT_EQ(train({0, 1, 2, 3}, true), train({3, 1, 0, 2}, true));
+  EXPECT_NE(train({0, 1, 2, 3}, false), train({3, 1, 0, 2}, false));
+  TrainingSet set = SmallSet(2);
+  set.names = {7};
+  Network network = SmallNetwork(1);
+  EXPECT_THAT(Train(network, set, PrivateSteps(1, Quiet(1, 1))),
+              StatusIs(StatusCode::kInvalidArgument, "has 1 names for 2 samples"));
+}
+
 TEST(Train, AnErrorOfTheNoiseEndsDpSgd) {
   Network network = SmallNetwork(1);
   const std::vector<float> start = network.Flat();

@@ -212,6 +212,14 @@ class Refuses(PageTest):
         ledger.write(self.folder)
         self.expect_bad("Entry 9", "not the one of hospital-a")
 
+    def test_a_round_that_a_site_closes(self):
+        ledger = make_ledger()
+        signed = ("v", "by", "key", "t", "sig")
+        close = {k: v for k, v in json.loads(ledger.entries[-1]).items() if k not in signed}
+        ledger.entries[-1] = ledger.sign(close, ledger.site_keys["hospital-a"], "hospital-a")
+        ledger.write(self.folder)
+        self.expect_bad("Entry 9", "hospital-a may not sign a round-close")
+
     def test_an_entry_of_another_log(self):
         ledger = make_ledger()
         other = Ledger("elsewhere.example/ledger", SITES)

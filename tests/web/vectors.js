@@ -1,11 +1,11 @@
 // Runs the vectors of tests/vectors/ledger through the page's modules, in the browser. Each of
 // them is imported as a visitor's browser does it. Returns { run, faults: [text] }.
-const MODULES = ["bytes", "merkle", "note", "policy"];
+const MODULES = ["bytes", "merkle", "note", "policy", "entries"];
 
 export async function run(modulesUrl, read) {
-  const [bytes, merkle, note, policy] = await Promise.all(
+  const [bytes, merkle, note, policy, entries] = await Promise.all(
     MODULES.map((name) => import(`${modulesUrl}${name}.js`)));
-  const all = { bytes, merkle, note, policy };
+  const all = { bytes, merkle, note, policy, entries };
   const result = { run: 0, faults: [] };
   // `good`: whether the action must succeed; what fails must fail with a Fault, no other error.
   const expect = async (what, good, action) => {
@@ -24,6 +24,7 @@ export async function run(modulesUrl, read) {
   await texts(all, expect, await read("checkpoint_parse.json"), await read("policies.json"));
   await paths(all, expect, await read("tile_paths.json"));
   await endToEnd(all, expect, await read("generated_end_to_end.json"));
+  await roles(all, expect);
   return result;
 }
 
@@ -141,4 +142,37 @@ async function endToEnd({ bytes, note, merkle, policy }, expect, file) {
     changed[i] ^= 1;
     await expect(`changed byte ${i}`, false, () => judge(changed, file.log_vkey));
   }
+}
+
+// Who may sign which entry: Members::Check of ledger_anchor/members.cc, and the table
+// of docs/ledger.md, section 3.3.
+async function roles({ entries }, expect) {
+  const members = new entries.Members("fl.example/ledger");
+  members.aggregator = "server";
+  members.members.set("a", { name: "a", role: "site" });
+  members.members.set("b", { name: "b", role: "site" });
+  members.members.set("w", { name: "w", role: "witness" });
+  const may = async (by, fields, good) => expect(`${by} signs ${JSON.stringify(fields)}`, good,
+    () => members.checkRole({ by, ...fields }));
+  for (const type of ["join", "round-open", "round-close", "model-release", "another"]) {
+    await may("server", { type }, true);
+    for (const by of ["a", "w", "nobody"]) await may(by, { type }, false);
+  }
+  for (const [type, field] of [["consent-batch", "site"], ["train-manifest", "site"],
+    ["evaluation", "site"], ["key-rotate", "member"]]) {
+    await may("a", { type, [field]: "a" }, true);
+    await may("b", { type, [field]: "a" }, false);
+    await may("server", { type, [field]: "a" }, false);
+    await may("server", { type, [field]: "server" }, false);
+    await may("w", { type, [field]: "w" }, false);
+    await may("a", { type }, false);
+  }
+  for (const by of ["server", "a", "w"]) await may(by, { type: "incident" }, true);
+  await may("a", { type: "leave", member: "a" }, true);
+  await may("server", { type: "leave", member: "a" }, true);
+  await may("b", { type: "leave", member: "a" }, false);
+  members.aggregator = null; // the log's beginning was not read
+  await may("server", { type: "round-close" }, true);
+  await may("a", { type: "round-close" }, false);
+  await may("unknown", { type: "evaluation", site: "a" }, false);
 }

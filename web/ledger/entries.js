@@ -62,6 +62,10 @@ function without(entry, ...fields) {
   return canonical(Object.fromEntries(Object.entries(entry).filter(([k]) => !fields.includes(k))));
 }
 
+// Entries that a site signs for itself, and the field that says which site.
+const SPEAKERS = new Map([["consent-batch", "site"], ["train-manifest", "site"],
+  ["evaluation", "site"], ["key-rotate", "member"]]);
+
 // Whose key is whose, as the log itself says: genesis, join, key-rotate, leave.
 export class Members {
   constructor(origin) {
@@ -124,6 +128,21 @@ export class Members {
       const member = this.members.get(string(entry, "member"));
       if (member) member.left = index;
     }
+  }
+
+  // Fault: who signs may not sign this type. Only a site logs its own consents, manifests,
+  // evaluations and keys; an incident comes from any member, a leave also from who leaves; the rest
+  // from the aggregator alone. Where the genesis was not read, only what `join` says counts.
+  checkRole(entry) {
+    const by = string(entry, "by");
+    const type = string(entry, "type");
+    const member = this.members.get(by);
+    const speaker = SPEAKERS.get(type);
+    const isOther = member ? member.role !== "site" : by === this.aggregator;
+    const may = speaker !== undefined ? entry[speaker] === by && !isOther :
+      by === this.aggregator || type === "incident" || (type === "leave" && entry.member === by) ||
+      (this.aggregator === null && !member);
+    if (!may) throw new Fault(`${by} may not sign a ${type}`);
   }
 
   // Fault: the signer had left.

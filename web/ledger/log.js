@@ -199,11 +199,15 @@ export class Log {
         entry.fields = parseEntry(entry.bytes);
         if (!this.canHash) continue;
         this.members.checkPresence(entry.fields);
-        await this.members.apply(entry.fields, entry.index, this.canSign);
+        // The genesis brings its own key; what others say of members counts once it is theirs.
+        const isFirst = entry.fields.type === "genesis";
+        if (isFirst) await this.members.apply(entry.fields, entry.index, this.canSign);
+        this.members.checkRole(entry.fields);
         if (this.canSign && !(await this.members.checkSignature(entry.fields))) {
           if (this.isWhole) throw new Fault("nobody has its key");
           ++unknown;
         }
+        if (!isFirst) await this.members.apply(entry.fields, entry.index, this.canSign);
         chains.apply(entry.fields, entry.leaf, !this.isWhole);
       } catch (error) {
         if (!(error instanceof Fault)) throw error;

@@ -75,11 +75,19 @@ TEST(Rounds, WithoutAnAnswerTheWholeVectorStandsForTheTag) {
                              DecodeChunk(BodyOf(*federation.context, message), federation.config));
   std::vector<uint32_t> vector(chunk.bytes.size() / 4);
   std::memcpy(vector.data(), chunk.bytes.data(), chunk.bytes.size());
-  published.untagged[3] = vector;
+  published.untagged = [&vector](uint16_t member) -> absl::StatusOr<std::vector<uint32_t>> {
+    if (member == 3) return vector;
+    return absl::NotFoundError("no such vector");
+  };
   HILUM_EXPECT_OK(VerifyRound(published, kernels::Device::kCpu));
   vector[7] ^= 1;
   EXPECT_THAT(VerifyRound(published, kernels::Device::kCpu),
               StatusIs(absl::StatusCode::kDataLoss, "vector of member 3 is not the one"));
+  published.untagged = [](uint16_t) -> absl::StatusOr<std::vector<uint32_t>> {
+    return absl::UnavailableError("the server went away");
+  };
+  EXPECT_THAT(VerifyRound(published, kernels::Device::kCpu),
+              StatusIs(absl::StatusCode::kUnavailable, "went away"));
 }
 
 TEST(Rounds, MoreDropsThanTheCohortBearsEndTheRoundWithAReason) {

@@ -412,18 +412,16 @@ void Simulation::Judge() const {
   ASSERT_FALSE(answered.empty());
   const SiteAnswered& site = answered.begin()->second;
   EXPECT_EQ(HashOf(*context, opened->transcript), site.transcript_hash());
-  std::map<uint16_t, std::vector<uint32_t>> vectors;
-  for (const uint16_t member : opened->untagged) {
-    vectors[member] = WordsOfChunk(*this, uploads.at(member).Chunk(0));
-  }
-  PublishedRound published{.facts = site.facts(),
-                           .transcript = opened->transcript,
-                           .votes = opened->votes,
-                           .opening = opened->opening,
-                           .sums = opened->sums,
-                           .ring_root = RingRoot(opened->total.words(), config.chunk_coords),
-                           .untagged = {}};
-  for (const auto& [member, vector] : vectors) published.untagged[member] = vector;
+  const PublishedRound published{.facts = site.facts(),
+                                 .transcript = opened->transcript,
+                                 .votes = opened->votes,
+                                 .opening = opened->opening,
+                                 .sums = opened->sums,
+                                 .ring_root = RingRoot(opened->total.words(), config.chunk_coords),
+                                 .untagged = [this](uint16_t member) {
+                                   return absl::StatusOr<std::vector<uint32_t>>(
+                                       WordsOfChunk(*this, uploads.at(member).Chunk(0)));
+                                 }};
   HILUM_EXPECT_OK(VerifyRound(published, kernels::Device::kCpu));
 }
 
