@@ -200,12 +200,6 @@ std::vector<std::pair<std::string, std::string>> Outcome(const v1::JobStatus& st
           {"model", last ? ToHex(AsBytes(last->model_sha256())) : "-"}};
 }
 
-bool IsMasked(const v1::JobStatus& status) {
-  const auto flat = FlatPlan(status);
-  const auto mode = flat.find("aggregation.mode");
-  return mode != flat.end() && mode->second == "masked";
-}
-
 struct Difference {
   std::string what, a, b;
 };

@@ -34,7 +34,7 @@ SiteKeys Keys() {
           .days = [](absl::string_view) { return -40; }};
 }
 
-absl::StatusOr<DeidentifiedFile> Run(const Bytes& file, const ReadOptions& options = {}) {
+absl::StatusOr<DeidentifiedFile> Deidentified(const Bytes& file, const ReadOptions& options = {}) {
   return Deidentify(file, Keys(), options);
 }
 
@@ -110,7 +110,7 @@ TEST(Deidentify, FindsNothingPlantedInAnyVrDepthOrPrivateTag) {
   film.Put(deep);
   const Bytes before = film.Build();
   ASSERT_GT(Hits(before), 50);
-  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Run(before));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Deidentified(before));
   EXPECT_EQ(Hits(file.bytes), 0);
   EXPECT_FALSE(absl::StrContains(AsText(file.bytes), "Trillian"));
   EXPECT_FALSE(absl::StrContains(AsText(file.bytes), "1.9.9.9.1"));
@@ -133,7 +133,7 @@ TEST(Deidentify, KeepsTheImageAndItsMeaning) {
   film.Text(0x00101010, "AS", "045Y").Text(0x00100040, "CS", "F");
   film.Text(0x00180060, "DS", "120").Text(0x00080070, "LO", "Acme");
   const Bytes before = film.Build();
-  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Run(before));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Deidentified(before));
   EXPECT_EQ(StoredOf(file.bytes), StoredOf(before));
   const Header header = HeaderOf(file.bytes);
   EXPECT_EQ(header.window_centre, 40);
@@ -146,7 +146,7 @@ TEST(Deidentify, KeepsTheImageAndItsMeaning) {
 
 TEST(Deidentify, ReplacesIdentifiersConsistently) {
   const Bytes before = Chest().Build();
-  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Run(before));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Deidentified(before));
   const Header header = HeaderOf(file.bytes);
   EXPECT_EQ(header.patient_id, "P" + Number("ID-1"));
   EXPECT_EQ(header.study_uid, Number("1.2.3.1"));
@@ -168,12 +168,12 @@ TEST(Deidentify, NoInstanceKeepsItsUidBelowTheStandardsRoot) {
     film.Text(tag, "UI", number);
   }
   film.Put(Sequence(0x00081140, {{0x00081155, "UI", TextBytes(number)}}));
-  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Run(film.Build()));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Deidentified(film.Build()));
   EXPECT_FALSE(absl::StrContains(AsText(file.bytes), "5551234"));
   EXPECT_EQ(HeaderOf(file.bytes).sop_uid, Number(number));
   // An atlas of the standard is nobody's.
   film.Text(0x00200052, "UI", "1.2.840.10008.1.4.1.1");
-  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile atlas, Run(film.Build()));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile atlas, Deidentified(film.Build()));
   EXPECT_TRUE(absl::StrContains(AsText(atlas.bytes), "1.2.840.10008.1.4.1.1"));
 }
 
@@ -182,7 +182,7 @@ TEST(Deidentify, MovesDatesAndDropsTimes) {
   film.Text(0x00080020, "DA", "20250110").Text(0x00080030, "TM", "101112");
   film.Text(0x0008002A, "DT", "20250301101112.5").Text(0x00080022, "DA", "20251399");
   film.Text(0x00080031, "TM", "101113").Text(0x00100030, "DA", "19700203");
-  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Run(film.Build()));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile file, Deidentified(film.Build()));
   const std::string text(AsText(file.bytes));
   EXPECT_TRUE(absl::StrContains(text, "20241201"));  // 40 days before
   EXPECT_TRUE(absl::StrContains(text, "20250120"));
@@ -195,36 +195,39 @@ TEST(Deidentify, MovesDatesAndDropsTimes) {
 }
 
 TEST(Deidentify, SaysWhatWasDoneAndWhetherThePixelsAreClean) {
-  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile clean, Run(Chest().Build()));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile clean, Deidentified(Chest().Build()));
   EXPECT_TRUE(clean.report.pixels_clean);
   for (const char* word : {"YES", "MODIFIED", "113100", "113103", "113105", "113107", "113108"}) {
     EXPECT_TRUE(absl::StrContains(AsText(clean.bytes), word)) << word;
   }
-  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile open, Run(Chest().Drop(0x00280301).Build()));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile open,
+                             Deidentified(Chest().Drop(0x00280301).Build()));
   EXPECT_FALSE(open.report.pixels_clean);
   EXPECT_FALSE(absl::StrContains(AsText(open.bytes), "YES"));
 }
 
 TEST(Deidentify, RefusesImagesThatMayHoldText) {
-  EXPECT_EQ(CodeOf(Run(Chest().Text(0x00280301, "CS", "YES").Build()).status()), "BURNED_IN");
+  EXPECT_EQ(CodeOf(Deidentified(Chest().Text(0x00280301, "CS", "YES").Build()).status()),
+            "BURNED_IN");
   Film film = Chest().Drop(0x00280301).Text(0x00080060, "CS", "US");
-  EXPECT_EQ(CodeOf(Run(film.Build()).status()), "BURNED_IN");
-  HILUM_EXPECT_OK(Run(film.Build(), {.reviewed_for_text = true}).status());
+  EXPECT_EQ(CodeOf(Deidentified(film.Build()).status()), "BURNED_IN");
+  HILUM_EXPECT_OK(Deidentified(film.Build(), {.reviewed_for_text = true}).status());
   film = Chest().Drop(0x00280301).Text(0x00080008, "CS", "DERIVED\\SECONDARY");
-  EXPECT_EQ(CodeOf(Run(film.Build()).status()), "BURNED_IN");
+  EXPECT_EQ(CodeOf(Deidentified(film.Build()).status()), "BURNED_IN");
   // An overlay in the unused bits of the pixels: nobody's review takes it out.
   film = Chest().Short(0x60020100, {16}).Short(0x60020102, {12});
-  EXPECT_EQ(CodeOf(Run(film.Build(), {.reviewed_for_text = true}).status()), "BURNED_IN");
+  EXPECT_EQ(CodeOf(Deidentified(film.Build(), {.reviewed_for_text = true}).status()), "BURNED_IN");
   film = Chest().Short(0x60020100, {1}).Short(0x60020102, {0});  // one of its own, which goes
-  HILUM_EXPECT_OK(Run(film.Build()).status());
-  EXPECT_EQ(CodeOf(Run(Chest().Drop(0x00080016).Build()).status()), "DICOM");
-  EXPECT_EQ(CodeOf(Run(Chest().Text(0x00080016, "UI", "1.2.3").Build()).status()), "DICOM");
+  HILUM_EXPECT_OK(Deidentified(film.Build()).status());
+  EXPECT_EQ(CodeOf(Deidentified(Chest().Drop(0x00080016).Build()).status()), "DICOM");
+  EXPECT_EQ(CodeOf(Deidentified(Chest().Text(0x00080016, "UI", "1.2.3").Build()).status()),
+            "DICOM");
 }
 
 TEST(Deidentify, DropsWhatFollowsThePixels) {
   Bytes file = Chest().Build();
   AppendBytes(file, Encode({0xFFFCFFFC, "OB", TextBytes(std::string(kSecret))}));
-  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile clean, Run(file));
+  HILUM_ASSERT_OK_AND_ASSIGN(const DeidentifiedFile clean, Deidentified(file));
   EXPECT_EQ(Hits(clean.bytes), 0);
   EXPECT_EQ(StoredOf(clean.bytes), StoredOf(file));
 }
@@ -235,7 +238,7 @@ TEST(Deidentify, RealFilesOfEverySyntaxKeepTheirPixels) {
   for (const auto& item : fs::directory_iterator(VectorFolder() / "files")) {
     HILUM_ASSERT_OK_AND_ASSIGN(const Bytes before, ReadFile(item.path(), 100 << 20));
     if (!InspectBytes(before).status.ok()) continue;
-    const absl::StatusOr<DeidentifiedFile> file = Run(before, {.reviewed_for_text = true});
+    const absl::StatusOr<DeidentifiedFile> file = Deidentified(before, {.reviewed_for_text = true});
     if (!file.ok()) {
       EXPECT_FALSE(CodeOf(file.status()).empty()) << item.path() << file.status();
       continue;
