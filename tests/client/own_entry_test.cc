@@ -136,7 +136,7 @@ TEST_F(OwnEntries, WhatNeverCameThereIsSignedAgainAfterARotation) {
   is_away_ = true;
   EXPECT_THAT(Log(Fork()), StatusIs(StatusCode::kUnavailable, "away"));
   is_away_ = false;
-  const auto next = crypto::SigningKey::FromSeed({91});
+  auto next = crypto::SigningKey::FromSeed({91});
   ledger_.AddText(ledger_.SignAs(ledger_.RotateDraft(site_, key_, next), site_));
   for (const uint64_t t : {uint64_t{kNow}, uint64_t{kNow} + ledger_anchor::kRotationDelayS}) {
     ledger_anchor::Entry open = ledger_.OpenDraft();
@@ -146,10 +146,10 @@ TEST_F(OwnEntries, WhatNeverCameThereIsSignedAgainAfterARotation) {
     close.t = t;
     ledger_.Add(close);
   }
-  key_ = next;
+  key_ = std::move(next);
   HILUM_ASSERT_OK_AND_ASSIGN(const uint64_t index, Log(Fork(), kNow + 3600));
   EXPECT_EQ(ledger_anchor::ParseEntry(ledger_.texts.at(index)).value().key,
-            crypto::KeyDigest(next.public_key()));
+            crypto::KeyDigest(key_.public_key()));
 }
 
 // A released model, judged on films of the demo.
