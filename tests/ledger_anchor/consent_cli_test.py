@@ -68,7 +68,8 @@ class Show(ConsentTest):
                                ("evaluation", [7]), ("incident", [8]), ("key-rotate", [9])):
             self.assertEqual(self.indices("--type", kind), expected, kind)
         self.assertEqual(self.indices("--site", "hospital-a"), list(range(1, 10)))
-        self.assertEqual(self.indices("--site", "hospital-b"), [])
+        self.assertIn("its members are hospital-a, server",
+                      self.expect(2, "show", "--site", "hospital-b").stderr)
         # `t` counts up by one minute an entry from 2025-12-29T09:20:00Z.
         self.assertEqual(self.indices("--since", "2025-12-29T09:27:00Z"), [7, 8, 9])
         self.assertEqual(self.indices("--since", "2025-12-29T09:27:00Z", "--type", "evaluation",

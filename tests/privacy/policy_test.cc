@@ -216,7 +216,7 @@ TEST(CheckPolicy, NoiseOfASiloNeedsMasksAndRoom) {
                       c.accountant = with.accountant;
                     }),
               StatusIs(kRefused, "no distributed noise"));
-  EXPECT_THAT(After(PrivateRound(PrivacyUnit::kSilo), [](RoundConfig& c) { c.sigma = 40.0; }),
+  EXPECT_THAT(After(PrivateRound(PrivacyUnit::kSilo), [](RoundConfig& c) { c.sigma = 7.5; }),
               StatusIs(kRefused, "12 sigma is"));
 }
 
