@@ -48,7 +48,7 @@ def fault_of_program(bin_folder, words):
     if not program.exists():
         return None
     command = (str(program),)
-    if rest and re.fullmatch(r"[a-z-]+", rest[0]):
+    if rest and re.fullmatch(r"[a-z][a-z-]*", rest[0]):
         if re.search(rf"^  {rest[0]}\s", help_text(command) or "", re.MULTILINE):
             command += (rest[0],)
         elif not rest[0].startswith("-"):

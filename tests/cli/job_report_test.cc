@@ -59,9 +59,10 @@ TEST(ReportPage, IsSelfContained) {
 TEST(ReportPage, SaysWhatTheServerSaw) {
   v1::JobStatus status = Done();
   EXPECT_THAT(ReportPage(status, std::nullopt), HasSubstr("Masks: none, the server saw each"));
-  nlohmann::ordered_json plan = nlohmann::ordered_json::parse(status.plan());
-  plan["aggregation"]["mode"] = "masked";
-  status.set_plan(plan.dump());
+  HILUM_ASSERT_OK_AND_ASSIGN(proto::RoundPlan plan, proto::ParseRoundPlan(status.plan()));
+  plan.aggregation.mode = "masked";
+  plan.cohort.minimum = 5;
+  HILUM_ASSERT_OK_AND_ASSIGN(*status.mutable_plan(), proto::EncodeRoundPlan(plan));
   EXPECT_THAT(ReportPage(status, std::nullopt), HasSubstr("learned the sum of the updates only"));
 }
 

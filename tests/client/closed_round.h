@@ -165,6 +165,7 @@ class RoundCheck : public ::testing::Test {
     HILUM_ASSERT_OK(state_->PutRound(own));
     RememberVote(record_.transcript_hash);
   }
+  // In the place of the vote of RememberOwnPart().
   void RememberVote(const Digest& transcript_hash) {
     const privacy::secagg::VoteRecord vote{.rid = round_->context->rid(),
                                            .transcript_hash = transcript_hash,
@@ -172,8 +173,10 @@ class RoundCheck : public ::testing::Test {
                                            .model_hash = config_.model_hash,
                                            .n = kSites,
                                            .u3 = {0, 1, 2, 3, 4, 5}};
-    HILUM_ASSERT_OK(state_->PutMasked(
-        {.job = kCheckedJob, .round = 1, .attempt = 0, .kind = "vote", .record = Encode(vote)}));
+    const MaskedRow row{
+        .job = kCheckedJob, .round = 1, .attempt = 0, .kind = "vote", .record = Encode(vote)};
+    HILUM_ASSERT_OK(state_->EraseMasked(row));
+    HILUM_ASSERT_OK(state_->PutMasked(row));
   }
 
   Digest Put(Bytes bytes) {

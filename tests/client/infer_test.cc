@@ -181,7 +181,7 @@ TEST_F(InferTest, WhatIsUnlikeTheSitesFilmsIsRefusedBeforeTheNetworkSeesIt) {
   SeededRandom random(11);
   const std::pair<const char*, fs::path> foreign[] = {
       {"black", Changed(17, [](std::span<char> p) { std::ranges::fill(p, 0); })},
-      {"noise", Changed(1,
+      {"noise", Changed(17,
                         [&](std::span<char> p) {
                           for (char& pixel : p) pixel = static_cast<char>(random.Below(256));
                         })},
