@@ -197,7 +197,7 @@ JobView ServerCore::ViewOf(const LiveJob& job, bool with_history) {
                .history = {},
                .message = job.row.message,
                .plan = job.row.plan,
-               .ledger_size = federation->log->LastCheckpoint().size};
+               .ledger_size = federation->log->size()};
   for (const MemberRow& member : members) {
     if (member.role == "site" && !member.removed) {
       view.sites.push_back(StatusOf(job, {member.name}));
@@ -229,7 +229,7 @@ FederationView Server::Status() {
                       .origin = identity.origin,
                       .log_vkey = identity.log_vkey,
                       .members = {},
-                      .ledger_size = core.federation->log->LastCheckpoint().size};
+                      .ledger_size = core.federation->log->size()};
   for (const MemberRow& member : core.members) {
     if (member.removed) continue;
     const bool connected = member.role == "site" && core.PresenceOf({member.name}).n_streams > 0;
@@ -251,7 +251,7 @@ CounterView Server::Counters() {
   for (const auto& [site, presence] : core.presence) {
     view.uploads += static_cast<uint64_t>(presence.n_uploads);
   }
-  view.ledger_size = core.federation->log->LastCheckpoint().size;
+  view.ledger_size = core.federation->log->size();
   view.published_size = core.federation->log->Published().size;
   if (core.anchors != nullptr) {
     const AnchorView anchors = core.anchors->View();

@@ -28,7 +28,7 @@ struct Verb {
 };
 
 constexpr Verb kVerbs[] = {
-    {"server", "the aggregator: init, invite, members, policy, remove, gc, run"},
+    {"server", "the aggregator: init, invite, members, policy, remove, status, gc, run"},
     {"site",
      "a hospital: join, import, release, run, status, approve, deny, resume, policy, studies, "
      "receipt, round-receipt, disclose, evaluate, incident, rotate-key, doctor"},

@@ -11,7 +11,9 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -163,6 +165,16 @@ class CrashWalk : public ::testing::Test, public TwoHospitals {
     server_.Launch(plan, VersionZero(plan));
     return plan.job;
   }
+  // Approves at each site that has heard of the job and was not asked yet.
+  void ApproveWhereItIsKnown(const std::string& job) {
+    for (auto& [name, site] : sites_) {
+      const auto record = site.state->Job(job);
+      if (!record.ok() || !record->has_value() || approved_.count({job, name}) != 0) continue;
+      if (AnswerJob(*site.state, site.options, {.job = job, .approve = true}).ok()) {
+        approved_.insert({job, name});
+      }
+    }
+  }
   // As the agents of the other sites hear of it; the server may be a child.
   bool IsOver(const std::string& job) {
     const auto record = sites_["hospital-a"].state->Job(job);
@@ -171,7 +183,11 @@ class CrashWalk : public ::testing::Test, public TwoHospitals {
   }
   // The round counted enough and every counted site verified it, or it ended without a model.
   void ExpectSoundEnd(const std::string& job, const std::string& where) {
-    ASSERT_TRUE(WaitUntil([&] { return IsOver(job); }, 180)) << where;
+    const auto is_over = [&] {
+      ApproveWhereItIsKnown(job);
+      return IsOver(job);
+    };
+    ASSERT_TRUE(WaitUntil(is_over, 180)) << where;
     const aggregator::JobView view = server_.Job(job);
     ASSERT_EQ(view.history.size(), 1u) << where;
     const aggregator::RoundView& round = view.history[0];
@@ -190,14 +206,21 @@ class CrashWalk : public ::testing::Test, public TwoHospitals {
         << where;
   }
 
+  // Who dies at an early point has not heard of the job: others may wait for it.
+  bool WaitForDeathOrEnd(Child& child, const std::string& job) {
+    const auto is_over = [&] {
+      ApproveWhereItIsKnown(job);
+      return child.HasDied() || IsOver(job);
+    };
+    return WaitUntil(is_over, 240);
+  }
   // One round with the server dying at point `at`. Returns the points that it passed.
   std::vector<std::string> KillServer(int64_t at) {
     const std::string job = Launch();
     server_.Stop();
     Child child(
         {.role = "server", .folder = server_.folder(), .address = server_.address(), .at = at});
-    Approve(job);
-    EXPECT_TRUE(WaitUntil([&] { return child.HasDied() || IsOver(job); }, 240)) << at;
+    EXPECT_TRUE(WaitForDeathOrEnd(child, job)) << at;
     child.Kill();
     server_.Start();
     ExpectSoundEnd(job, absl::StrCat("server killed at point ", at));
@@ -213,8 +236,7 @@ class CrashWalk : public ::testing::Test, public TwoHospitals {
                  .at = at,
                  .point = point});
     job_ = Launch();
-    Approve(job_);
-    EXPECT_TRUE(WaitUntil([&] { return child.HasDied() || IsOver(job_); }, 240)) << at;
+    EXPECT_TRUE(WaitForDeathOrEnd(child, job_)) << at;
     child.Kill();
     OnDeath();
     victim.agent = std::make_unique<TestAgent>(victim.folder, victim.options);
@@ -241,6 +263,7 @@ class CrashWalk : public ::testing::Test, public TwoHospitals {
   int n_jobs_ = 0;
   int n_aborted_ = 0;
   std::string job_;
+  std::set<std::pair<std::string, std::string>> approved_;  // job and site
 };
 
 TEST_F(CrashWalk, TheServerAtItsPoints) {
