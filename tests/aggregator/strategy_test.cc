@@ -61,7 +61,7 @@ class Played {
                     limit);
   }
   RoundRecord RecordOf(uint64_t round) {
-    const auto& close = std::get<RoundClose>(Inputs(round).close.body);
+    const auto close = std::get<RoundClose>(Inputs(round).close.body);
     return *ParseRoundRecord(AsText(*Object(close.secagg->evidence)));
   }
   // Round 2's inputs with a changed record where its entry points to.
