@@ -265,9 +265,8 @@ TEST_F(RotationTest, WhoLostAKeyLeavesAndJoinsUnderANewName) {
   Site& fresh = sites_["hospital-a2"];
   fresh.agent = std::make_unique<TestAgent>(fresh.folder, fresh.options);
   HILUM_ASSERT_OK(server_.server().Resume(JobId{kJob}, 2).status());
-  ASSERT_TRUE(WaitUntil([&] {
-    return AnswerJob(*fresh.state, fresh.options, {.job = kJob, .approve = true}).ok();
-  }));
+  ASSERT_TRUE(WaitUntil(
+      [&] { return AnswerJob(*fresh.state, fresh.options, {.job = kJob, .approve = true}).ok(); }));
   ASSERT_TRUE(WaitUntil([&] { return Finished(2); })) << server_.Job(kJob).message;
   const ledger_anchor::LogView view = ReadLedger(server_);
   EXPECT_TRUE(view.state.members().Find("hospital-a")->left_index.has_value());
