@@ -55,7 +55,9 @@ TEST(Secret, LiesInLockedMemoryThatNoCoreDumpHolds) {
   const std::string flags = FlagsOf(secret.data());
   if (flags.empty()) GTEST_SKIP() << "this kernel has no VmFlags";
   EXPECT_NE(flags.find(" dd "), std::string::npos) << flags;
+#ifndef HILUM_SANITIZED  // it makes mlock do nothing and say that all went well
   EXPECT_EQ(flags.find(" lo ") != std::string::npos, SecretsAreLocked()) << flags;
+#endif
 }
 
 TEST(Secret, SlotsAreNeverShared) {
