@@ -147,7 +147,7 @@ class Page:
 
     def holds(self, expression):
         try:
-            return self.run(expression)
+            return self.run(f"!!({expression})")  # a node has no JSON value
         except BrowserError:
             return False  # between two pages there is none to ask
 

@@ -23,8 +23,8 @@ ORIGIN = "fl.example/ledger"
 SITES = ["hospital-a", "hospital-b", "hospital-c"]
 VERDICT = "document.body.dataset.verdict"
 NO_ED25519 = """
-  const subtle = crypto.subtle, original = subtle.importKey.bind(subtle);
-  subtle.importKey = (format, key, algorithm, ...rest) => algorithm === "Ed25519" ?
+  const subtle = crypto.subtle, original = subtle?.importKey.bind(subtle);  // none in about:blank
+  if (subtle) subtle.importKey = (format, key, algorithm, ...rest) => algorithm === "Ed25519" ?
     Promise.reject(new DOMException("no", "NotSupportedError")) :
     original(format, key, algorithm, ...rest);
 """

@@ -20,7 +20,7 @@ export async function fetchBytes(url, limit) {
   const name = new URL(url).pathname;
   let answer;
   try {
-    answer = await fetch(url, { cache: "no-cache", signal: AbortSignal.timeout(TIMEOUT_MS) });
+    answer = await fetch(url, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
   } catch {
     throw new Fault(`${name} cannot be fetched`);
   }
