@@ -47,23 +47,14 @@ absl::StatusOr<privacy::PrivateRelease> ReleaseOf(const proto::RoundPlan& plan,
 absl::StatusOr<privacy::Accountant> SpentBefore(const proto::RoundPlan& plan,
                                                 const std::vector<RoundRow>& rows, RoundId round) {
   privacy::Accountant spent;
-  // Equal ones at once: the rounds of a job cost the same, and one curve takes milliseconds.
-  std::optional<privacy::PrivateRelease> last;
-  uint64_t n_equal = 0;
   for (const RoundRow& row : rows) {
     if (row.round.number >= round.number) continue;
     const absl::StatusOr<privacy::RoundConfig> config = privacy::DecodeRoundConfig(row.config);
     if (!config.ok()) return absl::DataLossError(config.status().message());
     if (config->unit == privacy::PrivacyUnit::kNone) continue;
     HILUM_ASSIGN_OR_RETURN(const privacy::PrivateRelease release, ReleaseOf(plan, *config));
-    if (last.has_value() && release != *last) {
-      HILUM_RETURN_IF_ERROR(spent.Add(*last, n_equal));
-      n_equal = 0;
-    }
-    last = release;
-    ++n_equal;
+    HILUM_RETURN_IF_ERROR(spent.Add(release));
   }
-  if (last.has_value()) HILUM_RETURN_IF_ERROR(spent.Add(*last, n_equal));
   return spent;
 }
 

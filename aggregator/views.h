@@ -108,8 +108,8 @@ struct CounterView {
   uint64_t received_bytes = 0;
   double sum_seconds = 0.0;  // from the last update to the signed close, all rounds
   uint64_t sites_connected = 0;
-  uint64_t uploads = 0;  // updates on their way
-  uint64_t ledger_size = 0;
+  uint64_t uploads = 0;         // updates on their way
+  uint64_t ledger_size = 0;     // durable entries, signed or not
   uint64_t published_size = 0;  // entries under the published checkpoint
   uint64_t witnesses = 0;       // that the policy names
   uint64_t witnesses_connected = 0;

@@ -31,17 +31,13 @@ absl::StatusOr<bool> IsPaid(const std::vector<SpendRow>& rows, const SpendRow& c
 
 absl::StatusOr<Accountant> SpentOf(const std::vector<SpendRow>& rows, PrivacyUnit unit) {
   Accountant spent;
-  for (size_t first = 0, end = 0; first < rows.size(); first = end) {
-    const SpendRow& row = rows[first];
-    // Equal ones at once: the rounds of a job cost the same, and one curve takes milliseconds.
-    end = first + 1;
-    while (end < rows.size() && rows[end].release == row.release) ++end;
+  for (const SpendRow& row : rows) {
     if (row.release.unit == PrivacyUnit::kNone) {
       return absl::DataLossError(absl::StrCat("the stored charge of round ", row.round, " of job ",
                                               row.job, " has no unit"));
     }
     if (row.release.unit != unit) continue;
-    if (const absl::Status added = spent.Add(row.release, end - first); !added.ok()) {
+    if (const absl::Status added = spent.Add(row.release); !added.ok()) {
       return absl::DataLossError(absl::StrCat("the stored charge of round ", row.round, " of job ",
                                               row.job, ": ", added.message()));
     }

@@ -125,14 +125,7 @@ void ReportPin(const RoundContext& context, const CheckedRound& round, absl::str
                                                          .study = round.facts.job,
                                                          .round = round.facts.round,
                                                          .evidence = evidence}));
-    const std::string origin = round.proven.origin();
-    return LogOwnEntry(context.state, incident.entry,
-                       {.site = context.options.site,
-                        .origin = origin,
-                        .key = context.key,
-                        .now_s = context.now_s},
-                       context.log_entry)
-        .status();
+    return LogOwnEntry(context, incident.entry);
   };
   const absl::Status status = report();
   Log(LogLevel::kError, "consents pinned by the ledger are not this site's",
@@ -229,6 +222,17 @@ absl::Status CheckNothingSent(const RoundContext& context, const CheckedRound& r
 }
 
 }  // namespace
+
+absl::Status LogOwnEntry(const RoundContext& context, const OwnEntry& own) {
+  const std::string origin = context.gate.origin();
+  return LogOwnEntry(context.state, own,
+                     {.site = context.options.site,
+                      .origin = origin,
+                      .key = context.key,
+                      .now_s = context.now_s},
+                     context.log_entry)
+      .status();
+}
 
 absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const CheckedRound& round) {
   HILUM_RETURN_IF_ERROR(CheckNothingSent(context, round));

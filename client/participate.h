@@ -13,6 +13,7 @@
 #include "client/consent_book.h"
 #include "client/film_cache.h"
 #include "client/ledger_gate.h"
+#include "client/own_entry.h"
 #include "client/pseudonym.h"
 #include "client/rotation.h"
 #include "client/rpc.h"
@@ -63,6 +64,10 @@ absl::StatusOr<proto::RoundPlan> CheckPlan(const std::string& plan, const SiteOp
 // Whether `approved`, the plan that somebody approved, covers `offered`: they are the same but for
 // `rounds`, which may have grown. With differential privacy it may not: that is more epsilon.
 bool Covers(const std::string& approved, const std::string& offered);
+
+// Logs an entry of this site's own about a round, in the gate's ledger. Errors: as LogOwnEntry
+// (own_entry.h).
+absl::Status LogOwnEntry(const RoundContext& context, const OwnEntry& own);
 
 // How the reason of a refusal starts when it speaks of this site's films, patients or their
 // numbers: `hilum site status` shows it, the server never hears it.

@@ -129,7 +129,7 @@ absl::StatusOr<Bytes> PublishedSum::FetchVector(const ledger_anchor::CountedUpda
   if (!own.has_value() || context_.now_s - own->started_at_s <= kept_s) return vector;
   return absl::FailedPreconditionError(
       absl::StrCat("round ", record_.round, " of job ", record_.job,
-                   " can no longer be verified: the vector of ", "member ", update.site_index,
+                   " can no longer be verified: the vector of member ", update.site_index,
                    " is past its retention of ", config_.audit_days, " days"));
 }
 

@@ -8,7 +8,6 @@
 #include "absl/strings/str_cat.h"
 #include "base/log.h"
 #include "base/status_macros.h"
-#include "client/own_entry.h"
 #include "client/published_sum.h"
 #include "ledger_anchor/chain.h"
 #include "ledger_anchor/entry.h"
@@ -207,19 +206,11 @@ absl::Status Examination::Run() {
 // server does not take, the site's own status still shows.
 void LogIncident(const RoundContext& context, const CheckRecord& check, const Digest& evidence) {
   if (!context.log_entry || evidence == Digest{}) return;
-  const std::string origin = context.gate.origin();
   const OwnEntry own{
       .study = check.job,
       .body = ledger_anchor::Incident{
           .kind = "bad-sum", .round = check.round, .about = "aggregator", .evidence = evidence}};
-  const absl::Status logged = LogOwnEntry(context.state, own,
-                                          {.site = context.options.site,
-                                           .origin = origin,
-                                           .key = context.key,
-                                           .now_s = context.now_s},
-                                          context.log_entry)
-                                  .status();
-  Log(LogLevel::kWarning, "incident", {{"job", check.job}, {"logged", logged}});
+  Log(LogLevel::kWarning, "incident", {{"job", check.job}, {"logged", LogOwnEntry(context, own)}});
 }
 
 }  // namespace

@@ -114,8 +114,11 @@ absl::Status Accountant::Add(const PrivateRelease& release, uint64_t n) {
                                                    " do not add up with those of unit ",
                                                    ToString(unit_)));
   }
-  HILUM_ASSIGN_OR_RETURN(const RdpCurve one, RdpOf(release));
-  for (size_t i = 0; i < curve_.size(); ++i) curve_[i] += static_cast<double>(n) * one[i];
+  if (release != last_) {
+    HILUM_ASSIGN_OR_RETURN(last_curve_, RdpOf(release));
+    last_ = release;
+  }
+  for (size_t i = 0; i < curve_.size(); ++i) curve_[i] += static_cast<double>(n) * last_curve_[i];
   unit_ = release.unit;
   n_releases_ += n;
   return absl::OkStatus();

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -47,8 +48,9 @@ absl::StatusOr<RdpCurve> RdpOf(const PrivateRelease& release);
 // Adds up releases of one unit. A value.
 class Accountant {
  public:
-  // `n` releases of the same kind. InvalidArgument: as CheckRelease, or the unit is another than
-  // that of an earlier release.
+  // `n` releases of the same kind. A curve takes milliseconds, so that of the last release is kept:
+  // the rounds of a job cost the same. InvalidArgument: as CheckRelease, or the unit is another
+  // than that of an earlier release.
   absl::Status Add(const PrivateRelease& release, uint64_t n = 1);
 
   // The epsilon of all that was added, at `delta` in (0, 1): the least over the orders, at least 0.
@@ -62,6 +64,8 @@ class Accountant {
 
  private:
   RdpCurve curve_{};
+  std::optional<PrivateRelease> last_{};
+  RdpCurve last_curve_{};
   uint64_t n_releases_ = 0;
   PrivacyUnit unit_ = PrivacyUnit::kNone;
 };

@@ -250,6 +250,13 @@ TEST(Accountant, AddsUpReleasesOfOneUnitOnly) {
   EXPECT_EQ(whole.n_releases(), 4u);
   EXPECT_NEAR(whole.Epsilon(1e-5),
               RdpEpsilon({.sigma = record.sigma, .rate = record.rate}, 2000, 1e-5), 1e-12);
+  PrivateRelease louder = record;
+  louder.sigma = 2.2;
+  Accountant mixed, sorted;
+  for (const auto& one : {record, louder, record}) HILUM_ASSERT_OK(mixed.Add(one));
+  HILUM_ASSERT_OK(sorted.Add(louder));
+  HILUM_ASSERT_OK(sorted.Add(record, 2));
+  EXPECT_NEAR(mixed.Epsilon(1e-5), sorted.Epsilon(1e-5), 1e-12);
   EXPECT_THAT(
       whole.Add({.unit = PrivacyUnit::kSilo, .sigma = 8, .n_honest = 5, .n_params = 9, .l2 = 1e6}),
       StatusIs(absl::StatusCode::kInvalidArgument, "unit silo do not add up"));
