@@ -392,36 +392,5 @@ TEST_F(Program, MembersAndRemoveWorkBesideARunningServerAndWithoutOne) {
   EXPECT_EQ(Verb("remove", "nobody").exit_code, 2);
 }
 
-TEST_F(Program, StartsFastWithAThousandRounds) {
-  {
-    HILUM_ASSERT_OK_AND_ASSIGN(const auto state, State::Open(dir_ / "state.sqlite"));
-    const proto::RoundPlan plan = MakePlan("cxr", 1000);
-    JobRow job{.job = {"cxr"}, .plan = *proto::EncodeRoundPlan(plan), .state = JobState::kDone};
-    job.closed_round = 1000;
-    for (uint64_t number = 1; number <= 1000; ++number) {
-      RoundRow row{.job = {"cxr"}, .round = {number}, .status = "ok"};
-      for (int site = 0; site < 10; ++site)
-        row.roster.push_back({.site = {absl::StrCat("s", site)}});
-      row.config.resize(900);
-      row.open_entry.resize(900, 'x');
-      row.close_entry.resize(1500, 'x');
-      row.open_index = 2 * number;
-      row.close_index = 2 * number + 1;
-      HILUM_ASSERT_OK(state->CloseRound(row, job));
-    }
-  }
-  int64_t best_ms = 1 << 30;
-  for (int i = 0; i < 5; ++i) {
-    const Running server(dir_);
-    ASSERT_TRUE(server.listening());
-    best_ms = std::min(best_ms, server.start_ms());
-  }
-  RecordProperty("start_ms", static_cast<int>(best_ms));
-  std::printf("listening after %d ms with 1,000 rounds\n", static_cast<int>(best_ms));
-#ifndef HILUM_SANITIZED  // whose cost says nothing of the program
-  EXPECT_LT(best_ms, 300);
-#endif
-}
-
 }  // namespace
 }  // namespace hilum::aggregator

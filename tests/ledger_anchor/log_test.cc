@@ -6,7 +6,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <set>
 #include <thread>
 
@@ -210,28 +209,6 @@ TEST_F(Logs, TakeEntriesOfManyThreads) {
 }
 
 // A restart must not be noticed: 2,000 entries, the best of five opens.
-TEST_F(Logs, OpenInWellUnder100Milliseconds) {
-  Create();
-  federation_.FillTo(2000);
-  for (size_t at = 3; at < federation_.texts.size(); at += 500) {
-    const size_t n = std::min<size_t>(500, federation_.texts.size() - at);
-    HILUM_ASSERT_OK(log_->Append(std::span<const std::string>(federation_.texts).subspan(at, n)));
-  }
-  double best_ms = 1e9;
-  for (int i = 0; i < 5; ++i) {
-    log_.reset();
-    const auto start = std::chrono::steady_clock::now();
-    Reopen();
-    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
-    best_ms = std::min(best_ms, took.count());
-  }
-  RecordProperty("open_2000_ms", std::to_string(best_ms));
-  std::printf("open with 2,000 entries: %.1f ms\n", best_ms);
-#ifndef HILUM_SANITIZED
-  EXPECT_LT(best_ms, 100);
-#endif
-}
-
 // A full disk in a child process, whose files may not grow past a limit.
 class FullDisk : public Logs {
  protected:
