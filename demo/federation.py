@@ -1,6 +1,7 @@
 """Starts, kills and asks the programs of a federation on this computer. Standard library only."""
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -13,6 +14,8 @@ STOP_TIMEOUT_S = 20
 UNREACHABLE = 5  # exit code of a program whose server did not answer in time: a busy computer
 TRIES = 4
 RETRY_PAUSE_S = 2
+ANCHOR_EVERY_S = 10
+ANCHOR_TIMEOUT_S = 60
 
 
 class DemoError(Exception):
@@ -136,9 +139,15 @@ class Federation:
                                           self.server_dir, "--json", *listen)
         self.addresses = self.server.wait_for("listening")
 
-    def create(self, federation_name):
+    def create(self, federation_name, authority_url, authority_ca):
+        """Makes and starts the server; its ledger asks the time-stamp authority."""
         self.programs.run("server", "init", "--dir", self.server_dir,
                           "--federation", federation_name)
+        shutil.copy(authority_ca, self.server_dir / "authority.pem")
+        settings = self.server_dir / "server.toml"
+        before, _, _ = settings.read_text(encoding="utf-8").partition("[anchor]\n")
+        settings.write_text(f'{before}[anchor]\nurl = "{authority_url}"\nca = "authority.pem"\n'
+                            f"every_s = {ANCHOR_EVERY_S}\n", encoding="utf-8")
         self.start_server()
 
     def join(self, name):
@@ -191,6 +200,19 @@ class Federation:
                 raise DemoError(f"{process.name} ended with exit code {process.child.returncode}; "
                                 f"its last words: {process.last_words()}")
         return self.programs.json("job", "status", job, *self.credentials())
+
+    def wait_for_anchor(self):
+        """The receipt of the published checkpoint, as `hilum ledger anchors` shows it. It comes
+        some seconds after the last entry. DemoError: it does not come, or does not verify."""
+        deadline = time.monotonic() + ANCHOR_TIMEOUT_S
+        while time.monotonic() < deadline:
+            found = self.programs.json("ledger", "anchors", "--from", self.server_dir, "--ca",
+                                       self.server_dir / "authority.pem")
+            receipts = found["receipts"]
+            if receipts and receipts[-1]["size"] == found["size"]:
+                return receipts[-1]
+            time.sleep(0.5)
+        raise DemoError(f"the ledger's last checkpoint has no receipt after {ANCHOR_TIMEOUT_S} s")
 
     def stop(self):
         for process in [*self.sites.values(), self.server]:

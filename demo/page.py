@@ -1,6 +1,7 @@
 """What a person sees of the demo: the live progress and the page of results."""
 import sys
 
+from authority import anchor_section
 from consent import consent_section
 
 BAR_WIDTH = 24
@@ -11,6 +12,7 @@ PHASE_TEXTS = {
     "train": "training",
     "release": "fetching the released model with its proof",
     "compare": "training what each site would have reached alone, and on pooled films",
+    "anchor": "waiting for the time-stamp authority's receipt of the ledger's last checkpoint",
     "ledger": "verifying the ledger; replaying the last round offline",
     "inference": "one film that no site trained on",
 }
@@ -168,6 +170,7 @@ def ledger_section(summary):
             f"witnesses that must vouch for it: {summary['quorum']} of "
             f"{len(summary['witness_vkeys'])}",
             f"masking: {masks}",
+            *anchor_section(summary["anchor"]),
             f"model {summary['model_sha256']}"]
 
 
@@ -183,6 +186,7 @@ def check_section(summary):
     export, model = f"{summary['state_dir']}/export", summary["model_dir"]
     last = summary["rounds"][-1]["round"]
     proof = f"{model}/round.tlog-proof"
+    receipt = f"{summary['state_dir']}/server/ledger/anchors/rfc3161/{summary['anchor']['size']}"
     return ["with Hilum, offline:",
             f"  hilum ledger verify --from {export} --policy {model}/policy",
             f"  hilum ledger audit {last} --from {export}",
@@ -192,6 +196,9 @@ def check_section(summary):
             "without Hilum: Go's own log library (golang-go, golang-golang-x-mod-dev of Debian):",
             "  GO111MODULE=off GOPATH=/usr/share/gocode go run docs/verify/verify_export.go \\",
             f"    {export} {summary['log_vkey']} {proof}",
+            "without Hilum: openssl; the last checkpoint's receipt (the .note repeats its text):",
+            f"  openssl ts -verify -in {receipt} -data {receipt}.note \\",
+            f"    -CAfile {summary['state_dir']}/authority/ca.pem",
             "in a browser, then open http://127.0.0.1:8000/ledger.html:",
             f"  python3 -m http.server --bind 127.0.0.1 8000 -d {export}",
             "pin the key: compare it with the one that a site got when it joined; a key that comes",

@@ -3,8 +3,9 @@
 What happens, in this order: the server and six sites start as separate programs; each site imports
 its own DICOM films and consents; the job is launched, approved by every site and trained; in round
 2 one site is killed (SIGKILL) and comes back; between two rounds a patient's consent is revoked;
-the ledger is verified and a round replayed offline; the model is compared with what each site
-would have reached alone; one film gets a result with its proof. Standard library only.
+the model is compared with what each site would have reached alone; a time-stamp authority vouches
+for the ledger's last checkpoint; the ledger is verified and a round replayed offline; one film gets
+a result with its proof. Standard library and openssl.
 """
 import argparse
 import json
@@ -15,6 +16,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from authority import Authority
 from consent import Revocation
 from federation import ROOT, DemoError, Federation, Programs
 from page import Progress, results_page
@@ -106,6 +108,7 @@ class Demo:
         if options.permute_labels:
             self.data = permuted_copy(self.data, folder / "permuted-data", options.seed)
         self.federation = Federation(self.programs, folder, self.data)
+        self.authority = Authority(folder / "authority")
         self.evaluations = {}
         self.evaluator = ThreadPoolExecutor(max_workers=1)
         self.events = []
@@ -122,7 +125,8 @@ class Demo:
         return result
 
     def create(self):
-        self.federation.create(FEDERATION_NAME)
+        self.authority.create()
+        self.federation.create(FEDERATION_NAME, self.authority.start(), self.authority.ca)
         for name in self.federation.site_names:  # one by one: the ledger's order gives the indexes
             self.federation.join(name)
         self.federation.appoint_witnesses()
@@ -301,7 +305,7 @@ def read_policy(path):
 
 def summary_json(demo, parts):
     """The object of interfaces.md, section 6."""
-    view, audit, consent, model, comparison, finding = parts
+    view, audit, consent, model, comparison, finding, anchor = parts
     closes = [e for e in view["entries"] if e["type"] == "round-close"]
     witnesses, quorum = read_policy(demo.federation.server_dir / "policy")
     return {
@@ -321,6 +325,7 @@ def summary_json(demo, parts):
         "witness_vkeys": witnesses,
         "quorum": quorum,
         "replay_verified": audit["verified"],
+        "anchor": anchor,
         "consent": consent,
         "model_sha256": closes[-1]["model"],
         "model_dir": str(model),
@@ -347,12 +352,13 @@ def run(options):
         if not options.skip_compare:
             comparison = demo.phase("compare", lambda: demo.compare(model))
         demo.report()
+        anchor = demo.phase("anchor", demo.federation.wait_for_anchor)
         if not options.keep:
             demo.federation.stop()
         view, audit, consent = demo.phase("ledger", demo.check_ledger)
         finding = demo.phase("inference", lambda: demo.infer(model))
         demo.seconds["total"] = round(time.monotonic() - started, 2)
-        summary = summary_json(demo, (view, audit, consent, model, comparison, finding))
+        summary = summary_json(demo, (view, audit, consent, model, comparison, finding, anchor))
         (folder / "results.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
         progress.end()
         page = results_page(summary, imports)
@@ -367,6 +373,7 @@ def run(options):
                         "commands.log, what the programs said in logs/") from error
     finally:
         demo.federation.stop()
+        demo.authority.stop()
 
 
 def main(arguments):

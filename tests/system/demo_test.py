@@ -68,8 +68,8 @@ class Summary(unittest.TestCase):
         found = summary()
         for key in ("sites", "rounds", "secure_aggregation", "metrics", "leak_audit",
                     "ledger_verified", "ledger_size", "ledger_dir", "log_vkey", "witness_vkeys",
-                    "replay_verified", "model_sha256", "model_dir", "state_dir", "inference",
-                    "seconds"):
+                    "replay_verified", "anchor", "model_sha256", "model_dir", "state_dir",
+                    "inference", "seconds"):
             self.assertIn(key, found)
         for row in (found["metrics"]["federated"], found["metrics"]["pooled"],
                     *found["metrics"]["local_only"].values()):
@@ -90,6 +90,22 @@ class Summary(unittest.TestCase):
         self.assertEqual(len(names), 6)
         self.assertGreaterEqual(len(set(signers) & set(names)), found["quorum"])
         self.assertEqual(found["quorum"], 4)
+
+    def test_an_authority_vouches_for_the_last_checkpoint(self):
+        found = summary()
+        self.assertEqual(found["anchor"]["size"], found["ledger_size"])
+        self.assertTrue(found["anchor"]["verified"])
+        receipt = demo_folder() / "server/ledger/anchors/rfc3161" / str(found["ledger_size"])
+        note = receipt.with_name(f"{receipt.name}.note")
+        done = subprocess.run(["openssl", "ts", "-verify", "-in", receipt, "-data", note,
+                               "-CAfile", demo_folder() / "authority/ca.pem"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        checkpoint = (Path(found["ledger_dir"]) / "checkpoint").read_text(encoding="utf-8")
+        self.assertEqual(note.read_text(encoding="utf-8").split("\n\n")[0],
+                         checkpoint.split("\n\n")[0])
+        self.assertIn(f"openssl ts -verify -in {receipt}",
+                      (demo_folder() / "results.txt").read_text(encoding="utf-8"))
 
     def test_the_killed_site_is_dropped_and_comes_back(self):
         rounds = {r["round"]: r for r in summary()["rounds"]}
