@@ -32,6 +32,7 @@ class Authority:
         self.ca = self.folder / "ca.pem"
         self.lock = threading.Lock()  # of the files `query`, `reply` and `serial`
         self.http = None
+        self.url = None
 
     def create(self):
         self.folder.mkdir(parents=True)
@@ -47,7 +48,7 @@ class Authority:
                       "-out", "tsa.pem")
 
     def start(self):
-        """Returns the address to post questions to."""
+        """From now on `url` answers."""
         authority = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -74,7 +75,7 @@ class Authority:
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{self.http.server_address[1]}/tsr"
+        self.url = f"http://127.0.0.1:{self.http.server_address[1]}/tsr"
 
     def answer(self, query):
         """A TimeStampResp for a TimeStampReq, both in DER."""

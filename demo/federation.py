@@ -139,16 +139,21 @@ class Federation:
                                           self.server_dir, "--json", *listen)
         self.addresses = self.server.wait_for("listening")
 
-    def create(self, federation_name, authority_url, authority_ca):
-        """Makes and starts the server; its ledger asks the time-stamp authority."""
+    def create(self, federation_name, authority=None):
+        """Makes and starts the server. Its ledger asks `authority`, when there is one."""
         self.programs.run("server", "init", "--dir", self.server_dir,
                           "--federation", federation_name)
-        shutil.copy(authority_ca, self.server_dir / "authority.pem")
+        if authority:
+            self.anchor_at(authority)
+        self.start_server()
+
+    def anchor_at(self, authority):
+        """Takes up a time-stamp authority in server.toml, before the server starts."""
+        shutil.copy(authority.ca, self.server_dir / "authority.pem")
         settings = self.server_dir / "server.toml"
         before, _, _ = settings.read_text(encoding="utf-8").partition("[anchor]\n")
-        settings.write_text(f'{before}[anchor]\nurl = "{authority_url}"\nca = "authority.pem"\n'
+        settings.write_text(f'{before}[anchor]\nurl = "{authority.url}"\nca = "authority.pem"\n'
                             f"every_s = {ANCHOR_EVERY_S}\n", encoding="utf-8")
-        self.start_server()
 
     def join(self, name):
         """Invites and joins one site."""

@@ -126,7 +126,8 @@ class Demo:
 
     def create(self):
         self.authority.create()
-        self.federation.create(FEDERATION_NAME, self.authority.start(), self.authority.ca)
+        self.authority.start()
+        self.federation.create(FEDERATION_NAME, self.authority)
         for name in self.federation.site_names:  # one by one: the ledger's order gives the indexes
             self.federation.join(name)
         self.federation.appoint_witnesses()

@@ -208,7 +208,6 @@ TEST_F(Logs, TakeEntriesOfManyThreads) {
   }
 }
 
-// A restart must not be noticed: 2,000 entries, the best of five opens.
 // A full disk in a child process, whose files may not grow past a limit.
 class FullDisk : public Logs {
  protected:
