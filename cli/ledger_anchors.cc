@@ -101,13 +101,36 @@ std::string TrustOfAuthority(const AnchorsFlags& flags) {
                           : "pinned";
 }
 
+la::Fetch ReceiptsOf(const la::LedgerPlace& place) {
+  return [fetch = place.fetch_anchor](absl::string_view path, uint64_t limit) {
+    return fetch(absl::StrCat(kEngine, "/", path), limit);
+  };
+}
+
 }  // namespace
+
+absl::StatusOr<size_t> CopyAnchors(const LedgerSource& source, const fs::path& out) {
+  const la::Fetch fetch = ReceiptsOf(source.place);
+  HILUM_ASSIGN_OR_RETURN(const std::vector<uint64_t> sizes, la::ReadAnchorList(fetch));
+  if (sizes.empty()) return 0;
+  HILUM_ASSIGN_OR_RETURN(const la::VerifierKey key,
+                         la::ParseVerifierKey(GenesisOf(source.view).log_vkey));
+  HILUM_ASSIGN_OR_RETURN(auto copies, la::AnchorFolder::Open(out / "anchors" / kEngine));
+  for (const uint64_t size : sizes) {
+    if (size > source.view.checkpoint.size) break;  // came after the log was read
+    HILUM_ASSIGN_OR_RETURN(const la::StoredAnchor stored, la::ReadAnchor(fetch, size, key));
+    HILUM_RETURN_IF_ERROR(copies.Put(stored.note, stored.receipt));
+  }
+  const absl::StatusOr<Bytes> authority = fetch("ca.pem", la::kAuthorityLimitBytes);
+  if (absl::IsNotFound(authority.status())) return copies.sizes().size();
+  HILUM_RETURN_IF_ERROR(authority.status());
+  HILUM_RETURN_IF_ERROR(copies.PutAuthority(AsText(*authority)));
+  return copies.sizes().size();
+}
 
 absl::Status RunAnchors(const AnchorsFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const la::LedgerPlace place, la::LocateLedger(flags.ledger.from));
-  const la::Fetch fetch = [&place](absl::string_view path, uint64_t limit) {
-    return place.fetch_anchor(absl::StrCat(kEngine, "/", path), limit);
-  };
+  const la::Fetch fetch = ReceiptsOf(place);
   // The list before the log: what is anchored meanwhile is not missed in it.
   HILUM_ASSIGN_OR_RETURN(const std::vector<uint64_t> sizes, la::ReadAnchorList(fetch));
   HILUM_ASSIGN_OR_RETURN(const LedgerSource source, OpenLedger(flags.ledger));

@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "cli/ledger_anchors.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "ledger_anchor/page.h"
@@ -244,10 +245,12 @@ absl::Status RunExport(const ExportFlags& flags) {
                            WriteObjects(flags.ledger, source, *flags.round, folder / "objects"));
   }
   HILUM_RETURN_IF_ERROR(WriteLog(source.view, folder / "log"));
+  HILUM_ASSIGN_OR_RETURN(const size_t n_receipts, CopyAnchors(source, folder));
   if (flags.html) HILUM_RETURN_IF_ERROR(WriteHtml(flags.ledger, folder));
   if (flags.ledger.json) {
     ordered_json out = {{"out", flags.out},
                         {"entries", source.view.entries.size()},
+                        {"receipts", n_receipts},
                         {"objects", exported.n_objects},
                         {"object_bytes", exported.size_bytes}};
     if (flags.round) out["round"] = *flags.round;

@@ -1,11 +1,11 @@
 #include "crypto/tree.h"
 
 #include <algorithm>
-#include <atomic>
 #include <bit>
-#include <thread>
 
 #include "base/check.h"
+#include "base/cores.h"
+#include "base/parallel.h"
 #include "crypto/hash.h"
 
 namespace hilum::crypto {
@@ -98,21 +98,13 @@ Digest ChunkTreeRoot(absl::string_view label, ByteView bytes, size_t chunk_bytes
   const size_t n_chunks = bytes.size() / chunk_bytes + (bytes.size() % chunk_bytes != 0 ? 1 : 0);
   HILUM_CHECK(n_chunks <= size_t{1} << 32);  // the index has 32 bits
   std::vector<Digest> leaves(n_chunks);
-  std::atomic<size_t> next{0};
-  const auto take_chunks = [&] {
-    for (size_t i = next++; i < n_chunks; i = next++) {
-      const size_t at = i * chunk_bytes;
-      leaves[i] = ChunkLeafHash(label, static_cast<uint32_t>(i),
-                                bytes.subspan(at, std::min(chunk_bytes, bytes.size() - at)));
-    }
-  };
-  const size_t n_useful = std::min(n_chunks, bytes.size() / kMinBytesPerThread);
-  const size_t n_asked =
-      n_threads > 0 ? static_cast<size_t>(n_threads) : std::thread::hardware_concurrency();
-  std::vector<std::thread> threads;
-  for (size_t i = 1; i < std::min(n_useful, n_asked); ++i) threads.emplace_back(take_chunks);
-  take_chunks();
-  for (std::thread& thread : threads) thread.join();
+  const size_t n_useful = std::max<size_t>(1, bytes.size() / kMinBytesPerThread);
+  if (n_threads == 0) n_threads = n_useful > 1 ? UsableCores() : 1;
+  ForEachOnCores(n_chunks, std::min(n_useful, static_cast<size_t>(n_threads)), [&](size_t i) {
+    const size_t at = i * chunk_bytes;
+    leaves[i] = ChunkLeafHash(label, static_cast<uint32_t>(i),
+                              bytes.subspan(at, std::min(chunk_bytes, bytes.size() - at)));
+  });
   return TreeRoot(leaves);
 }
 

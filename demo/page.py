@@ -186,7 +186,7 @@ def check_section(summary):
     export, model = f"{summary['state_dir']}/export", summary["model_dir"]
     last = summary["rounds"][-1]["round"]
     proof = f"{model}/round.tlog-proof"
-    receipt = f"{summary['state_dir']}/server/ledger/anchors/rfc3161/{summary['anchor']['size']}"
+    receipt = f"{export}/anchors/rfc3161/{summary['anchor']['size']}"
     return ["with Hilum, offline:",
             f"  hilum ledger verify --from {export} --policy {model}/policy",
             f"  hilum ledger audit {last} --from {export}",

@@ -5,7 +5,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -32,6 +35,13 @@ enum class Trust {
 // The root over the first `size` entries of the log that the entry is for.
 using RootReader = std::function<absl::StatusOr<Digest>(uint64_t size)>;
 
+// What can be found out of an entry before its turn.
+struct PreparedEntry {
+  absl::StatusOr<Entry> entry;  // of ParseEntry
+  Digest leaf_hash{};
+  std::optional<crypto::PublicKey> verified;  // the entry's own signature is this key's
+};
+
 // The state of a log after n entries. A value; not thread-safe.
 class Admission {
  public:
@@ -44,6 +54,13 @@ class Admission {
   absl::StatusOr<Entry> Admit(absl::string_view text, Trust trust = Trust::kVerify,
                               const RootReader& root_at = nullptr);
 
+  // Reads, hashes and, with kVerify, verifies entries that follow soon, on all cores. Signatures
+  // are verified as far as the signers are members by now; Admit verifies what is missing, as of
+  // a member that joins meanwhile, and finds the same as without.
+  std::vector<PreparedEntry> Prepare(std::span<const std::string> texts, Trust trust) const;
+  absl::StatusOr<Entry> Admit(PreparedEntry prepared, Trust trust = Trust::kVerify,
+                              const RootReader& root_at = nullptr);
+
   uint64_t size() const { return size_; }
   const Members& members() const { return members_; }
   const Chain& chain() const { return chain_; }
@@ -51,8 +68,10 @@ class Admission {
   const std::string& log_vkey() const { return log_vkey_; }
 
  private:
+  PreparedEntry PrepareOne(absl::string_view text, Trust trust) const;
   absl::Status CheckGenesis(const Entry& entry) const;
-  absl::Status CheckSignatures(const Entry& entry) const;
+  absl::Status CheckSignatures(const Entry& entry,
+                               const std::optional<crypto::PublicKey>& verified) const;
   absl::Status CheckPin(const ConsentPin& pin, Trust trust, const RootReader& root_at) const;
   LedgerPins pins_;
   std::string origin_;

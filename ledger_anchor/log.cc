@@ -67,13 +67,13 @@ absl::StatusOr<std::vector<LogReceipt>> Log::Impl::Stage(std::span<const std::st
   if (entries.size() > 1) before = state;
   std::vector<LogReceipt> receipts;
   std::vector<Digest> added;
-  for (const std::string& entry : entries) {
-    const Digest leaf = crypto::LeafHash(AsBytes(entry));
+  for (PreparedEntry& prepared : state.Prepare(entries, Trust::kVerify)) {
+    const Digest leaf = prepared.leaf_hash;
     const auto [place, is_new] = index_of.emplace(leaf, state.size());
     receipts.push_back({place->second, leaf});
     if (!is_new) continue;
     added.push_back(leaf);
-    const auto admitted = state.Admit(entry, Trust::kVerify, [this](uint64_t size) {
+    const auto admitted = state.Admit(std::move(prepared), Trust::kVerify, [this](uint64_t size) {
       return sequencer->RootAt(size);  // a pin is of a published checkpoint, so it is durable
     });
     if (!admitted.ok()) {

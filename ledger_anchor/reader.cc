@@ -84,14 +84,15 @@ absl::Status NameIndex(uint64_t index, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("entry ", index, ": ", status.message()));
 }
 
-absl::Status TakeEntry(uint64_t index, std::string text, VerifyDepth depth, LogView& view) {
+absl::Status TakeEntry(uint64_t index, std::string text, PreparedEntry prepared, VerifyDepth depth,
+                       LogView& view) {
   ViewEntry one;
   one.index = index;
-  one.leaf_hash = crypto::LeafHash(AsBytes(text));
+  one.leaf_hash = prepared.leaf_hash;
   const RootReader root_at = [&view](uint64_t size) { return RootAt(view, size); };
   absl::StatusOr<Entry> entry = depth == VerifyDepth::kEverything
-                                    ? view.state.Admit(text, Trust::kVerify, root_at)
-                                    : ParseEntry(text);
+                                    ? view.state.Admit(std::move(prepared), Trust::kVerify, root_at)
+                                    : std::move(prepared.entry);
   if (!entry.ok()) return NameIndex(index, entry.status());
   one.entry = *std::move(entry);
   one.text = std::move(text);
@@ -107,10 +108,13 @@ absl::Status TakeEntries(const Fetch& fetch, VerifyDepth depth, LogView& view) {
   for (const TileId& bundle : TilesOfLevel(kEntriesLevel, view.checkpoint.size)) {
     if (bundle.index < from / kTileWidth) continue;
     HILUM_ASSIGN_OR_RETURN(std::vector<std::string> texts, FetchBundle(fetch, bundle));
+    const uint64_t first = bundle.index * kTileWidth;
+    if (first < from) texts.erase(texts.begin(), texts.begin() + (from - first));
+    std::vector<PreparedEntry> prepared = view.state.Prepare(
+        texts, depth == VerifyDepth::kEverything ? Trust::kVerify : Trust::kReplay);
     for (size_t i = 0; i < texts.size(); ++i) {
-      const uint64_t index = bundle.index * kTileWidth + i;
-      if (index < from) continue;
-      HILUM_RETURN_IF_ERROR(TakeEntry(index, std::move(texts[i]), depth, view));
+      HILUM_RETURN_IF_ERROR(
+          TakeEntry(view.entries.size(), std::move(texts[i]), std::move(prepared[i]), depth, view));
     }
   }
   return absl::OkStatus();

@@ -6,21 +6,26 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "base/parallel.h"
 #include "crypto/hash.h"
 #include "crypto/random.h"
 #include "crypto/sign.h"
 #include "crypto/tree.h"
 #include "ledger_anchor/cosign.h"
+#include "ledger_anchor/fetch.h"
 #include "ledger_anchor/gate.h"
 #include "ledger_anchor/log.h"
 #include "ledger_anchor/log_sequencer.h"
 #include "ledger_anchor/proof.h"
+#include "ledger_anchor/reader.h"
 
 namespace hilum::ledger_anchor {
 namespace {
@@ -142,6 +147,114 @@ void SubmitToProof(benchmark::State& state) {
   state.counters["p99_ms"] = times_ms[times_ms.size() * 99 / 100];
 }
 BENCHMARK(SubmitToProof)->Iterations(400)->UseRealTime();
+
+// An open loop: entries are due at fixed times whether or not those before are done, and each is
+// timed from when it was due. So a stall costs every entry that it delays.
+void SubmitToProofOpenLoop(benchmark::State& state) {
+  constexpr int kEntries = 4000;
+  constexpr int kSubmitters = 64;
+  const double rate = static_cast<double>(state.range(0));
+  std::vector<std::string> entries;
+  for (uint64_t i = 1; i <= kEntries; ++i) entries.push_back(IncidentText(i));
+  std::vector<double> times_ms(kEntries);
+  for (auto _ : state) {
+    const Folder folder;
+    auto log = Log::Create({folder.path() / "ledger", kOrigin}, Key(1), GenesisText()).value();
+    std::atomic<bool> refused{false};
+    const auto start = std::chrono::steady_clock::now();
+    ForEachOnCores(kEntries, kSubmitters, [&](size_t i) {
+      const auto due = start + std::chrono::nanoseconds(static_cast<int64_t>(1e9 / rate * i));
+      std::this_thread::sleep_until(due);
+      const auto receipt = log->Append(entries[i]);
+      if (!receipt.ok() || !log->Prove(receipt->index).ok()) refused = true;
+      times_ms[i] =
+          std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - due).count();
+    });
+    if (refused) state.SkipWithError("refused");
+  }
+  std::sort(times_ms.begin(), times_ms.end());
+  state.counters["p50_ms"] = times_ms[kEntries / 2];
+  state.counters["p99_ms"] = times_ms[kEntries * 99 / 100];
+}
+BENCHMARK(SubmitToProofOpenLoop)->Arg(500)->Arg(2000)->Arg(5000)->Iterations(1)->UseRealTime();
+
+// Batches of new entries, each with a signature to verify: entries/s beside the rate of Verify on
+// all cores.
+void AdmitAndAppend(benchmark::State& state) {
+  const Folder folder;
+  auto log = Log::Create({folder.path() / "ledger", kOrigin}, Key(1), GenesisText()).value();
+  std::vector<std::string> batch(Log::kBatchLimit);
+  uint64_t n = 1;
+  for (auto _ : state) {
+    state.PauseTiming();
+    ForEachOnCores(batch.size(), 0, [&](size_t i) { batch[i] = IncidentText(n + i); });
+    n += batch.size();
+    state.ResumeTiming();
+    if (!log->Append(batch).ok()) state.SkipWithError("refused");
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(n - 1));
+}
+BENCHMARK(AdmitAndAppend)->UseRealTime();
+
+// The bounds of the two rows below: Ed25519 and leaf hashes, on all cores.
+void VerifyOnAllCores(benchmark::State& state) {
+  const crypto::SigningKey key = Key(1);
+  const Bytes message(300, 1);
+  const crypto::Signature signature = key.Sign(ByteView(message));
+  constexpr size_t kEach = 4096;
+  for (auto _ : state) {
+    ForEachOnCores(kEach, 0, [&](size_t) {
+      benchmark::DoNotOptimize(crypto::Verify(key.public_key(), ByteView(message), signature).ok());
+    });
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(kEach * state.iterations()));
+}
+BENCHMARK(VerifyOnAllCores)->UseRealTime();
+
+void HashLeavesOnAllCores(benchmark::State& state) {
+  constexpr size_t kGroups = 256;
+  constexpr size_t kEach = 256;
+  const Bytes leaf(300, 7);
+  for (auto _ : state) {
+    ForEachOnCores(kGroups, 0, [&](size_t) {
+      for (size_t i = 0; i < kEach; ++i) benchmark::DoNotOptimize(crypto::LeafHash(leaf));
+    });
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(kGroups * kEach * state.iterations()));
+}
+BENCHMARK(HashLeavesOnAllCores)->UseRealTime();
+
+// A log on disk from first to last byte, as `hilum ledger verify` reads it (1), or with --hashes
+// (0).
+void VerifyWholeLog(benchmark::State& state) {
+  const auto size = static_cast<uint64_t>(state.range(0));
+  const auto depth = state.range(1) != 0 ? VerifyDepth::kEverything : VerifyDepth::kHashes;
+  const Folder folder;
+  {
+    auto log = LogSequencer::Create({folder.path() / "ledger", kOrigin}, Key(1)).value();
+    std::vector<std::string> batch = {GenesisText()};
+    for (uint64_t next = 1; next < size || !batch.empty();) {
+      const size_t n = std::min<uint64_t>(size - next, Log::kBatchLimit);
+      if (!log->Commit(batch).ok()) state.SkipWithError("the disk failed");
+      batch.resize(n);
+      ForEachOnCores(n, 0, [&](size_t i) { batch[i] = IncidentText(next + i); });
+      next += n;
+    }
+  }
+  const Fetch fetch = FolderFetch(folder.path() / "ledger" / "log");
+  LedgerPins pins;
+  pins.origin = kOrigin;
+  for (auto _ : state) {
+    const auto view = VerifyLog(fetch, pins, depth);
+    if (!view.ok() || view->entries.size() != size) state.SkipWithError("does not verify");
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(size) * state.iterations());
+}
+BENCHMARK(VerifyWholeLog)
+    ->ArgsProduct({{20000, 1000000}, {0, 1}})
+    ->Iterations(1)
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
 
 void OpenLog(benchmark::State& state) {
   const Folder folder;

@@ -87,6 +87,26 @@ TEST_F(AnchorProgram, ReceiptsVerifyByFolderByUrlAndByOpenssl) {
   EXPECT_EQ(server.Stop(), 0);
 }
 
+TEST_F(AnchorProgram, AnExportHoldsTheReceipts) {
+  const fs::path out = temporary_.path() / "export";
+  {
+    Running server(dir_);
+    AnchorTwo(server);
+    const Result done = Ledger(
+        absl::StrCat("export --html --json --from ", dir_.string(), " --out ", out.string()));
+    ASSERT_EQ(done.exit_code, 0) << done.output;
+    EXPECT_EQ(json::parse(done.output)["receipts"], 2);
+    EXPECT_EQ(server.Stop(), 0);
+  }
+  const Result listed = Ledger("anchors --json --from " + out.string());
+  ASSERT_EQ(listed.exit_code, 0) << listed.output;
+  EXPECT_EQ(json::parse(listed.output)["receipts"].size(), 2u);
+  for (const char* name : {"1", "1.note", "2", "2.note", "ca.pem"}) {
+    EXPECT_EQ(*ReadTextFile(out / "anchors/rfc3161" / name, 1 << 16),
+              *ReadTextFile(Receipts() / name, 1 << 16));
+  }
+}
+
 TEST_F(AnchorProgram, ABadReceiptIsExitCode3) {
   Running server(dir_);
   AnchorTwo(server);

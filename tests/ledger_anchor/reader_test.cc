@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <random>
 
+#include "absl/strings/str_cat.h"
 #include "ledger_anchor/log.h"
 #include "ledger_anchor/proof.h"
 #include "ledger_anchor/tiles.h"
@@ -219,6 +221,42 @@ TEST_F(Readers, NameTheFirstEntryThatBreaksARule) {
   texts.push_back(federation_.Sign(close));
   const Files files = Serve(texts, Federation::kOrigin, federation_.LogKey());
   HILUM_EXPECT_OK(VerifyLog(FetchOf(files), federation_.Pins(), VerifyDepth::kHashes).status());
+}
+
+// Signatures are verified on all cores, ahead of an entry's turn; the first one that fails is
+// named.
+TEST_F(Readers, FindAForgedSignatureAnywhere) {
+  federation_.FillTo(600);
+  const auto forge = [](std::string text) {
+    Entry entry = ParseEntry(text).value();
+    entry.sig.bytes[5] ^= 1;
+    return EncodeEntry(entry).value();
+  };
+  std::mt19937 random(std::random_device{}());
+  for (const size_t index :
+       {size_t{0}, size_t{2}, size_t{255}, size_t{256}, size_t{599}, size_t{random() % 600}}) {
+    std::vector<std::string> texts = federation_.texts;
+    texts[index] = forge(texts[index]);
+    texts[599] = forge(federation_.texts[599]);
+    EXPECT_THAT(Verify(Serve(texts, Federation::kOrigin, federation_.LogKey())),
+                StatusIs(StatusCode::kDataLoss, absl::StrCat("entry ", index, ": the signature")));
+  }
+}
+
+// What was found good ahead of its turn does not count once the signer has left.
+TEST_F(Readers, JudgeAPreparedEntryByTheMembersOfItsTurn) {
+  federation_.FillTo(7);
+  Entry incident = federation_.Draft(Incident{"stale", 0, "x", H("e")});
+  incident.by = "hospital-a";
+  const std::string text =
+      SignEntry(incident, Federation::kOrigin, federation_.SiteKey("hospital-a")).value();
+  Admission state = federation_.state;
+  const PreparedEntry prepared = state.Prepare(std::span(&text, 1), Trust::kVerify)[0];
+  ASSERT_TRUE(prepared.verified.has_value());
+  HILUM_EXPECT_OK(Admission(state).Admit(prepared).status());
+  HILUM_ASSERT_OK(
+      state.Admit(federation_.Sign(federation_.Draft(Leave{"hospital-a", "withdrawn"}))));
+  EXPECT_THAT(state.Admit(prepared), StatusIs(StatusCode::kDataLoss, "has left"));
 }
 
 TEST_F(Readers, RefuseAnEmptyAndAnEndlessLog) {

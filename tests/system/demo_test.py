@@ -95,7 +95,7 @@ class Summary(unittest.TestCase):
         found = summary()
         self.assertEqual(found["anchor"]["size"], found["ledger_size"])
         self.assertTrue(found["anchor"]["verified"])
-        receipt = demo_folder() / "server/ledger/anchors/rfc3161" / str(found["ledger_size"])
+        receipt = demo_folder() / "export/anchors/rfc3161" / str(found["ledger_size"])
         note = receipt.with_name(f"{receipt.name}.note")
         done = subprocess.run(["openssl", "ts", "-verify", "-in", receipt, "-data", note,
                                "-CAfile", demo_folder() / "authority/ca.pem"],
