@@ -1,11 +1,14 @@
 #include "bench/roofline.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__SSE2__)
@@ -17,8 +20,17 @@
 namespace hilum::bench {
 namespace {
 
-constexpr size_t kWords = size_t{1} << 24;  // of 8 bytes: 128 MiB, beyond the caches
 constexpr int kPasses = 7;
+
+// Words of 8 bytes in an array that is beyond the caches: four times the last one, at least 128
+// MiB, and no more than a sixteenth of the memory.
+size_t NumWords() {
+  const auto cache = static_cast<size_t>(std::max(0L, sysconf(_SC_LEVEL3_CACHE_SIZE)));
+  const auto memory =
+      static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  constexpr size_t kLeast = size_t{1} << 27;
+  return std::clamp(4 * cache, kLeast, std::max(kLeast, memory / 16)) / 8;
+}
 
 #if defined(__x86_64__)
 #define HILUM_EACH_ISA __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -67,10 +79,10 @@ constexpr auto CopyStreaming = Copy;
 constexpr auto TriadStreaming = Triad;
 #endif
 
-// Best seconds of several passes of part(first, n) over kWords words, one thread a core.
-double BestSeconds(const std::function<void(size_t first, size_t n)>& part) {
+// Best seconds of several passes of part(first, n) over `n_words` words, one thread a core.
+double BestSeconds(size_t n_words, const std::function<void(size_t first, size_t n)>& part) {
   const size_t n_threads = static_cast<size_t>(kernels::CpuThreads());
-  const size_t share = kWords / n_threads / 8 * 8;
+  const size_t share = n_words / n_threads / 8 * 8;
   double best = 1e9;
   for (int pass = 0; pass < kPasses; ++pass) {
     const auto start = std::chrono::steady_clock::now();
@@ -79,33 +91,43 @@ double BestSeconds(const std::function<void(size_t first, size_t n)>& part) {
     part(0, share);
     for (std::thread& thread : threads) thread.join();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    best = std::min(best, took.count() * kWords / static_cast<double>(share * n_threads));
+    best = std::min(
+        best, took.count() * static_cast<double>(n_words) / static_cast<double>(share * n_threads));
   }
   return best;
 }
 
-MemoryBound Measure() {
-  constexpr double kBytes = 8.0 * kWords;
-  std::vector<uint64_t> a(kWords, 1), b(kWords, 2);
+// Bytes a second of a sum over an array and of a copy.
+std::pair<double, double> ReadAndCopy(size_t n_words) {
+  const double bytes = 8.0 * static_cast<double>(n_words);
+  std::vector<uint64_t> a(n_words, 1), b(n_words, 2);
   const double read = BestSeconds(
-      [&](size_t first, size_t n) { benchmark::DoNotOptimize(Sum(a.data() + first, n)); });
+      n_words, [&](size_t first, size_t n) { benchmark::DoNotOptimize(Sum(a.data() + first, n)); });
   const double copy = std::min(
-      BestSeconds([&](size_t first, size_t n) { Copy(a.data() + first, b.data() + first, n); }),
-      BestSeconds(
-          [&](size_t first, size_t n) { CopyStreaming(a.data() + first, b.data() + first, n); }));
-  std::vector<double> x(kWords, 1.0), y(kWords, 2.0), z(kWords, 3.0);
+      BestSeconds(n_words,
+                  [&](size_t first, size_t n) { Copy(a.data() + first, b.data() + first, n); }),
+      BestSeconds(n_words, [&](size_t first, size_t n) {
+        CopyStreaming(a.data() + first, b.data() + first, n);
+      }));
+  return {bytes / read, 2 * bytes / copy};
+}
+
+MemoryBound Measure() {
+  const size_t n_words = NumWords();
+  const double bytes = 8.0 * static_cast<double>(n_words);
+  const auto [read, copy] = ReadAndCopy(n_words);
+  std::vector<double> x(n_words, 1.0), y(n_words, 2.0), z(n_words, 3.0);
   const double triad =
-      std::min(BestSeconds([&](size_t first, size_t n) {
-                 Triad(x.data() + first, y.data() + first, z.data() + first, n);
-               }),
-               BestSeconds([&](size_t first, size_t n) {
+      std::min(BestSeconds(n_words,
+                           [&](size_t first, size_t n) {
+                             Triad(x.data() + first, y.data() + first, z.data() + first, n);
+                           }),
+               BestSeconds(n_words, [&](size_t first, size_t n) {
                  TriadStreaming(x.data() + first, y.data() + first, z.data() + first, n);
                }));
-  const double update = BestSeconds([&](size_t first, size_t n) { Update(x.data() + first, n); });
-  return {.read = kBytes / read,
-          .copy = 2 * kBytes / copy,
-          .triad = 3 * kBytes / triad,
-          .update = 2 * kBytes / update};
+  const double update =
+      BestSeconds(n_words, [&](size_t first, size_t n) { Update(x.data() + first, n); });
+  return {.read = read, .copy = copy, .triad = 3 * bytes / triad, .update = 2 * bytes / update};
 }
 
 double BoundFor(Traffic traffic) {

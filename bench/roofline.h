@@ -7,8 +7,8 @@
 namespace hilum::bench {
 
 // Memory bandwidth on all cores that kernels may use, in bytes a second, measured once in this run
-// over arrays of 128 MiB, best of several passes. Bytes are counted as STREAM does: what the
-// program names, not what a cache fetches beside it.
+// over arrays of four times the last-level cache, best of several passes. Bytes are counted as
+// STREAM does: what the program names, not what a cache fetches beside it.
 struct MemoryBound {
   double read;    // sum of one array
   double copy;    // b = a; the better of plain and streaming stores

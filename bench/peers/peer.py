@@ -1,7 +1,7 @@
 """A peer's side of a comparison; runs inside the peer's own virtual environment.
 
 Usage: peer.py PEER OP N P BUFFERS FILE, then the commands of bench/peers/worker.cc on standard
-input (run, write FILE). Each peer is called as its documentation says, in its fastest setting,
+input (run K, write FILE). Each peer is called as its documentation says, in its fastest setting,
 with the updates in memory and as a list of tensors shaped like a real network.
 """
 import logging
@@ -66,41 +66,67 @@ class FlowerMessage:
         return False
 
 
-def flwr_unmask(update, n_sites):
-    """The arithmetic of SecAggPlusWorkflow.unmask_stage when no site dropped out, call for call,
-    without its reconstruction of seeds from shares: less than the stage costs.
-    """
+CLIPPING, TARGET, MODULUS = 8.0, 2 ** 22, 2 ** 32  # defaults of Flower's SecAggPlusWorkflow
+
+
+def flwr_masks(vector, seeds, sign):
+    """Adds the masks of all seeds, or takes them off, with Flower's own functions."""
     # pylint: disable=import-error
     from flwr.common.secure_aggregation import ndarrays_arithmetic as arithmetic
-    from flwr.common.secure_aggregation.quantization import dequantize, quantize
     from flwr.common.secure_aggregation.secaggplus_utils import pseudo_rand_gen
-    clipping, target, modulus = 8.0, 2 ** 22, 2 ** 32  # the workflow's defaults
-    seeds = [bytes([site]) * 32 for site in range(n_sites)]
-    quantized = arithmetic.parameters_multiply(quantize(update, clipping, target), n_sites)
-    masked = arithmetic.factor_combine(n_sites, quantized)
-    shapes = arithmetic.get_parameters_shape(masked)
+    combine = arithmetic.parameters_addition if sign > 0 else arithmetic.parameters_subtraction
     for seed in seeds:
-        masked = arithmetic.parameters_addition(masked, pseudo_rand_gen(seed, modulus, shapes))
-    masked = arithmetic.parameters_mod(masked, modulus)
+        vector = combine(vector, pseudo_rand_gen(seed, MODULUS,
+                                                 arithmetic.get_parameters_shape(vector)))
+    return arithmetic.parameters_mod(vector, MODULUS)
 
-    def run():
-        vector = masked
-        for seed in seeds:
-            vector = arithmetic.parameters_subtraction(
-                vector, pseudo_rand_gen(seed, modulus,
-                                        arithmetic.get_parameters_shape(vector)))
-        factor, vector = arithmetic.factor_extract(arithmetic.parameters_mod(vector, modulus))
-        mean = dequantize(vector, clipping, target)
-        for tensor in mean:
-            tensor += -(n_sites - 1) * clipping
-            tensor *= 1 / factor
-        return mean
-    return run, lambda result: result
+
+def flwr_mean(vector, n_sites):
+    # pylint: disable=import-error
+    from flwr.common.secure_aggregation import ndarrays_arithmetic as arithmetic
+    from flwr.common.secure_aggregation.quantization import dequantize
+    factor, vector = arithmetic.factor_extract(vector)
+    mean = dequantize(vector, CLIPPING, TARGET)
+    for tensor in mean:
+        tensor += -(n_sites - 1) * CLIPPING
+        tensor *= 1 / factor
+    return mean
+
+
+def flwr_quantized(update, n_sites):
+    # pylint: disable=import-error
+    from flwr.common.secure_aggregation import ndarrays_arithmetic as arithmetic
+    from flwr.common.secure_aggregation.quantization import quantize
+    quantized = arithmetic.parameters_multiply(quantize(update, CLIPPING, TARGET), n_sites)
+    return arithmetic.factor_combine(n_sites, quantized)
+
+
+def seeds_of(n_masks):
+    return [bytes([number % 256, number // 256]) * 16 for number in range(n_masks)]
+
+
+def flwr_unmask(update, n_sites, n_dropped):
+    """The arithmetic of SecAggPlusWorkflow.unmask_stage, call for call, without its reconstruction
+    of seeds from shares: less than the stage costs. All sites are neighbours.
+    """
+    n_counted = n_sites - n_dropped
+    seeds = seeds_of(n_counted + n_dropped * n_counted)
+    masked = flwr_masks(flwr_quantized(update, n_counted), seeds, 1)
+    return (lambda: flwr_mean(flwr_masks(masked, seeds, -1), n_counted)), lambda result: result
+
+
+def flwr_mask(update, n_sites):
+    """The arithmetic of a site in secaggplus_mod: quantise, add its own and the pairwise masks."""
+    seeds = seeds_of(n_sites)
+    return (lambda: flwr_masks(flwr_quantized(update, 1), seeds, 1),
+            lambda result: flwr_mean(flwr_masks(result, seeds, -1), 1))
 
 
 def flwr(operation, updates, weights):
-    if operation == "secagg_server":
-        return flwr_unmask(updates[0], len(updates))
+    if operation == "secagg_client":
+        return flwr_mask(updates[0], len(updates))
+    if operation.startswith("secagg_server/"):
+        return flwr_unmask(updates[0], len(updates), int(operation.rpartition("/")[2]))
     logging.getLogger("flwr").setLevel(logging.ERROR)
     if operation == "weighted_sum":  # the Message API's path: aggregate_train of its FedAvg
         # pylint: disable=import-error
@@ -186,16 +212,18 @@ def main():
     n_sites, n_params, n_buffers = int(n_sites), int(n_params), int(n_buffers)
     values = np.memmap(file, dtype=np.float32, mode="r", shape=(n_buffers, n_params))
     buffers = [tensors_of(np.asarray(values[i])) for i in range(n_buffers)]
-    updates = [buffers[i % n_buffers] for i in range(n_sites)]
     weights = [100 + i for i in range(n_sites)]
-    run, tensors = {"flwr": flwr, "nvflare": nvflare, "numpy": numpy}[peer](
-        operation, updates, weights)
+    prepare = {"flwr": flwr, "nvflare": nvflare, "numpy": numpy}[peer]
+    sets = [prepare(operation, [buffers[(first + i) % n_buffers] for i in range(n_sites)], weights)
+            for first in range(0, max(1, n_buffers // n_sites) * n_sites, n_sites)]
+    tensors = sets[0][1]
     print("ready", flush=True)
     result = None
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
         if command == "run":
             result = None
+            run = sets[int(argument)][0]
             start = time.perf_counter()
             result = run()
             print(f"{time.perf_counter() - start:.9f}", flush=True)

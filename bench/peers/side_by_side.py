@@ -3,6 +3,7 @@ before any time is taken. Used by the *_peer.py scripts; standard library and Nu
 """
 import argparse
 import json
+import math
 import os
 import re
 import statistics
@@ -21,7 +22,7 @@ MEMORY_MARGIN = 2e9
 
 
 class Side:
-    """A process that answers `run`, `write FILE` and `bound`."""
+    """A process that answers `run K`, `write FILE` and `bound`."""
 
     def __init__(self, command):
         self.command = [str(part) for part in command]
@@ -44,8 +45,9 @@ class Side:
         while self.line() != word:
             pass
 
-    def run(self):
-        return float(self.ask("run"))
+    def run(self, number=0):
+        """Seconds of one run over set `number` of the inputs."""
+        return float(self.ask(f"run {number}"))
 
     def result(self, folder):
         file = Path(folder) / f"result-{self.process.pid}.f32"
@@ -79,11 +81,21 @@ def warn_of_load():
               f"(below {QUIET_LOAD})", file=sys.stderr)
 
 
-def buffers_that_fit(n_sites, n_params):
-    """Distinct allocations: one a site, or 8 in turn where the memory does not hold them twice."""
+def last_cache():
+    """Bytes of the last-level cache; 0: not known."""
+    text = Path("/sys/devices/system/cpu/cpu0/cache/index3/size")
+    return 1024 * int(text.read_text().rstrip("K\n")) if text.exists() else 0
+
+
+def buffers_that_fit(n_sites, n_params, in_turn):
+    """Distinct allocations: one a site, or 8 in turn where the memory does not hold them twice.
+    `in_turn`: as many sets of sites as make four times the last-level cache, each run another."""
     needed = n_sites * n_params * 4
-    if needed <= DISTINCT_LIMIT and 2.2 * needed + MEMORY_MARGIN < free_memory():
-        return n_sites
+    n_sets = max(1, math.ceil(4 * last_cache() / needed)) if in_turn else 1
+    for count in (n_sets, 1):
+        if (needed * count <= DISTINCT_LIMIT and
+                2.2 * needed * count + MEMORY_MARGIN < free_memory()):
+            return n_sites * count
     return min(n_sites, 8)
 
 
@@ -109,12 +121,12 @@ def compare_results(name, peer, ours, theirs, tolerance):
     return difference
 
 
-def take_turns(ours, theirs, runs=RUNS):
+def take_turns(ours, theirs, runs, n_sets):
     """(seconds of ours, seconds of theirs), run by run."""
     times = ([], [])
-    for _ in range(runs):
-        times[0].append(ours.run())
-        times[1].append(theirs.run())
+    for number in range(1, runs + 1):
+        times[0].append(ours.run(number % n_sets))
+        times[1].append(theirs.run(number % n_sets))
     return times
 
 
@@ -144,28 +156,30 @@ def options_of(description):
 
 
 def compare_vectors(options, sizes, operation, peers, bytes_of, *, suffix="", tolerance=1e-6,
-                    runs=RUNS):
-    """Rows of one operation on vectors. `bytes_of`(N, P): what the bound counts."""
+                    runs=RUNS, in_turn=True):
+    """Rows of one operation on vectors. `bytes_of`(N, P): what the bound counts. `in_turn`: see
+    buffers_that_fit."""
     rows = []
     for n_sites, n_params in sizes:
         name = f"{operation}/{n_sites}/{n_params}{suffix}"
         if not re.search(options.filter, name):
             continue
-        n_buffers = buffers_that_fit(n_sites, n_params)
+        n_buffers = buffers_that_fit(n_sites, n_params, in_turn)
         with tempfile.TemporaryDirectory(prefix="hilum-peers-", dir="/dev/shm") as folder:
             file = Path(folder) / "updates.f32"
             write_inputs(file, n_buffers, n_params)
-            arguments = [operation, n_sites, n_params, n_buffers, file]
+            arguments = [operation + suffix, n_sites, n_params, n_buffers, file]
             ours = Side([options.bin / "bench/peer_worker", *arguments])
-            ours.run()
             bound = float(ours.ask("bound"))
             for peer in peers:
                 theirs = Side([options.peers / peer / "bin/python",
                                Path(__file__).with_name("peer.py"), peer, *arguments])
+                ours.run()
                 theirs.run()
                 difference = compare_results(name, peer, ours.result(folder),
                                              theirs.result(folder), tolerance)
-                row = row_of(name, peer, take_turns(ours, theirs, runs),
+                times = take_turns(ours, theirs, runs, max(1, n_buffers // n_sites))
+                row = row_of(name, peer, times,
                              bytes_of(n_sites, n_params) / bound, buffers=n_buffers,
                              max_difference=difference, bound_bytes_s=bound)
                 theirs.close()
