@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import unittest
+import zlib
 from pathlib import Path
 
 import example_exports
@@ -141,6 +142,24 @@ class Good(AuditTest):
                 for key in ("verified", "job", "round", "status", "model", "updates", "films",
                             "mean_loss", "origin", "size", "log_vkey"):
                     self.assertEqual(theirs[key], ours[key], key)
+
+    def test_masked_updates_do_not_compress(self):
+        """Those of an open round do: they are small integers."""
+        seen = {MASKED: 0, OPEN: 0}
+        for number, source in enumerate(self.sources):
+            export = self.copy(source, f"vectors-{number}")
+            for update in export.record()["updates"]:
+                data = export.get(update["object"])
+                if len(data) < 400:  # of a worked example
+                    continue
+                seen[source.mode] += 1
+                packed = len(zlib.compress(data, 9)) / len(data)
+                if source.mode == MASKED:
+                    self.assertGreaterEqual(packed, 1.0, source.folder.name)
+                else:
+                    self.assertLess(packed, 0.97, source.folder.name)
+        if OPTIONS.rounds:
+            self.assertTrue(all(seen.values()), seen)
 
     def test_an_aborted_round_has_nothing_to_compute(self):
         source = self.first(OPEN)

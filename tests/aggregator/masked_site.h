@@ -43,6 +43,7 @@ class MaskedSite {
   // Of R2, once it is masked.
   absl::StatusOr<wire::UpdateReceipt> Submit(const UpdateChanges& changes = {});
   absl::Status MaskVector();
+  std::span<const uint32_t> words() const { return upload_->words(); }  // y_i, once it is masked
   // As Answer, but nothing leaves.
   absl::Status AnswerWithoutSending(Flight flight);
   Bytes& last() { return last_; }

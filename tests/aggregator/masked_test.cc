@@ -77,6 +77,25 @@ TEST_F(MaskedTest, TheSumIsExactAndTheModelThatOfTheOpenRound) {
   ExpectModelOf({0, 1, 2, 3, 4, 5});
 }
 
+// Masks are of one attempt: what a site sends in another says nothing beside it.
+TEST(MaskedAttempts, OfOneDeltaShareNoWord) {
+  std::vector<std::vector<uint32_t>> plain(2), masked(2);
+  for (size_t attempt = 0; attempt < 2; ++attempt) {
+    TestFederation federation;
+    MaskedSites all(federation, kSites);
+    HILUM_ASSERT_OK(LaunchAndApprove(federation, MaskedPlan(kJob, kParams), all.sites));
+    HILUM_ASSERT_OK(all.Begin(kJob, 1));
+    HILUM_ASSERT_OK(all.AnswerFrom(Flight::kAdvertise, Flight::kVector));
+    plain[attempt] = PlainWordsOf(all.masked[0].open());
+    masked[attempt].assign(all.masked[0].words().begin(), all.masked[0].words().end());
+  }
+  ASSERT_EQ(plain[0], plain[1]);
+  ASSERT_GE(masked[0].size(), static_cast<size_t>(kParams));
+  int n_equal = 0;
+  for (size_t j = 0; j < masked[0].size(); ++j) n_equal += masked[0][j] == masked[1][j] ? 1 : 0;
+  EXPECT_LE(n_equal, 1);  // by chance, once in 2^32 words
+}
+
 // One of six may fall silent at any time: the round is the sum of the others, or of all when its
 // vector was there already.
 class SilentSite : public MaskedTest, public testing::WithParamInterface<uint32_t> {};
