@@ -93,16 +93,23 @@ setup_libtorch() { # "cpu" or "cuda"
   rm -rf "$DEPS/wheels"
 }
 
-python_oracles() { awk '$1 == "python" { print $2 }' "$ROOT/tools/dependencies.txt"; }
+python_oracles() { # KIND...: python, newer
+  local kind
+  for kind in "$@"; do
+    awk -v kind="$kind" '$1 == kind { print $2 }' "$ROOT/tools/dependencies.txt"
+  done
+}
 
 setup_oracles() { # what tests compare with, never needed to run Hilum
-  local stamp=$DEPS/venv/oracles
-  [ "$(cat "$stamp" 2>/dev/null)" = "$(python_oracles)" ] && return 0
+  local stamp=$DEPS/venv/oracles pip="$DEPS/venv/bin/pip install -q --disable-pip-version-check"
+  [ "$(cat "$stamp" 2>/dev/null)" = "$(python_oracles python newer)" ] && return 0
   setup_venv
-  say "installing test oracles: $(python_oracles | tr '\n' ' ')"
-  python_oracles | "$DEPS/venv/bin/pip" install -q --disable-pip-version-check -r /dev/stdin ||
+  say "installing test oracles: $(python_oracles python newer | tr '\n' ' ')"
+  # shellcheck disable=SC2086  # a command and its options
+  { python_oracles python | $pip -r /dev/stdin &&
+    python_oracles newer | $pip --no-deps --ignore-requires-python -r /dev/stdin; } ||
     fail "pip could not install the test oracles; its reason stands above"
-  python_oracles >"$stamp"
+  python_oracles python newer >"$stamp"
 }
 
 # Each peer in an environment of its own: their dependencies exclude each other.
@@ -141,7 +148,7 @@ doctor() { # changes nothing; 1 when something is missing
     echo "missing: LibTorch in .deps/libtorch"
     echo "  get it with: ./dev setup (530 MB), or set LIBTORCH to a folder with include/ and lib/"
   fi
-  if [ "$(cat "$DEPS/venv/oracles" 2>/dev/null)" != "$(python_oracles)" ]; then
+  if [ "$(cat "$DEPS/venv/oracles" 2>/dev/null)" != "$(python_oracles python newer)" ]; then
     else="else "
     echo "missing until ./dev test gets them: what tests compare with, in .deps/venv"
   fi
