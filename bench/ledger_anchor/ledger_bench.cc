@@ -26,6 +26,8 @@
 #include "ledger_anchor/log_sequencer.h"
 #include "ledger_anchor/proof.h"
 #include "ledger_anchor/reader.h"
+#include "ledger_anchor/witness.h"
+#include "ledger_anchor/witness_folder.h"
 
 namespace hilum::ledger_anchor {
 namespace {
@@ -255,6 +257,40 @@ BENCHMARK(VerifyWholeLog)
     ->Iterations(1)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
+
+// A witness's answer to a log that grows by one entry: proof, signatures, one durable write.
+void WitnessAnswer(benchmark::State& state) {
+  const Folder folder;
+  const auto vkey = CreateWitness(folder.path() / "witness", "w.example/witness");
+  auto opened = OpenWitness(folder.path() / "witness");
+  if (!vkey.ok() || !opened.ok()) return state.SkipWithError("no witness");
+  const Witness witness{.name = "w.example/witness",
+                        .key = opened->key,
+                        .logs = {MakeVerifierKey(kOrigin, KeyType::kEd25519, Key(1).public_key())},
+                        .store = *opened->store};
+  TreeHashes tree;
+  std::vector<double> times_ms;
+  for (auto _ : state) {
+    const uint64_t old_size = tree.size();
+    tree.Add(crypto::LeafHash(AsBytes(std::to_string(old_size))));
+    AddCheckpoint request{.old_size = old_size, .proof = {}, .note = ""};
+    if (old_size > 0) {
+      request.proof = ProveConsistency(old_size, tree.size(), tree.reader()).value();
+    }
+    request.note = SignCheckpoint(
+        {.origin = kOrigin, .size = tree.size(), .root = tree.Root(), .extensions = {}}, Key(1));
+    const std::string body = FormatAddCheckpoint(request);
+    const auto start = std::chrono::steady_clock::now();
+    if (HandleAddCheckpoint(witness, body, kNow).status != 200) state.SkipWithError("refused");
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - start;
+    times_ms.push_back(took.count());
+    state.SetIterationTime(took.count() / 1000);
+  }
+  std::sort(times_ms.begin(), times_ms.end());
+  state.counters["p50_ms"] = times_ms[times_ms.size() / 2];
+  state.counters["p99_ms"] = times_ms[times_ms.size() * 99 / 100];
+}
+BENCHMARK(WitnessAnswer)->Iterations(400)->UseManualTime()->Unit(benchmark::kMillisecond);
 
 void OpenLog(benchmark::State& state) {
   const Folder folder;

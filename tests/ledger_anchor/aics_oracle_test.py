@@ -1,5 +1,5 @@
-"""Our log in other hands: aics-tlog authenticates every tile and proof of it, and aics-witness, over
-HTTP, cosigns its growth, which `hilum-ledger` then counts.
+"""Our log in other hands: aics-tlog authenticates every tile and proof of it; aics-witness, over
+HTTP, cosigns its growth, and `hilum-ledger` counts that cosignature.
 
 Usage: aics_oracle_test.py --bin FOLDER --log FOLDER
 
