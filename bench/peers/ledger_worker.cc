@@ -19,6 +19,7 @@
 
 #include "base/bytes.h"
 #include "base/parallel.h"
+#include "crypto/hash.h"
 #include "crypto/sign.h"
 #include "crypto/tree.h"
 #include "ledger_anchor/checkpoint.h"
@@ -44,7 +45,8 @@ int WriteNotes(uint64_t n, const char* file) {
   std::ofstream out(file, std::ios::binary);
   for (uint64_t i = 1; i <= n; ++i) {
     const std::string note = la::SignCheckpoint(
-        {.origin = kOrigin, .size = i, .root = la::H(std::to_string(i)), .extensions = {}}, key);
+        {.origin = kOrigin, .size = i, .root = crypto::Sha256(std::to_string(i)), .extensions = {}},
+        key);
     for (int shift = 24; shift >= 0; shift -= 8) out.put(static_cast<char>(note.size() >> shift));
     out << note;
   }
@@ -78,7 +80,7 @@ std::vector<std::string> MakeEntries(size_t n) {
 }
 
 std::string LogRoot(const std::vector<std::string>& entries) {
-  HashList leaves(entries.size());
+  la::HashList leaves(entries.size());
   ForEachOnCores((entries.size() + kGroup - 1) / kGroup, 0, [&](size_t group) {
     const size_t end = std::min(entries.size(), (group + 1) * kGroup);
     for (size_t i = group * kGroup; i < end; ++i) leaves[i] = crypto::LeafHash(AsBytes(entries[i]));

@@ -203,6 +203,7 @@ TEST_F(MaskedTest, AMessageOfAnotherFlightIsRefused) {
               StatusIs(StatusCode::kFailedPrecondition, "is not on"));
   HILUM_ASSERT_OK(all_.Answer(Flight::kAdvertise));
   HILUM_ASSERT_OK(all_.Answer(Flight::kReveal));
+  HILUM_ASSERT_OK(all_.masked[1].AnswerWithoutSending(Flight::kShare));  // it has begun
   EXPECT_THAT(all_.masked[0].Repeat().status(), StatusIs(StatusCode::kFailedPrecondition, ""));
 }
 
