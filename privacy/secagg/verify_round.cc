@@ -1,11 +1,11 @@
 #include "privacy/secagg/verify_round.h"
 
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "crypto/labels.h"
+#include "privacy/secagg/masks.h"
 #include "privacy/secagg/tags.h"
 
 namespace hilum::privacy::secagg {
@@ -97,14 +97,16 @@ absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, const Verifie
                                       kernels::Device device) {
   HILUM_RETURN_IF_ERROR(VerifySum(round, messages));
   const RoundConfig& config = round.facts.context->config();
-  const size_t n_members = round.transcript.members.size();
-  const MaskedSum sum{.sums = round.sums, .n_members = static_cast<uint32_t>(n_members)};
-  HILUM_ASSIGN_OR_RETURN(const kernels::MaskKeys masks, messages.masks().Schedule(config));
+  const Indices u3 = MembersOf(round.transcript);
+  const MaskedSum sum{.sums = round.sums, .n_members = static_cast<uint32_t>(u3.size())};
+  HILUM_ASSIGN_OR_RETURN(const SignedKeys keys,
+                         KeysToRemove(round.facts, u3, round.opening.secrets));
+  HILUM_ASSIGN_OR_RETURN(const kernels::MaskKeys masks, keys.Schedule(config));
   HILUM_ASSIGN_OR_RETURN(RingTotal total, Unmask(sum, config, masks, device, round.cancel));
   if (RingRoot(total.words(), config.chunk_coords) != round.ring_root) {
     return False("the published result is not the sum without its masks");
   }
-  if (total.words()[static_cast<size_t>(config.n_params) + 1] != n_members) {
+  if (total.words()[static_cast<size_t>(config.n_params) + 1] != u3.size()) {
     return False("the count coordinate is not the number of members");
   }
   return total;

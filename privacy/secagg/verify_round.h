@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -15,7 +14,6 @@
 #include "kernels/device.h"
 #include "kernels/tag_polynomial.h"
 #include "privacy/secagg/facts.h"
-#include "privacy/secagg/masks.h"
 #include "privacy/secagg/r3_messages.h"
 #include "privacy/secagg/r5_messages.h"
 #include "privacy/unmask.h"
@@ -37,18 +35,16 @@ struct PublishedRound {
   const std::atomic<bool>* cancel = nullptr;
 };
 
-// What follows from messages that verify, and that they do. Only VerifyMessages makes one.
+// Messages that verify, and the points that they challenge the sum at. Only VerifyMessages makes
+// one.
 class VerifiedMessages {
  public:
   const kernels::TagValues& challenge() const { return challenge_; }  // rho_1..rho_3
-  const SignedKeys& masks() const { return masks_; }                  // that leave S
 
  private:
   friend absl::StatusOr<VerifiedMessages> VerifyMessages(const PublishedRound& round);
-  VerifiedMessages(const kernels::TagValues& challenge, SignedKeys masks)
-      : challenge_(challenge), masks_(std::move(masks)) {}
+  explicit VerifiedMessages(const kernels::TagValues& challenge) : challenge_(challenge) {}
   kernels::TagValues challenge_;
-  SignedKeys masks_;
 };
 
 // What needs neither S nor a vector, so that nobody reads those for messages that are false: T
