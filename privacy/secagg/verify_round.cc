@@ -76,9 +76,9 @@ absl::StatusOr<VerifiedMessages> VerifyMessages(const PublishedRound& round) {
   HILUM_RETURN_IF_ERROR(CheckVotes(context, transcript_hash, round.votes));
   const Digest votes_hash = HashVotes(transcript_hash, round.votes);
   HILUM_RETURN_IF_ERROR(CheckTagSignatures(round, transcript_hash, votes_hash));
-  HILUM_ASSIGN_OR_RETURN(SignedKeys masks, KeysToRemove(round.facts, MembersOf(round.transcript),
-                                                        round.opening.secrets));
-  return VerifiedMessages(ChallengeOf(context, votes_hash), std::move(masks));
+  HILUM_RETURN_IF_ERROR(
+      CheckSecrets(round.facts, MembersOf(round.transcript), round.opening.secrets));
+  return VerifiedMessages(ChallengeOf(context, votes_hash));
 }
 
 absl::Status VerifySum(const PublishedRound& round, const VerifiedMessages& messages) {
