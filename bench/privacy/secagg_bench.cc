@@ -5,6 +5,7 @@
 //   shares of N members of whom a tenth drops
 //                           out before its vector: it takes bundles, delivers, judges the answers,
 //                           opens the secrets; vectors are short. `site_*_s` is one site's part.
+//   secagg_verify/N/P       mode A of one site: messages, S against the tags, masks out, root(z)
 // All cores. The bounds are those of the work alone: SHA-256 on this run's cores for hashes;
 // reading the memory once for tags.
 #include <benchmark/benchmark.h>
@@ -140,6 +141,19 @@ void Shares(benchmark::State& state) {
   state.counters["site_answer_s"] = answer_s / n_runs;
 }
 
+void Verify(benchmark::State& state) {
+  const auto n = static_cast<uint16_t>(state.range(0));
+  Federation federation(MaskedRound(n, static_cast<uint64_t>(state.range(1))));
+  federation.RunTo(Federation::kOpened);
+  if (!federation.opened.has_value()) return state.SkipWithError("the round failed");
+  const PublishedRound published = federation.Published();
+  for (auto _ : state) {
+    if (!VerifyRound(published, kernels::Device::kCpu).ok()) {
+      return state.SkipWithError("the round does not verify");
+    }
+  }
+}
+
 BENCHMARK(IngestHash)
     ->Name("secagg_ingest_hash")
     ->Args({50, 12'000'000})
@@ -152,6 +166,12 @@ BENCHMARK(Tags)
     ->Args({50, 12'000'000})
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
+BENCHMARK(Verify)
+    ->Name("secagg_verify")
+    ->Args({10, 12'000'000})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime()
+    ->Iterations(3);
 BENCHMARK(Shares)
     ->Name("secagg_shares")
     ->Arg(10)
