@@ -23,6 +23,7 @@ absl::StatusOr<privacy::MaskedTotal> Sum(Objects& objects, const Pair& pair,
                                          ReplayResult& result) {
   HILUM_ASSIGN_OR_RETURN(const privacy::Transcript transcript,
                          privacy::DecodeTranscript(record.transcript));
+  HILUM_RETURN_IF_ERROR(CheckTranscriptHash(pair, record, recipe, transcript));
   HILUM_RETURN_IF_ERROR(privacy::VerifyOpenTranscript(transcript, recipe.config, record.attempt));
   Accumulator sum(nullptr,
                   {.n_coords = recipe.config.n_coords(),

@@ -71,10 +71,11 @@ struct ReplayResult {
   std::string device;       // that made the sum: a GPU without room for it or that fails gives way
 };
 
-// Recomputes, in this order: the links of the two entries; H(cfg) and the roster's keys; every R_i
-// from its stored vector and every signature; updates.root; S, root(S), z, root(z); H(T); the new
-// model's bytes and digest. Memory: one model, one vector and S at a time.
-// DataLoss: the first difference; the sentence names it. NotFound: an object is missing.
+// Recomputes, in this order: the links of the two entries; H(cfg) and the roster's keys;
+// updates.root; H(T) with the server's signature; every member's signature on its R_i, and of a
+// masked round votes, tags' signatures and opened secrets; then every R_i from its stored vector;
+// S, root(S), z, root(z); the new model's bytes and digest. Memory: one model, one vector and S at
+// a time. DataLoss: the first difference; the sentence names it. NotFound: an object is missing.
 // InvalidArgument: the entries are not a round-open and a round-close; or kTags was asked for an
 // open round, which has none; or of a round with differential privacy an earlier one is missing.
 // An aborted round has nothing to compute: its model must be its base

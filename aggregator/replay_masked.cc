@@ -3,7 +3,10 @@
 // (docs/secure_aggregation.md, section 8, modes A and C; with ReplayDepth::kTags mode A alone).
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "aggregator/accumulate.h"
@@ -12,7 +15,6 @@
 #include "base/status_macros.h"
 #include "kernels/tag_polynomial.h"
 #include "privacy/secagg/evidence.h"
-#include "privacy/secagg/tags.h"
 #include "privacy/secagg/verify_round.h"
 #include "privacy/sum_object.h"
 #include "privacy/transcript.h"
@@ -23,13 +25,8 @@ namespace secagg = privacy::secagg;
 
 namespace {
 
-// The evidence of the record, read, and S.
-struct Evidence : secagg::Evidence {
-  std::vector<uint64_t> sums;
-};
-
-absl::StatusOr<Evidence> GetEvidence(Objects& objects, const ReplayInputs& inputs,
-                                     const RoundRecord& record, const Recipe& recipe) {
+absl::StatusOr<secagg::Evidence> GetEvidence(const ReplayInputs& inputs, const RoundRecord& record,
+                                             const Recipe& recipe) {
   const ledger_anchor::Member* aggregator = inputs.members->Find(inputs.close.by);
   if (aggregator == nullptr) return absl::DataLossError("its signer is not a member");
   HILUM_ASSIGN_OR_RETURN(secagg::ContextPtr context,
@@ -37,19 +34,20 @@ absl::StatusOr<Evidence> GetEvidence(Objects& objects, const ReplayInputs& input
                                                   .attempt = record.attempt,
                                                   .server_key = aggregator->entry_key}));
   const MaskedEvidence& masked = *record.masked;
-  Evidence evidence;
-  HILUM_ASSIGN_OR_RETURN(static_cast<secagg::Evidence&>(evidence),
-                         secagg::ReadEvidence(std::move(context), {.key_list = masked.key_list,
-                                                                   .u1 = masked.u1,
-                                                                   .u2 = masked.u2,
-                                                                   .complaints = masked.complaints,
-                                                                   .transcript = record.transcript,
-                                                                   .votes = masked.votes,
-                                                                   .opening = masked.opening}));
-  HILUM_ASSIGN_OR_RETURN(const Bytes sum, objects.Get("sum", masked.sum_object,
-                                                      privacy::SumObjectBytes(recipe.config)));
-  HILUM_ASSIGN_OR_RETURN(evidence.sums, privacy::UnpackSum(sum, recipe.config));
-  return evidence;
+  return secagg::ReadEvidence(std::move(context), {.key_list = masked.key_list,
+                                                   .u1 = masked.u1,
+                                                   .u2 = masked.u2,
+                                                   .complaints = masked.complaints,
+                                                   .transcript = record.transcript,
+                                                   .votes = masked.votes,
+                                                   .opening = masked.opening});
+}
+
+absl::StatusOr<std::vector<uint64_t>> GetSum(Objects& objects, const RoundRecord& record,
+                                             const privacy::RoundConfig& config) {
+  HILUM_ASSIGN_OR_RETURN(const Bytes sum, objects.Get("sum", record.masked->sum_object,
+                                                      privacy::SumObjectBytes(config)));
+  return privacy::UnpackSum(sum, config);
 }
 
 // The record's vectors are those of T.
@@ -73,27 +71,23 @@ std::vector<uint32_t> WordsOf(ByteView vector) {
   return words;
 }
 
-// The member's tag against its own vector. VerifyRound looks at a vector without a tag.
-absl::Status CheckTag(const Evidence& evidence, uint16_t member, ByteView vector) {
-  const auto& tags = evidence.opening.tags;
-  const auto tag =
-      std::find_if(tags.begin(), tags.end(), [&](const auto& one) { return one.index == member; });
-  if (tag == tags.end()) return absl::OkStatus();
-  const secagg::Context& context = *evidence.facts.context;
-  const Digest votes_hash =
-      secagg::HashVotes(secagg::HashOf(context, evidence.transcript), evidence.votes);
-  HILUM_ASSIGN_OR_RETURN(
-      const kernels::TagValues values,
-      kernels::EvaluateTags(WordsOf(vector), secagg::ChallengeOf(context, votes_hash),
-                            kernels::Device::kCpu));
+// The member's tag against its own vector. VerifySum looks at a vector without a tag.
+absl::Status CheckTag(const secagg::RoundOpening& opening, const kernels::TagValues& challenge,
+                      uint16_t member, ByteView vector) {
+  const auto tag = std::find_if(opening.tags.begin(), opening.tags.end(),
+                                [&](const auto& one) { return one.index == member; });
+  if (tag == opening.tags.end()) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(const kernels::TagValues values,
+                         kernels::EvaluateTags(WordsOf(vector), challenge, kernels::Device::kCpu));
   if (values == tag->tag.values) return absl::OkStatus();
   return absl::DataLossError("its tag is not of this vector");
 }
 
 // Adds the stored vectors and compares with the published sum.
 absl::Status CheckVectors(Objects& objects, const ReplayInputs& inputs, const Pair& pair,
-                          const RoundRecord& record, const Recipe& recipe, const Evidence& evidence,
-                          ReplayResult& result) {
+                          const RoundRecord& record, const Recipe& recipe,
+                          const secagg::PublishedRound& published,
+                          const kernels::TagValues& challenge, ReplayResult& result) {
   Accumulator sum(nullptr, {.n_coords = recipe.config.n_coords(),
                             .chunk_coords = recipe.config.chunk_coords,
                             .ring_bits = recipe.config.ring_bits,
@@ -105,22 +99,22 @@ absl::Status CheckVectors(Objects& objects, const ReplayInputs& inputs, const Pa
         const Bytes vector,
         objects.Get(what, update.object, recipe.config.n_coords() * sizeof(uint32_t)));
     absl::Status status = sum.AddVector(vector, update.root);
-    if (status.ok()) status = CheckTag(evidence, update.site_index, vector);
+    if (status.ok()) status = CheckTag(published.opening, challenge, update.site_index, vector);
     if (!status.ok()) return Differs(pair.close, absl::StrCat(what, ": ", status.message()));
   }
   sum.Close();
   HILUM_ASSIGN_OR_RETURN(const privacy::MaskedTotal total, std::move(sum).Total());
-  const bool same = std::equal(total.sums().begin(), total.sums().end(), evidence.sums.begin(),
-                               evidence.sums.end());
+  const bool same = std::equal(total.sums().begin(), total.sums().end(), published.sums.begin(),
+                               published.sums.end());
   if (same) return absl::OkStatus();
   return Differs(pair.close, "the published sum is not that of the stored vectors");
 }
 
-// Reads the vectors of members without a tag, one at a time; with kTags no other is read.
-absl::StatusOr<privacy::RingTotal> Verify(Objects& objects, const ReplayInputs& inputs,
-                                          const RoundRecord& record, const Recipe& recipe,
-                                          const Evidence& evidence, ReplayResult& result) {
-  const auto untagged = [&](uint16_t member) -> absl::StatusOr<std::vector<uint32_t>> {
+// The vectors of members without a tag, one at a time; with kTags no other is read.
+using UntaggedVector = std::function<absl::StatusOr<std::vector<uint32_t>>(uint16_t member)>;
+UntaggedVector ReaderOf(Objects& objects, const ReplayInputs& inputs, const RoundRecord& record,
+                        const Recipe& recipe, ReplayResult& result) {
+  return [&](uint16_t member) -> absl::StatusOr<std::vector<uint32_t>> {
     const auto update =
         std::find_if(record.updates.begin(), record.updates.end(),
                      [member](const CountedUpdate& one) { return one.site_index == member; });
@@ -134,14 +128,6 @@ absl::StatusOr<privacy::RingTotal> Verify(Objects& objects, const ReplayInputs& 
         objects.Get(what, update->object, recipe.config.n_coords() * sizeof(uint32_t)));
     return WordsOf(vector);
   };
-  return secagg::VerifyRound({.facts = evidence.facts,
-                              .transcript = evidence.transcript,
-                              .votes = evidence.votes,
-                              .opening = evidence.opening,
-                              .sums = evidence.sums,
-                              .ring_root = record.ring_root,
-                              .untagged = untagged},
-                             kernels::Device::kCpu);
 }
 
 // An auditor reads the evidence of a server: whatever is wrong with it is a contradiction. That it
@@ -152,6 +138,35 @@ absl::Status AsDifference(const Pair& pair, const absl::Status& status) {
     return status;
   }
   return Differs(pair.close, status.message());
+}
+
+// The messages, before anything large is read; then S, the vectors, and z.
+absl::StatusOr<privacy::RingTotal> VerifiedTotal(Objects& objects, const ReplayInputs& inputs,
+                                                 const Pair& pair, const RoundRecord& record,
+                                                 const Recipe& recipe,
+                                                 const secagg::Evidence& evidence,
+                                                 ReplayResult& result) {
+  secagg::PublishedRound published{.facts = evidence.facts,
+                                   .transcript = evidence.transcript,
+                                   .votes = evidence.votes,
+                                   .opening = evidence.opening,
+                                   .sums = {},
+                                   .ring_root = record.ring_root,
+                                   .untagged = ReaderOf(objects, inputs, record, recipe, result)};
+  const absl::StatusOr<secagg::VerifiedMessages> messages = secagg::VerifyMessages(published);
+  HILUM_RETURN_IF_ERROR(AsDifference(pair, messages.status()));
+  const absl::StatusOr<std::vector<uint64_t>> sums = GetSum(objects, record, recipe.config);
+  HILUM_RETURN_IF_ERROR(AsDifference(pair, sums.status()));
+  published.sums = *sums;
+  if (inputs.depth == ReplayDepth::kVectors) {
+    HILUM_RETURN_IF_ERROR(CheckVectors(objects, inputs, pair, record, recipe, published,
+                                       messages->challenge(), result));
+    Tell(inputs, "masks out of the sum", record.updates.size(), record.updates.size());
+  }
+  absl::StatusOr<privacy::RingTotal> ring =
+      secagg::VerifyRound(published, *messages, kernels::Device::kCpu);
+  HILUM_RETURN_IF_ERROR(AsDifference(pair, ring.status()));
+  return ring;
 }
 
 }  // namespace
@@ -168,23 +183,19 @@ absl::Status ReplayMaskedRound(Objects& objects, const ReplayInputs& inputs, con
   if (!record.masked.has_value()) return Differs(pair.close, "the record has no masks' evidence");
   HILUM_RETURN_IF_ERROR(CheckCounted(objects, pair, record, recipe));
   HILUM_RETURN_IF_ERROR(CheckServerSignature(inputs, pair, record, recipe));
-  const absl::StatusOr<Evidence> evidence = GetEvidence(objects, inputs, record, recipe);
+  const absl::StatusOr<secagg::Evidence> evidence = GetEvidence(inputs, record, recipe);
   HILUM_RETURN_IF_ERROR(AsDifference(pair, evidence.status()));
+  HILUM_RETURN_IF_ERROR(CheckTranscriptHash(pair, record, recipe, evidence->transcript));
   HILUM_RETURN_IF_ERROR(CheckMembers(pair, record, evidence->transcript));
-  if (inputs.depth == ReplayDepth::kVectors) {
-    HILUM_RETURN_IF_ERROR(CheckVectors(objects, inputs, pair, record, recipe, *evidence, result));
-    Tell(inputs, "masks out of the sum", record.updates.size(), record.updates.size());
-  }
-  absl::StatusOr<privacy::RingTotal> ring =
-      Verify(objects, inputs, record, recipe, *evidence, result);
-  HILUM_RETURN_IF_ERROR(AsDifference(pair, ring.status()));
+  HILUM_ASSIGN_OR_RETURN(privacy::RingTotal ring,
+                         VerifiedTotal(objects, inputs, pair, record, recipe, *evidence, result));
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base, GetBase(objects, pair, recipe.plan.spec));
   HILUM_ASSIGN_OR_RETURN(Bytes moments, GetMoments(objects, inputs, pair, record, recipe));
   HILUM_ASSIGN_OR_RETURN(
       const RoundOutcome outcome,
       OutcomeOfRing(
           {.config = recipe.config, .attempt = record.attempt, .transcript = evidence->transcript},
-          *std::move(ring), std::move(base),
+          std::move(ring), std::move(base),
           {.strategy = recipe.plan.strategy,
            .job = {record.job},
            .round = {record.round},

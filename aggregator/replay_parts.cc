@@ -180,6 +180,14 @@ absl::Status CheckServerSignature(const ReplayInputs& inputs, const Pair& pair,
   return Differs(pair.close, "the transcript's signature is not the aggregator's");
 }
 
+absl::Status CheckTranscriptHash(const Pair& pair, const RoundRecord& record, const Recipe& recipe,
+                                 const privacy::Transcript& transcript) {
+  const Digest hash = privacy::HashTranscript(
+      transcript, privacy::RidOf(recipe.config, record.attempt), pair.open.cfg);
+  HILUM_RETURN_IF_ERROR(CompareDigests(pair.close, "H(T)", hash, record.transcript_hash));
+  return CompareDigests(pair.close, "H(T)", hash, pair.close.secagg->transcript);
+}
+
 absl::StatusOr<Bytes> GetMoments(Objects& objects, const ReplayInputs& inputs, const Pair& pair,
                                  const RoundRecord& record, const Recipe& recipe) {
   if (proto::IsAdaptive(recipe.plan.strategy) != record.optimiser.has_value()) {
@@ -219,10 +227,6 @@ absl::Status CompareOutcome(const Pair& pair, const RoundRecord& record,
   if (privacy::EncodeTranscript(outcome.transcript) != record.transcript) {
     return Differs(close, "the transcript differs when it is made again");
   }
-  HILUM_RETURN_IF_ERROR(
-      CompareDigests(close, "H(T)", outcome.transcript_hash, record.transcript_hash));
-  HILUM_RETURN_IF_ERROR(
-      CompareDigests(close, "H(T)", outcome.transcript_hash, close.secagg->transcript));
   HILUM_ASSIGN_OR_RETURN(const RuleIdentity rule, IdentifyRule(plan.strategy));
   if (rule.name != close.rule.name) return Differs(close, "the rule is not the plan's");
   HILUM_RETURN_IF_ERROR(

@@ -15,6 +15,7 @@
 #include "ledger_anchor/entry.h"
 #include "ledger_anchor/round_record.h"
 #include "privacy/round_config.h"
+#include "privacy/transcript.h"
 #include "proto/round_plan.h"
 #include "proto/safetensors.h"
 
@@ -67,6 +68,9 @@ absl::Status CheckCounted(Objects& objects, const Pair& pair, const RoundRecord&
                           const Recipe& recipe);
 absl::Status CheckServerSignature(const ReplayInputs& inputs, const Pair& pair,
                                   const RoundRecord& record, const Recipe& recipe);
+// H(T) of the record's transcript, in record and close.
+absl::Status CheckTranscriptHash(const Pair& pair, const RoundRecord& record, const Recipe& recipe,
+                                 const privacy::Transcript& transcript);
 // The moments that the round starts from: those that the last round left. Empty: none.
 absl::StatusOr<Bytes> GetMoments(Objects& objects, const ReplayInputs& inputs, const Pair& pair,
                                  const RoundRecord& record, const Recipe& recipe);

@@ -185,24 +185,26 @@ absl::StatusOr<std::string> PublishedSum::Verify() {
   HILUM_RETURN_IF_ERROR(ReadRecipe());
   HILUM_RETURN_IF_ERROR(ReadEvidence());
   HILUM_RETURN_IF_ERROR(CheckOwnVote());
-  HILUM_ASSIGN_OR_RETURN(const Bytes sum,
-                         Fetch(record_.masked->sum_object, privacy::SumObjectBytes(config_)));
-  HILUM_ASSIGN_OR_RETURN(const std::vector<uint64_t> sums, privacy::UnpackSum(sum, config_));
-  const secagg::PublishedRound round{
+  secagg::PublishedRound round{
       .facts = evidence_->facts,
       .transcript = evidence_->transcript,
       .votes = evidence_->votes,
       .opening = evidence_->opening,
-      .sums = sums,
+      .sums = {},
       .ring_root = record_.ring_root,
       .untagged = [this](uint16_t member) { return UntaggedVector(member); },
       .cancel = context_.cancel};
+  HILUM_ASSIGN_OR_RETURN(const secagg::VerifiedMessages messages, secagg::VerifyMessages(round));
+  HILUM_ASSIGN_OR_RETURN(const Bytes sum,
+                         Fetch(record_.masked->sum_object, privacy::SumObjectBytes(config_)));
+  HILUM_ASSIGN_OR_RETURN(const std::vector<uint64_t> sums, privacy::UnpackSum(sum, config_));
+  round.sums = sums;
   if (context_.options.verify == "tags") {
-    HILUM_RETURN_IF_ERROR(secagg::VerifySum(round));
+    HILUM_RETURN_IF_ERROR(secagg::VerifySum(round, messages));
     return "tags";
   }
   HILUM_ASSIGN_OR_RETURN(privacy::RingTotal total,
-                         secagg::VerifyRound(round, kernels::Device::kCpu));
+                         secagg::VerifyRound(round, messages, kernels::Device::kCpu));
   // The server's moments do not come to the sites; `hilum ledger audit` follows them.
   if (proto::IsAdaptive(plan_.strategy)) return "sum";
   HILUM_RETURN_IF_ERROR(DeriveModel(std::move(total)));

@@ -55,7 +55,12 @@ print(os.path.basename(old["context"]["executable"]), max(
     fail "compare.py failed"
 }
 
-bench() { # [FILTER] [--peers] [--json FILE] [--compare OLD]
+bench() { # [FILTER] [--peers] [--json FILE] [--compare OLD] | secagg500 [ARGUMENTS]
+  if [ "${1:-}" = secagg500 ]; then
+    setup
+    build release secagg500
+    exec build/release/bench/secagg500 "${@:2}"
+  fi
   local filter=. peers=0 json="" old=""
   while [ $# -gt 0 ]; do
     case $1 in

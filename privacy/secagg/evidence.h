@@ -1,6 +1,6 @@
 // The evidence of a masked round as its round record keeps it, read and checked by somebody who
 // need not have taken part: a site in mode A, an auditor (docs/secure_aggregation.md, sections 8
-// and 9). VerifyRound goes on from here.
+// and 9). VerifyMessages goes on from here.
 #ifndef HILUM_PRIVACY_SECAGG_EVIDENCE_H_
 #define HILUM_PRIVACY_SECAGG_EVIDENCE_H_
 
@@ -24,7 +24,7 @@ struct EvidenceBytes {
 struct Evidence {
   Facts facts;  // every signature in it verified
   std::vector<UpheldComplaint> complaints;
-  Transcript transcript;  // not checked yet: VerifyRound does
+  Transcript transcript;  // not checked yet: VerifyMessages does
   VoteList votes;
   RoundOpening opening;
 };

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kernels/keystream.h"
 #include "privacy/secagg/facts.h"
@@ -38,10 +39,12 @@ struct OpenedSecrets {
   IndexedScalars b, a;
 };
 
-// The keys that take the masks out of S, with the opposite signs: m_i of every b_i, and s_ij of
-// every a_j with each i in U3 that is its neighbour.
 // DataLoss: the lists are not U3 and U2 \ U3; a b_i does not open its b_commit; an a_j does not
 // give the advertised s_j^PK; the sentence names the member.
+absl::Status CheckSecrets(const Facts& facts, const Indices& u3, const OpenedSecrets& opened);
+
+// The keys that take the masks out of S, with the opposite signs: m_i of every b_i, and s_ij of
+// every a_j with each i in U3 that is its neighbour. DataLoss: as CheckSecrets, which it calls.
 absl::StatusOr<SignedKeys> KeysToRemove(const Facts& facts, const Indices& u3,
                                         const OpenedSecrets& opened);
 

@@ -1,6 +1,5 @@
 #include "privacy/secagg/verify_round.h"
 
-#include <algorithm>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -34,21 +33,30 @@ absl::StatusOr<kernels::TagValues> TagOfVector(const PublishedRound& round,
   return kernels::EvaluateTags(vector, challenge, kernels::Device::kCpu);
 }
 
+// Each published tag is its member's, on this T and V, and of a member of U3.
+absl::Status CheckTagSignatures(const PublishedRound& round, const Digest& transcript_hash,
+                                const Digest& votes_hash) {
+  const Indices u3 = MembersOf(round.transcript);
+  for (const MemberTag& tag : round.opening.tags) {
+    if (!Holds(u3, tag.index)) {
+      return False("there is a tag of member ", tag.index, ", which is not of U3");
+    }
+    HILUM_RETURN_IF_ERROR(round.facts.context->Verify(
+        crypto::kLabelTag, tag.index, TagFields(transcript_hash, votes_hash, tag.tag.values),
+        tag.tag.signature, "a tag"));
+  }
+  return absl::OkStatus();
+}
+
+// A tag of each member of U3, published or of its vector.
 absl::StatusOr<std::vector<IndexedTag>> TagsOf(const PublishedRound& round,
-                                               const Digest& transcript_hash,
-                                               const Digest& votes_hash) {
-  const Context& context = *round.facts.context;
-  const kernels::TagValues challenge = ChallengeOf(context, votes_hash);
+                                               const kernels::TagValues& challenge) {
   std::vector<IndexedTag> tags;
   auto published = round.opening.tags.begin();
   for (const TranscriptMember& member : round.transcript.members) {
     if (round.cancel != nullptr && *round.cancel) return absl::CancelledError("stopped");
     IndexedTag tag{.index = member.index, .values = {}};
     if (published != round.opening.tags.end() && published->index == member.index) {
-      HILUM_RETURN_IF_ERROR(
-          context.Verify(crypto::kLabelTag, member.index,
-                         TagFields(transcript_hash, votes_hash, published->tag.values),
-                         published->tag.signature, "a tag"));
       tag.values = published->tag.values;
       ++published;
     } else {
@@ -56,34 +64,38 @@ absl::StatusOr<std::vector<IndexedTag>> TagsOf(const PublishedRound& round,
     }
     tags.push_back(tag);
   }
-  if (published != round.opening.tags.end()) {
-    return False("there is a tag of member ", published->index, ", which is not of U3");
-  }
   return tags;
 }
 
 }  // namespace
 
-absl::Status VerifySum(const PublishedRound& round) {
+absl::StatusOr<VerifiedMessages> VerifyMessages(const PublishedRound& round) {
   const Context& context = *round.facts.context;
-  const RoundConfig& config = context.config();
   HILUM_RETURN_IF_ERROR(CheckTranscript(round.facts, round.transcript));
   const Digest transcript_hash = HashOf(context, round.transcript);
   HILUM_RETURN_IF_ERROR(CheckVotes(context, transcript_hash, round.votes));
   const Digest votes_hash = HashVotes(transcript_hash, round.votes);
+  HILUM_RETURN_IF_ERROR(CheckTagSignatures(round, transcript_hash, votes_hash));
+  HILUM_RETURN_IF_ERROR(
+      CheckSecrets(round.facts, MembersOf(round.transcript), round.opening.secrets));
+  return VerifiedMessages(ChallengeOf(context, votes_hash));
+}
+
+absl::Status VerifySum(const PublishedRound& round, const VerifiedMessages& messages) {
+  const RoundConfig& config = round.facts.context->config();
   if (round.sums.size() != config.n_coords() ||
       SumRoot(round.sums, config) != round.transcript.sum_root) {
     return False("the published sum is not the one of the transcript");
   }
-  HILUM_ASSIGN_OR_RETURN(const std::vector<IndexedTag> tags,
-                         TagsOf(round, transcript_hash, votes_hash));
+  HILUM_ASSIGN_OR_RETURN(const std::vector<IndexedTag> tags, TagsOf(round, messages.challenge()));
   const MaskedSum sum{.sums = round.sums,
                       .n_members = static_cast<uint32_t>(round.transcript.members.size())};
-  return CheckSum(sum, config.ring_bits, tags, ChallengeOf(context, votes_hash));
+  return CheckSum(sum, config.ring_bits, tags, messages.challenge());
 }
 
-absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Device device) {
-  HILUM_RETURN_IF_ERROR(VerifySum(round));
+absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, const VerifiedMessages& messages,
+                                      kernels::Device device) {
+  HILUM_RETURN_IF_ERROR(VerifySum(round, messages));
   const RoundConfig& config = round.facts.context->config();
   const Indices u3 = MembersOf(round.transcript);
   const MaskedSum sum{.sums = round.sums, .n_members = static_cast<uint32_t>(u3.size())};
@@ -98,6 +110,11 @@ absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Devi
     return False("the count coordinate is not the number of members");
   }
   return total;
+}
+
+absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Device device) {
+  HILUM_ASSIGN_OR_RETURN(const VerifiedMessages messages, VerifyMessages(round));
+  return VerifyRound(round, messages, device);
 }
 
 }  // namespace hilum::privacy::secagg

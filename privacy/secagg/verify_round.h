@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "kernels/device.h"
+#include "kernels/tag_polynomial.h"
 #include "privacy/secagg/facts.h"
 #include "privacy/secagg/r3_messages.h"
 #include "privacy/secagg/r5_messages.h"
@@ -34,18 +35,40 @@ struct PublishedRound {
   const std::atomic<bool>* cancel = nullptr;
 };
 
-// The cheaper part, without taking the masks out (mode "tags"): T (CheckTranscript) and a quorum of
-// votes on it; root(S); a tag of each member of U3, or its vector; S against the tags.
-// DataLoss: the first of these that fails. Errors of `untagged` are passed on.
-absl::Status VerifySum(const PublishedRound& round);
+// Messages that verify, and the points that they challenge the sum at. Only VerifyMessages makes
+// one.
+class VerifiedMessages {
+ public:
+  const kernels::TagValues& challenge() const { return challenge_; }  // rho_1..rho_3
 
-// Checks, in this order: T (CheckTranscript) and a quorum of votes on it; root(S); a tag, signed on
-// this T and V, of each member of U3, or its whole vector with the root that T has; S against the
-// tags; every opened secret against its commitment or key; z = S without the masks, its root, and
-// its count coordinate. Returns z: the model is derived from it and from nothing else.
+ private:
+  friend absl::StatusOr<VerifiedMessages> VerifyMessages(const PublishedRound& round);
+  explicit VerifiedMessages(const kernels::TagValues& challenge) : challenge_(challenge) {}
+  kernels::TagValues challenge_;
+};
+
+// What needs neither S nor a vector, so that nobody reads those for messages that are false: T
+// (CheckTranscript); a quorum of votes on it; each tag, of a member of U3 and signed on this T and
+// V; every opened secret against its commitment or key. `sums`, `ring_root` and `untagged` are not
+// looked at.
+// DataLoss: the first of these that fails.
+// A site also compares HashOf(transcript) with its own vote.
+absl::StatusOr<VerifiedMessages> VerifyMessages(const PublishedRound& round);
+
+// The sum without taking the masks out (mode "tags"): root(S); of each member of U3 a tag, or its
+// whole vector with the root that T has; S against the tags.
+//   messages  of the same round
+// DataLoss: the first of these that fails. Errors of `untagged` are passed on.
+absl::Status VerifySum(const PublishedRound& round, const VerifiedMessages& messages);
+
+// VerifySum, then z = S without the masks, its root, and its count coordinate. Returns z: the model
+// is derived from it and from nothing else.
 // DataLoss: the first of these that fails. FailedPrecondition: no such device or suite. Errors of
 // `untagged` are passed on.
-// A site also compares HashOf(transcript) with its own vote.
+absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, const VerifiedMessages& messages,
+                                      kernels::Device device);
+
+// VerifyMessages and VerifyRound, for whoever holds S already.
 absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Device device);
 
 }  // namespace hilum::privacy::secagg

@@ -1,5 +1,6 @@
 """What a server could do to an exported round: damage to its files, and forgeries that are valid in
-form, hashed and signed again with the server's own keys. Each says what docs/audit answers.
+form, hashed and signed again with the server's own keys. Each says what docs/audit answers, and
+`hilum-ledger audit` where its words are others.
 """
 import base64
 import json
@@ -10,7 +11,7 @@ from forger import base64_of, canonical, named, sha256, vector_root
 MASKED, OPEN = "masked", "open"
 CHUNK = 1 << 20  # bytes of a chunk of a vector
 
-FORGERIES = []  # (name, mode, function, sentence of docs/audit); hashed and signed again
+FORGERIES = []  # (name, mode, function, two sentences); hashed and signed again
 DAMAGES = []  # the same; nothing is signed again
 
 
@@ -18,16 +19,16 @@ class Elsewhere(Exception):
     """This round does not have what the forgery needs."""
 
 
-def forged(mode, sentence):
+def forged(mode, sentence, ours=None):
     def take(function):
-        FORGERIES.append((function.__name__, mode, function, sentence))
+        FORGERIES.append((function.__name__, mode, function, (sentence, ours or sentence)))
         return function
     return take
 
 
-def damaged(mode, sentence):
+def damaged(mode, sentence, ours=None):
     def take(function):
-        DAMAGES.append((function.__name__, mode, function, sentence))
+        DAMAGES.append((function.__name__, mode, function, (sentence, ours or sentence)))
         return function
     return take
 
@@ -57,54 +58,61 @@ def a_byte_of_the_checkpoints_signature(e):
     flip(e.folder / "log/checkpoint", -20)
 
 
-@damaged(OPEN, "whole entries|missing")
+@damaged(OPEN, "whole entries|missing", r"does not hold \d+ entries")
 def a_cut_bundle(e):
     path = file_of(e, "tile/entries/**/*")
     path.write_bytes(path.read_bytes()[:-1])
 
 
-@damaged(OPEN, "round record: the object .* hashes otherwise")
+@damaged(OPEN, "round record: the object .* hashes otherwise",
+         "round record: the stored object .* hash otherwise")
 def a_byte_of_the_record(e):
     flip(e.path(e.close["secagg"]["evidence"]))
 
 
-@damaged(OPEN, "configuration: the object .* hashes otherwise")
+@damaged(OPEN, "configuration: the object .* hashes otherwise",
+         "configuration: the stored object .* hash otherwise")
 def a_byte_of_the_configuration(e):
     flip(e.path(e.record()["cfg_object"]))
 
 
-@damaged(OPEN, "plan: the object .* hashes otherwise")
+@damaged(OPEN, "plan: the object .* hashes otherwise", "plan: the stored object .* hash otherwise")
 def a_byte_of_the_plan(e):
     flip(e.path(e.record()["plan"]))
 
 
-@damaged(OPEN, "base model: the object .* hashes otherwise")
+@damaged(OPEN, "base model: the object .* hashes otherwise",
+         "base model: the stored object .* hash otherwise")
 def a_byte_of_the_base_model(e):
     flip(e.path(e.close["base_model"]))
 
 
-@damaged(OPEN, "model: the object .* hashes otherwise")
+@damaged(OPEN, "model: the object .* hashes otherwise",
+         "ledger: model: the stored object .* hash otherwise")
 def a_byte_of_the_new_model(e):
     flip(e.path(e.close["model"]))
 
 
-@damaged(MASKED, "update of site-.*: the object .* hashes otherwise")
+@damaged(MASKED, "update of site-.*: the object .* hashes otherwise",
+         "update of site-.*: the stored object .* hash otherwise")
 def a_byte_of_a_vector(e):
     flip(e.path(e.record()["updates"][1]["object"]))
 
 
-@damaged(MASKED, "update of site-.*: the object has")
+@damaged(MASKED, "update of site-.*: the object has",
+         "update of site-.*: the stored object .* hash otherwise")
 def a_cut_vector(e):
     path = e.path(e.record()["updates"][1]["object"])
     path.write_bytes(path.read_bytes()[:-4])
 
 
-@damaged(MASKED, "update of site-.*: the object .* is missing")
+@damaged(MASKED, "update of site-.*: the object .* is missing",
+         "update of site-.*: the store has no object")
 def a_missing_vector(e):
     e.path(e.record()["updates"][3]["object"]).unlink()
 
 
-@damaged(MASKED, "published sum")
+@damaged(MASKED, "published sum", "sum: the stored object .* hash otherwise")
 def a_byte_of_the_sum(e):
     flip(e.path(e.record()["secagg"]["sum_object"]))
 
@@ -160,7 +168,8 @@ def another_sum(e):
     edit_record(e, change)
 
 
-@forged(MASKED, "vote of member 0 is not signed on this transcript")
+@forged(MASKED, "vote of member 0 is not signed on this transcript",
+        "a vote on this transcript is not signed by member 0")
 def another_sum_with_its_root_and_transcript(e):
     def change(record):
         data = bytearray(e.get(record["secagg"]["sum_object"]))
@@ -172,7 +181,7 @@ def another_sum_with_its_root_and_transcript(e):
     edit_record(e, change)
 
 
-@forged(MASKED, "update of site-.*: its root is")
+@forged(MASKED, "update of site-.*: its root is", "update of site-.*: a vector has the root")
 def another_vector_under_its_old_root(e):
     def change(record):
         data = bytearray(e.get(record["updates"][1]["object"]))
@@ -189,7 +198,8 @@ def with_its_own_root(e, record):
     e.remake_transcript(record)
 
 
-@forged(MASKED, r"member \d did not sign the root")
+@forged(MASKED, r"member \d did not sign the root",
+        r"a root of the transcript is not signed by member \d")
 def another_vector_with_its_root(e):
     edit_record(e, lambda r: with_its_own_root(e, r))
 
@@ -215,7 +225,8 @@ def two_vectors_change_places(e):
     edit_record(e, change)
 
 
-@forged(MASKED, "members, the round needs 5|vote of member 0 is not signed on this transcript")
+@forged(MASKED, "members, the round needs 5|vote of member 0 is not signed on this transcript",
+        "members, the round needs 5|a vote on this transcript is not signed by member 0")
 def a_site_left_out_after_the_votes(e):
     def change(record):
         gone = record["updates"].pop()
@@ -257,7 +268,7 @@ def another_opened_mask_secret(e):
     edit_record(e, change)
 
 
-@forged(MASKED, r"tag of member \d is not signed")
+@forged(MASKED, r"tag of member \d is not signed", r"a tag is not signed by member \d")
 def another_tag(e):
     def change(record):
         opening = message(record, "opening")
@@ -267,7 +278,8 @@ def another_tag(e):
     edit_record(e, change)
 
 
-@forged(MASKED, "advertised key of member 0 is not signed by it")
+@forged(MASKED, "advertised key of member 0 is not signed by it",
+        "an advertised key is not signed by member 0")
 def a_mask_key_of_the_servers(e):
     def change(record):
         keys = message(record, "key_list")
@@ -297,7 +309,7 @@ def another_u2(e):
     edit_record(e, change)
 
 
-@forged(MASKED, r"root\(z\) is")
+@forged(MASKED, r"root\(z\) is", "published result is not the sum without its masks")
 def another_ring_root(e):
     edit_record(e, lambda r: r.update(ring_root="00" * 32))
 
@@ -396,7 +408,7 @@ def later(e, kind):
     return found[0]
 
 
-@forged(OPEN, "base_model is not the model of the round before")
+@forged(OPEN, "base_model is not the model of the round before", "round-open names base_model")
 def a_round_that_begins_elsewhere(e):
     for kind in ("round-open", "round-close"):
         entry = later(e, kind)
@@ -405,7 +417,7 @@ def a_round_that_begins_elsewhere(e):
             entry["model"] = e.close["base_model"]
 
 
-@forged(OPEN, "prev is not the round-close before it")
+@forged(OPEN, "prev is not the round-close before it", "round-open names prev")
 def a_round_that_skips_the_one_before(e):
     for kind in ("round-open", "round-close"):
         later(e, kind)["prev"] = e.open["prev"]
@@ -417,7 +429,7 @@ def a_round_that_never_was(e):
         later(e, kind)["round"] = 4
 
 
-@forged(OPEN, "accounts for more or fewer sites")
+@forged(OPEN, "accounts for more or fewer sites", r"accounts for \d \+ 0 sites")
 def a_site_that_disappears(e):
     e.close["dropped"] = {"items": [], "n": 0}
     e.close["cohort"]["items"].pop()
@@ -425,6 +437,7 @@ def a_site_that_disappears(e):
     e.close["updates"]["n"] -= 1
 
 
-@forged(OPEN, "aborted and has another model")
+@forged(OPEN, "aborted and has another model",
+        "aborted round-close names a model other than its base")
 def an_aborted_round_with_a_model(e):
     e.close["status"] = "aborted"

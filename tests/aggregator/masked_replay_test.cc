@@ -69,6 +69,7 @@ class MaskedReplayTest : public testing::Test {
     const auto entries = ledger_anchor::FindRound(*view_, round, kJob);
     EXPECT_TRUE(entries.ok());
     return {.fetch = [this](const Digest& digest, uint64_t limit) -> absl::StatusOr<Bytes> {
+              fetched_.insert(digest);
               const auto changed = changed_.find(digest);
               if (changed != changed_.end()) return changed->second;
               const std::string hex = ToHex(digest);
@@ -105,6 +106,7 @@ class MaskedReplayTest : public testing::Test {
   static TestFederation* federation_;
   static ledger_anchor::LogView* view_;
   std::map<Digest, Bytes> changed_;
+  std::set<Digest> fetched_;
   ReplayDepth depth_ = ReplayDepth::kVectors;  // of ReplayWith
 };
 TestFederation* MaskedReplayTest::federation_ = nullptr;
@@ -178,6 +180,48 @@ TEST_F(MaskedReplayTest, EveryByteOfTheEvidenceCounts) {
     bytes[bytes.size() / 2] ^= 1;
     EXPECT_THAT(ReplayWith(2, record).status(), StatusIs(StatusCode::kDataLoss, ""));
   }
+}
+
+// Neither S nor an update is read for messages that are false.
+TEST_F(MaskedReplayTest, FalseMessagesAreRefusedBeforeAnythingLargeIsRead) {
+  const RoundRecord good = RecordOf(1);
+  const auto with_opening = [&good](const auto& change) {
+    RoundRecord record = good;
+    auto opening = secagg::DecodeRoundOpening(record.masked->opening);
+    EXPECT_TRUE(opening.ok());
+    change(*opening);
+    record.masked->opening = Encode(*opening);
+    return record;
+  };
+  RoundRecord few_votes = good;
+  auto votes = secagg::DecodeVoteList(good.masked->votes);
+  ASSERT_TRUE(votes.ok());
+  votes->resize(4);  // Q is 5
+  few_votes.masked->votes = Encode(*votes);
+  RoundRecord other_transcript = good;
+  other_transcript.transcript.back() ^= 1;  // the last byte of root(S)
+  const std::vector<std::pair<RoundRecord, std::string>> kinds = {
+      {other_transcript, "H(T) is"},
+      {few_votes, "4 votes, the quorum is 5"},
+      {with_opening([](auto& opening) { opening.tags[1].tag.values[0] ^= 1; }),
+       "a tag is not signed by member 2"},
+      {with_opening([](auto& opening) { opening.tags[0].index = 1; }), "which is not of U3"},
+      {with_opening([](auto& opening) {
+         opening.secrets.b[0].value = opening.secrets.b[0].value + crypto::Scalar::FromInteger(1);
+       }),
+       "member 0 does not open its commitment"},
+      {with_opening([](auto& opening) {
+         opening.secrets.a[0].value = opening.secrets.a[0].value + crypto::Scalar::FromInteger(1);
+       }),
+       "member 1 does not give its advertised key"}};
+  fetched_.clear();
+  for (const auto& [record, sentence] : kinds) {
+    EXPECT_THAT(ReplayWith(1, record).status(), StatusIs(StatusCode::kDataLoss, sentence));
+  }
+  EXPECT_FALSE(fetched_.contains(good.masked->sum_object));
+  for (const CountedUpdate& update : good.updates) EXPECT_FALSE(fetched_.contains(update.object));
+  HILUM_EXPECT_OK(ReplayWith(1, good).status());
+  EXPECT_TRUE(fetched_.contains(good.masked->sum_object));
 }
 
 // The cheaper form reads no update but those that have no tag, and finds the same model.

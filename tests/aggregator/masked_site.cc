@@ -1,5 +1,7 @@
 #include "tests/aggregator/masked_site.h"
 
+#include <ctime>
+
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "base/check.h"
@@ -25,6 +27,10 @@ privacy::SiteFloors FloorsOf(const privacy::RoundConfig& config) {
                              .model_hash = config.model_hash};
   for (const privacy::RosterEntry& entry : config.roster) floors.roster.push_back(entry.key);
   return floors;
+}
+
+double CpuSince(std::clock_t started) {
+  return static_cast<double>(std::clock() - started) / CLOCKS_PER_SEC;
 }
 
 template <class Message>
@@ -172,8 +178,13 @@ absl::Status MaskedSite::MaskVector() {
   auto state = std::exchange(state_, std::monostate());
   auto* ready = std::get_if<secagg::SiteReady>(&state);
   if (ready == nullptr) return absl::InternalError("the site does not know U2");
+  const absl::Time begun = absl::Now();
+  privacy::NoisedDelta input = InputOf(open_);
+  cost_.input_s += absl::ToDoubleSeconds(absl::Now() - begun);
+  const std::clock_t started = std::clock();
   HILUM_ASSIGN_OR_RETURN(auto step,
-                         std::move(*ready).MaskInput(InputOf(open_), kernels::Device::kCpu));
+                         std::move(*ready).MaskInput(std::move(input), kernels::Device::kCpu));
+  cost_.steps_cpu_s += CpuSince(started);
   HILUM_ASSIGN_OR_RETURN(upload_, std::move(step.upload).ReleaseAfter(absl::OkStatus()));
   state_ = std::move(step.next);
   return absl::OkStatus();
@@ -206,7 +217,9 @@ absl::Status MaskedSite::AnswerWithoutSending(Flight flight) {
                             .status());
   if (flight != Flight::kAdvertise) {
     HILUM_ASSIGN_OR_RETURN(const Bytes down, Fetch(flight));
+    const std::clock_t started = std::clock();
     HILUM_RETURN_IF_ERROR(Take(flight, down));
+    cost_.steps_cpu_s += CpuSince(started);
   }
   return flight == Flight::kVector ? MaskVector() : absl::OkStatus();
 }

@@ -49,6 +49,13 @@ class MaskedSite {
   Bytes& last() { return last_; }
   const Digest& transcript_hash() const { return transcript_hash_; }  // that it voted for
   const privacy::secagg::Context& context() const { return *context_; }
+  // What its own steps took, if nothing else worked meanwhile: processor time on all cores. And how
+  // long its input was made, which stands for training.
+  struct Cost {
+    double steps_cpu_s = 0;
+    double input_s = 0;
+  };
+  const Cost& cost() const { return cost_; }
 
  private:
   absl::Status Take(Flight flight, const Bytes& down);
@@ -66,6 +73,7 @@ class MaskedSite {
   Digest transcript_hash_{};
   Flight last_flight_ = Flight::kAdvertise;
   Bytes last_;
+  Cost cost_;
 };
 
 // A federation of masked sites that goes flight by flight.

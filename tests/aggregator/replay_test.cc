@@ -224,7 +224,7 @@ TEST_F(ReplayTest, AForgedTranscriptIsNoticed) {
               StatusIs(StatusCode::kDataLoss, "the transcript's signature"));
   record = RecordOf(inputs);
   record.transcript.back() ^= 1;
-  EXPECT_FALSE(Replay(WithRecord(inputs, record)).ok());
+  EXPECT_THAT(Replay(WithRecord(inputs, record)), StatusIs(StatusCode::kDataLoss, "H(T) is"));
 }
 
 TEST_F(ReplayTest, AnotherModelInTheEntryIsNoticed) {
