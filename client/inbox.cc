@@ -61,7 +61,7 @@ absl::StatusOr<NewFile> Inbox::Begin() {
   if (quota_bytes_ < used_bytes() + kMinObjectBytes) {
     return absl::ResourceExhaustedError(absl::StrCat(
         path_.string(), " holds ", used_bytes() >> 20, " MiB of the ", quota_bytes_ >> 20,
-        " MiB of [import] inbox_gib: raise it, or delete films that were taken up."));
+        " MiB of [import] inbox_gib: raise it."));
   }
   return NewFile::Create(receiving_);
 }
