@@ -72,8 +72,8 @@ absl::Status NewFile::Commit(const fs::path& path) {
 void RemoveUnfinished(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::path> left;
-  for (auto item = fs::directory_iterator(folder, error); !error && item != fs::directory_iterator();
-       item.increment(error)) {
+  for (auto item = fs::directory_iterator(folder, error);
+       !error && item != fs::directory_iterator(); item.increment(error)) {
     if (absl::StartsWith(item->path().filename().string(), kPrefix)) left.push_back(item->path());
   }
   for (const fs::path& path : left) fs::remove(path, error);

@@ -94,8 +94,7 @@ absl::StatusOr<AcceptedConnection> TcpListener::Accept(absl::Duration patience) 
   if (n == 0 || (n < 0 && errno == EINTR)) return absl::DeadlineExceededError("nobody called");
   sockaddr_storage name{};
   socklen_t size = sizeof(name);
-  Descriptor socket(
-      accept4(socket_.fd(), reinterpret_cast<sockaddr*>(&name), &size, SOCK_CLOEXEC));
+  Descriptor socket(accept4(socket_.fd(), reinterpret_cast<sockaddr*>(&name), &size, SOCK_CLOEXEC));
   if (socket.fd() >= 0) return AcceptedConnection{std::move(socket), NumericHost(name, size)};
   // The caller was gone before it was heard.
   if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) {

@@ -13,6 +13,8 @@ namespace {
 constexpr uint64_t kDiskReserveBytes = uint64_t{1} << 30;
 constexpr uint64_t kMinObjectBytes = 1 << 20;
 
+fs::path LockOf(const SiteFolder& folder) { return folder.receiving() / "lock"; }
+
 absl::StatusOr<uint64_t> SizeOf(const fs::path& folder) {
   uint64_t size_bytes = 0;
   std::error_code error;
@@ -33,18 +35,29 @@ std::string InboxName(absl::string_view sop_uid) {
   return absl::StrCat(ToHex(crypto::Sha256(AsBytes(sop_uid))).substr(0, 32), ".dcm");
 }
 
-absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(const SiteFolder& folder,
-                                                   uint64_t quota_bytes) {
+absl::StatusOr<uint64_t> InboxBytes(const SiteFolder& folder) {
+  std::error_code error;
+  if (!fs::exists(folder.inbox(), error)) return 0;
+  return SizeOf(folder.inbox());
+}
+
+bool IsInboxInUse(const SiteFolder& folder) {
+  std::error_code error;
+  return fs::exists(LockOf(folder), error) &&
+         absl::IsFailedPrecondition(FileLock::Acquire(LockOf(folder)).status());
+}
+
+absl::StatusOr<std::unique_ptr<Inbox>> Inbox::Open(const SiteFolder& folder, uint64_t quota_bytes) {
   HILUM_RETURN_IF_ERROR(MakeFolder(folder.inbox()));
   HILUM_RETURN_IF_ERROR(MakeFolder(folder.receiving()));
-  absl::StatusOr<FileLock> lock = FileLock::Acquire(folder.receiving() / "lock");
+  absl::StatusOr<FileLock> lock = FileLock::Acquire(LockOf(folder));
   if (absl::IsFailedPrecondition(lock.status())) {
     return absl::FailedPreconditionError(absl::StrCat(
         "another program fills ", folder.inbox().string(), ": end that import first."));
   }
   HILUM_RETURN_IF_ERROR(lock.status());
   RemoveUnfinished(folder.receiving());
-  HILUM_ASSIGN_OR_RETURN(const uint64_t used_bytes, SizeOf(folder.inbox()));
+  HILUM_ASSIGN_OR_RETURN(const uint64_t used_bytes, InboxBytes(folder));
   auto inbox = std::unique_ptr<Inbox>(
       new Inbox(*std::move(lock), folder.inbox(), folder.receiving(), quota_bytes));
   inbox->used_bytes_ = used_bytes;
@@ -59,9 +72,9 @@ bool Inbox::Has(absl::string_view sop_uid) const {
 absl::StatusOr<NewFile> Inbox::Begin() {
   // A reserved place was counted before; there must be room for something beside it.
   if (quota_bytes_ < used_bytes() + kMinObjectBytes) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        path_.string(), " holds ", used_bytes() >> 20, " MiB of the ", quota_bytes_ >> 20,
-        " MiB of [import] inbox_gib: raise it."));
+    return absl::ResourceExhaustedError(absl::StrCat(path_.string(), " holds ", used_bytes() >> 20,
+                                                     " MiB of the ", quota_bytes_ >> 20,
+                                                     " MiB of [import] inbox_gib: raise it."));
   }
   return NewFile::Create(receiving_);
 }

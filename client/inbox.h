@@ -21,6 +21,11 @@ namespace hilum::client {
 // Instance UID, and ".dcm". Never text of a peer, so no path leads out of the folder.
 std::string InboxName(absl::string_view sop_uid);
 
+// What the inbox holds. Unavailable: it cannot be listed.
+absl::StatusOr<uint64_t> InboxBytes(const SiteFolder& folder);
+// Whether a program fills the inbox now.
+bool IsInboxInUse(const SiteFolder& folder);
+
 // Thread-safe. One program at a time.
 class Inbox {
  public:

@@ -37,8 +37,7 @@ absl::StatusOr<std::string> ReadSecret(const std::string& file) {
 // Faults of the PACS or of this computer, as against those of one object.
 bool StopsAll(const absl::Status& status) {
   return absl::IsUnavailable(status) || absl::IsUnauthenticated(status) ||
-         absl::IsPermissionDenied(status) || absl::IsResourceExhausted(status) ||
-         absl::IsCancelled(status);
+         absl::IsResourceExhausted(status) || absl::IsCancelled(status);
 }
 
 class Fetcher {
@@ -116,8 +115,8 @@ class Fetcher {
                 "the inbox has room for ", left_bytes >> 20,
                 " MiB more, which the next object does not fit: raise [import] inbox_gib."));
           }
-          const size_t missing = dicom::kFileHeadBytes - std::min<uint64_t>(head.size(),
-                                                                  dicom::kFileHeadBytes);
+          const size_t missing =
+              dicom::kFileHeadBytes - std::min<uint64_t>(head.size(), dicom::kFileHeadBytes);
           AppendText(head, bytes.substr(0, missing));
           return file.Append(AsBytes(bytes));
         }));
@@ -139,14 +138,16 @@ class Fetcher {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<dicom::Dicomweb>> OpenDicomweb(const DicomwebOptions& options) {
+absl::StatusOr<std::unique_ptr<dicom::Dicomweb>> OpenDicomweb(const DicomwebOptions& options,
+                                                              absl::Duration patience) {
   if (!options.user.empty() && !options.token_file.empty()) {
     return absl::InvalidArgumentError("[dicomweb] names a user and a token_file: name one.");
   }
   if (options.user.empty() != options.password_file.empty()) {
     return absl::InvalidArgumentError("[dicomweb] user and password_file belong together.");
   }
-  dicom::DicomwebServer server = {.url = options.url, .authorities = options.ca};
+  dicom::DicomwebServer server = {
+      .url = options.url, .authorities = options.ca, .patience = patience};
   if (!options.token_file.empty()) {
     HILUM_ASSIGN_OR_RETURN(const std::string token, ReadSecret(options.token_file));
     server.authorization = absl::StrCat("Bearer ", token);

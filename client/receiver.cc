@@ -29,7 +29,15 @@ class InboxSink : public dicom::ObjectSink {
   Inbox& inbox_;
 };
 
-absl::Status CheckOptions(const ScpOptions& scp) {
+// One running association.
+struct Running {
+  std::thread thread;
+  std::atomic<bool> done = false;
+};
+
+}  // namespace
+
+absl::Status CheckScp(const ScpOptions& scp) {
   if (scp.callers.empty() || scp.peers.empty()) {
     return absl::InvalidArgumentError(
         "nobody may send objects here yet: name the calling AE titles in [scp] callers and their "
@@ -53,19 +61,10 @@ absl::Status CheckOptions(const ScpOptions& scp) {
       "[scp] names ", n_files, " of tls_certificate, tls_key and tls_ca: name all three or none."));
 }
 
-// One running association.
-struct Running {
-  std::thread thread;
-  std::atomic<bool> done = false;
-};
-
-}  // namespace
-
 absl::StatusOr<std::unique_ptr<Receiver>> Receiver::Open(Inbox& inbox, Options options) {
-  HILUM_RETURN_IF_ERROR(CheckOptions(options.scp));
+  HILUM_RETURN_IF_ERROR(CheckScp(options.scp));
   HILUM_ASSIGN_OR_RETURN(TcpListener listener, TcpListener::Open(options.scp.listen));
-  return std::unique_ptr<Receiver>(
-      new Receiver(inbox, std::move(options), std::move(listener)));
+  return std::unique_ptr<Receiver>(new Receiver(inbox, std::move(options), std::move(listener)));
 }
 
 bool Receiver::IsPeer(const std::string& address) const {

@@ -18,21 +18,23 @@ namespace hilum::client {
 
 // What became of one connection.
 struct ReceiverEvent {
-  std::string peer;  // its address
-  bool turned_away = false;  // not one of [scp] peers, or no room is left: nothing was read
-  absl::Status status;       // not OK: nothing can be received; the receiver ends
+  std::string peer;             // its address
+  bool turned_away = false;     // not one of [scp] peers, or no room is left: nothing was read
+  absl::Status status;          // not OK: nothing can be received; the receiver ends
   dicom::ReceiveReport report;  // when it was let in
 };
+
+// InvalidArgument: no callers or no peers, or a title or a set of TLS files that is none.
+absl::Status CheckScp(const ScpOptions& scp);
 
 class Receiver {
  public:
   struct Options {
     ScpOptions scp;
-    dicom::ReceiveOptions limits;  // caps; titles and TLS come from `scp`
+    dicom::ReceiveOptions limits;                        // caps; titles and TLS come from `scp`
     std::function<void(const ReceiverEvent&)> on_event;  // one at a time
   };
-  // InvalidArgument: no callers or no peers, or a title, an address or a set of TLS files that is
-  // none. FailedPrecondition: the address is in use.
+  // Errors of CheckScp. FailedPrecondition: the address is in use.
   static absl::StatusOr<std::unique_ptr<Receiver>> Open(Inbox& inbox, Options options);
 
   const std::string& address() const { return listener_.address(); }

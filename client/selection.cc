@@ -56,8 +56,8 @@ std::string WhyNotSeries(const SelectionRules& rules, const JsonAttributes& seri
     return "the modality is not one of the rules'";
   }
   const std::string date = FirstOf(series, kStudyDate);
-  if (!date.empty() && ((!rules.from.empty() && date < rules.from) ||
-                        (!rules.to.empty() && date > rules.to))) {
+  if (!date.empty() &&
+      ((!rules.from.empty() && date < rules.from) || (!rules.to.empty() && date > rules.to))) {
     return "the study date is outside the rules'";
   }
   int64_t n_images = 0;

@@ -1,5 +1,5 @@
-// Where a site's studies come from besides folders: [import], [scp] and [dicomweb] of site.toml,
-// and the rule file that selects series.
+// Where a site's studies come from besides folders: [scp] and [dicomweb] of site.toml, and the rule
+// file that selects series.
 #ifndef HILUM_CLIENT_SOURCES_H_
 #define HILUM_CLIENT_SOURCES_H_
 
@@ -33,13 +33,13 @@ struct DicomwebOptions {
   std::string token_file;
 };
 
-// What one series must be to be taken. Empty lists and absent bounds take everything.
+// The rule file: what one series must be to be taken. Empty lists and absent bounds take
+// everything.
 struct SelectionRules {
-  std::vector<std::string> modalities;    // Modality (0008,0060)
-  std::vector<std::string> body_parts;    // BodyPartExamined (0018,0015); absent is taken too
-                                          // where body_part_unknown says so
-  bool body_part_unknown = true;
-  std::vector<std::string> views;         // ViewPosition (0018,5101)
+  std::vector<std::string> modalities;  // Modality (0008,0060)
+  std::vector<std::string> body_parts;  // BodyPartExamined (0018,0015)
+  bool body_part_unknown = true;        // an absent one is taken too
+  std::vector<std::string> views;       // ViewPosition (0018,5101)
   bool view_unknown = true;
   std::vector<std::string> orientations;  // axial, coronal, sagittal, oblique; of
                                           // ImageOrientationPatient (0020,0037)
@@ -51,7 +51,6 @@ struct SelectionRules {
 struct SourceOptions {
   ScpOptions scp;
   DicomwebOptions dicomweb;
-  SelectionRules rules;
   // What inbox/ may take of the disk.
   uint64_t inbox_bytes = uint64_t{50} << 30;
 };

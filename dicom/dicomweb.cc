@@ -16,8 +16,6 @@
 namespace hilum::dicom {
 namespace {
 
-// One instance of 1 GiB at 30 Mbit/s.
-constexpr absl::Duration kExchangeLimit = absl::Minutes(5);
 constexpr absl::string_view kJson = "application/dicom+json";
 constexpr const char* kSeriesUid = "0020000E";
 constexpr absl::string_view kBoundary = "hilum-store-part";
@@ -54,17 +52,22 @@ absl::Status FromHttp(int status, const std::string& url) {
   }
   if (status == 404 || status == 410) {
     return absl::NotFoundError(
-        absl::StrCat(answer, "nothing is there; check the path of the URL (Orthanc: /dicom-web) "
-                             "and that the PACS has DICOMweb switched on."));
+        absl::StrCat(answer,
+                     "nothing is there; check the path of the URL (Orthanc: /dicom-web) "
+                     "and that the PACS has DICOMweb switched on."));
   }
   if (status >= 300 && status < 400) {
     return absl::FailedPreconditionError(
-        absl::StrCat(answer, "it sends elsewhere; use the address that it names, without a '/' at "
-                             "the end."));
+        absl::StrCat(answer,
+                     "it sends elsewhere; use the address that it names, without a '/' at "
+                     "the end."));
   }
-  if (status >= 500 || status == 429) {
-    return absl::UnavailableError(
-        absl::StrCat(answer, "the PACS has a fault or is busy; try again later."));
+  if (status == 429 || status == 503) {
+    return absl::UnavailableError(absl::StrCat(answer, "the PACS is busy; try again later."));
+  }
+  if (status >= 500) {
+    return absl::InternalError(
+        absl::StrCat(answer, "the PACS has a fault with it; its own log says which."));
   }
   return absl::FailedPreconditionError(
       absl::StrCat(answer, "it does not take this request; does it speak DICOMweb?"));
@@ -85,7 +88,8 @@ std::string SearchPath(const Dicomweb::Match& match, int limit, int offset) {
     absl::StrAppend(&path, attribute, "=", PercentEncoded(value), "&");
   }
   // Neither is among what a server must return of a series (PS3.18 table 10.6.3-4).
-  return absl::StrCat(path, "includefield=00180015&includefield=0020000D&limit=", limit, "&offset=", offset);
+  return absl::StrCat(path, "includefield=00180015&includefield=0020000D&limit=", limit,
+                      "&offset=", offset);
 }
 
 }  // namespace
@@ -99,12 +103,11 @@ absl::StatusOr<std::unique_ptr<Dicomweb>> Dicomweb::Create(const DicomwebServer&
   const size_t slash =
       authority == std::string::npos ? authority : server.url.find('/', authority + 3);
   const std::string host = server.url.substr(0, slash);
-  absl::string_view root =
-      slash == std::string::npos ? absl::string_view() : absl::string_view(server.url).substr(slash);
+  absl::string_view root = slash == std::string::npos ? absl::string_view()
+                                                      : absl::string_view(server.url).substr(slash);
   while (absl::ConsumeSuffix(&root, "/")) {
   }
-  if (root.find_first_of("?# \r\n") != absl::string_view::npos ||
-      absl::StrContains(host, "@")) {
+  if (root.find_first_of("?# \r\n") != absl::string_view::npos || absl::StrContains(host, "@")) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", server.url.substr(0, 100),
                      "\" is not https://HOST[:PORT]/PATH without user, '?' and '#'"));
@@ -113,22 +116,24 @@ absl::StatusOr<std::unique_ptr<Dicomweb>> Dicomweb::Create(const DicomwebServer&
     return absl::InvalidArgumentError(absl::StrCat(
         host, " would send patients' data in the clear: use https, or a tunnel to 127.0.0.1."));
   }
-  HILUM_ASSIGN_OR_RETURN(
-      std::unique_ptr<HttpClient> http,
-      HttpClient::Create(host, {.total = kExchangeLimit}, server.authorities));
+  HILUM_ASSIGN_OR_RETURN(std::unique_ptr<HttpClient> http,
+                         HttpClient::Create(host, {.total = server.patience}, server.authorities));
   DicomwebServer cleaned = server;
   cleaned.url = absl::StrCat(host, root);
   return std::unique_ptr<Dicomweb>(new Dicomweb(std::move(http), std::string(root), cleaned));
 }
 
-absl::StatusOr<HttpClient::Reply> Dicomweb::Ask(HttpClient::Request request,
-                                                    bool with_report) {
+absl::StatusOr<HttpClient::Reply> Dicomweb::Ask(HttpClient::Request request, bool with_report) {
   const std::string url = absl::StrCat(server_.url, request.path.substr(0, request.path.find('?')));
   request.path = absl::StrCat(root_, request.path);
   if (!server_.authorization.empty()) {
     request.headers.emplace_back("Authorization", server_.authorization);
   }
-  HILUM_ASSIGN_OR_RETURN(HttpClient::Reply reply, http_->Exchange(request));
+  absl::StatusOr<HttpClient::Reply> exchanged = http_->Exchange(request);
+  if (absl::IsResourceExhausted(exchanged.status())) {  // of this answer, not of this computer
+    return absl::OutOfRangeError(exchanged.status().message());
+  }
+  HILUM_ASSIGN_OR_RETURN(HttpClient::Reply reply, std::move(exchanged));
   date_ = reply.date;
   if (with_report && (reply.status == 202 || reply.status == 409)) return reply;
   HILUM_RETURN_IF_ERROR(FromHttp(reply.status, url));
@@ -193,8 +198,7 @@ absl::Status Dicomweb::Retrieve(const std::string& study, const std::string& ser
   HttpClient::Request request = {
       .path = absl::StrCat("/studies/", study, "/series/", series, "/instances/", instance),
       .reply_limit_bytes = kObjectBytes,
-      .headers = {
-          {"Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=*"}}};
+      .headers = {{"Accept", "multipart/related; type=\"application/dicom\"; transfer-syntax=*"}}};
   request.on_body = [&](absl::string_view bytes, const std::string& content_type) {
     if (parser == nullptr) {
       const absl::StatusOr<std::string> boundary = BoundaryOf(content_type);
@@ -235,9 +239,9 @@ absl::Status Dicomweb::Store(ByteView file) {
   HILUM_ASSIGN_OR_RETURN(const StoreAnswer answer, ParseStoreAnswer(reply.body));
   if (answer.failed.empty() && answer.stored.size() == 1) return absl::OkStatus();
   const int reason = answer.failed.empty() ? 0 : answer.failed.front().second;
-  return absl::FailedPreconditionError(absl::StrFormat(
-      "%s did not store the object: failure reason %04X of PS3.18 table 10.5.3-2", server_.url,
-      static_cast<unsigned int>(reason)));
+  return absl::FailedPreconditionError(
+      absl::StrFormat("%s did not store the object: failure reason %04X of PS3.18 table 10.5.3-2",
+                      server_.url, static_cast<unsigned int>(reason)));
 }
 
 }  // namespace hilum::dicom

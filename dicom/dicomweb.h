@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "base/bytes.h"
 #include "base/http_client.h"
 #include "dicom/dicom_json.h"
@@ -24,21 +25,24 @@ struct DicomwebServer {
   std::string authorities{};  // PEM file; empty: the system's
   // Of the Authorization header, for example "Bearer ..." or BasicAuthorization's; empty: none.
   std::string authorization{};
+  // Of one exchange: 1 GiB at 30 Mbit/s.
+  absl::Duration patience = absl::Minutes(5);
 };
 
 // RFC 7617.
 std::string BasicAuthorization(absl::string_view user, absl::string_view password);
 
 // Status codes of HTTP become: Unauthenticated 401; PermissionDenied 403; NotFound 404, 410;
-// FailedPrecondition 3xx, 406, 415 and other 4xx; Unavailable 5xx, 429, and everything that
-// HttpClient calls so. Each sentence names the URL and what to do. One thread at a time.
+// FailedPrecondition 3xx and other 4xx; Unavailable 429, 503, and everything that HttpClient calls
+// so; Internal other 5xx. OutOfRange: an answer longer than its limit. Each sentence names the URL
+// and what to do. One thread at a time.
 class Dicomweb {
  public:
-  static constexpr int kPage = 100;                              // data sets asked for at a time
-  static constexpr int kSeriesLimit = 1'000'000;                 // of one search
-  static constexpr uint64_t kAnswerBytes = uint64_t{64} << 20;   // of JSON
-  static constexpr uint64_t kObjectBytes = uint64_t{1} << 30;    // of a retrieved instance
-  static constexpr uint64_t kStoreBytes = uint64_t{256} << 20;   // of a stored one
+  static constexpr int kPage = 100;                             // data sets asked for at a time
+  static constexpr int kSeriesLimit = 1'000'000;                // of one search
+  static constexpr uint64_t kAnswerBytes = uint64_t{64} << 20;  // of JSON
+  static constexpr uint64_t kObjectBytes = uint64_t{1} << 30;   // of a retrieved instance
+  static constexpr uint64_t kStoreBytes = uint64_t{256} << 20;  // of a stored one
 
   // InvalidArgument: another form of URL, or http:// to another computer, which would send
   // patients' data and passwords in the clear.

@@ -158,8 +158,7 @@ absl::StatusOr<ReceiveReport> ReceiveAssociation(Descriptor connection,
                          .objects = options.objects,
                          .idle_s = static_cast<int>(absl::ToInt64Seconds(options.idle)),
                          .tls = options.tls};
-  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<ChildProcess> process,
-                         Start(options.program, task));
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<ChildProcess> process, Start(options.program, task));
   {
     // Ours is closed here, so that the connection ends with the process.
     const Descriptor passed = std::move(connection);
@@ -180,11 +179,10 @@ absl::Status Echo(const EchoOptions& options) {
                          .called = options.called,
                          .port = options.port,
                          .tls = options.tls};
-  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<ChildProcess> process,
-                         Start(options.program, task));
+  HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<ChildProcess> process, Start(options.program, task));
   // Connecting, associating and the echo each have the patience.
-  const absl::StatusOr<std::string> answer = ReadFrame(
-      process->pipe(), kPeerEventLimitBytes, absl::Now() + 4 * options.patience);
+  const absl::StatusOr<std::string> answer =
+      ReadFrame(process->pipe(), kPeerEventLimitBytes, absl::Now() + 4 * options.patience);
   process->End(kEndLimit);
   if (answer.ok() && *answer == EncodePeerEvent({Kind::kEnd, "released"})) return absl::OkStatus();
   return absl::FailedPreconditionError(

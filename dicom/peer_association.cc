@@ -8,8 +8,8 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "dcmtk/dcmdata/dcuid.h"
-#include "dcmtk/dcmnet/dimse.h"
 #include "dcmtk/dcmnet/dcmtrans.h"
+#include "dcmtk/dcmnet/dimse.h"
 #include "dcmtk/dcmtls/tlslayer.h"
 #include "dicom/syntax.h"
 
@@ -20,9 +20,9 @@ constexpr long kPduBytes = 65'536;
 constexpr int kAssociateS = 30;  // from the connection to the whole A-ASSOCIATE-RQ
 
 // What a site's models read, films and volumes (docs/dicom.md, conformance).
-constexpr std::array kStorageClasses = {
-    UID_ComputedRadiographyImageStorage, UID_DigitalXRayImageStorageForPresentation,
-    UID_CTImageStorage, UID_EnhancedCTImageStorage};
+constexpr std::array kStorageClasses = {UID_ComputedRadiographyImageStorage,
+                                        UID_DigitalXRayImageStorageForPresentation,
+                                        UID_CTImageStorage, UID_EnhancedCTImageStorage};
 
 absl::Status AddTls(T_ASC_Network* network, T_ASC_NetworkRole role, const PeerTls& tls) {
   auto layer = std::make_unique<DcmTLSTransportLayer>(role, nullptr, OFTrue);
@@ -31,11 +31,10 @@ absl::Status AddTls(T_ASC_Network* network, T_ASC_NetworkRole role, const PeerTl
     return absl::FailedPreconditionError(
         absl::StrCat(file, " is not a PEM file that TLS can use, or does not fit the others"));
   };
-  absl::Status status =
-      use(layer->setPrivateKeyFile(tls.key.c_str(), DCF_Filetype_PEM), tls.key);
+  absl::Status status = use(layer->setPrivateKeyFile(tls.key.c_str(), DCF_Filetype_PEM), tls.key);
   if (status.ok()) {
-    status = use(layer->setCertificateFile(tls.certificate.c_str(), DCF_Filetype_PEM),
-                 tls.certificate);
+    status =
+        use(layer->setCertificateFile(tls.certificate.c_str(), DCF_Filetype_PEM), tls.certificate);
   }
   if (status.ok() && !layer->checkPrivateKeyMatchesCertificate()) {
     status = absl::FailedPreconditionError(
@@ -97,14 +96,12 @@ bool AcceptContexts(T_ASC_Parameters* parameters) {
   std::array verification = {UID_VerificationSOPClass};
   std::array native = {UID_LittleEndianExplicitTransferSyntax,
                        UID_LittleEndianImplicitTransferSyntax};
-  return ASC_acceptContextsWithPreferredTransferSyntaxes(parameters, classes.data(),
-                                                         static_cast<int>(classes.size()),
-                                                         syntaxes.data(),
-                                                         static_cast<int>(syntaxes.size()))
+  return ASC_acceptContextsWithPreferredTransferSyntaxes(
+             parameters, classes.data(), static_cast<int>(classes.size()), syntaxes.data(),
+             static_cast<int>(syntaxes.size()))
              .good() &&
-         ASC_acceptContextsWithPreferredTransferSyntaxes(parameters, verification.data(), 1,
-                                                         native.data(),
-                                                         static_cast<int>(native.size()))
+         ASC_acceptContextsWithPreferredTransferSyntaxes(
+             parameters, verification.data(), 1, native.data(), static_cast<int>(native.size()))
              .good() &&
          ASC_countAcceptedPresentationContexts(parameters) > 0;
 }
@@ -181,9 +178,8 @@ absl::Status EchoPeer(T_ASC_Network* network, const PeerTask& task) {
   } else {
     DIC_US answer = 0xFFFF;
     DcmDataset* detail = nullptr;
-    const OFCondition echoed =
-        DIMSE_echoUser(association, association->nextMsgID++, DIMSE_NONBLOCKING, task.idle_s,
-                       &answer, &detail);
+    const OFCondition echoed = DIMSE_echoUser(association, association->nextMsgID++,
+                                              DIMSE_NONBLOCKING, task.idle_s, &answer, &detail);
     delete detail;
     if (echoed.bad() || answer != STATUS_Success) {
       status = absl::FailedPreconditionError(

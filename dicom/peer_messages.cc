@@ -62,13 +62,13 @@ bool IsUid(absl::string_view text) {
 
 std::string EncodePeerTask(const PeerTask& task) {
   const bool echo = task.kind == PeerTask::Kind::kEcho;
-  return absl::StrCat(
-      "task=", echo ? "echo" : "receive", "\nae_title=", task.ae_title,
-      "\ncallers=", absl::StrJoin(task.callers, ","),
-      "\nassociation_bytes=", task.association_bytes, "\nobject_bytes=", task.object_bytes,
-      "\nobjects=", task.objects, "\nidle_s=", task.idle_s, "\nhost=", task.host,
-      "\nport=", task.port, "\ncalled=", task.called, "\ncertificate=", task.tls.certificate,
-      "\nkey=", task.tls.key, "\nauthorities=", task.tls.authorities);
+  return absl::StrCat("task=", echo ? "echo" : "receive", "\nae_title=", task.ae_title,
+                      "\ncallers=", absl::StrJoin(task.callers, ","),
+                      "\nassociation_bytes=", task.association_bytes,
+                      "\nobject_bytes=", task.object_bytes, "\nobjects=", task.objects,
+                      "\nidle_s=", task.idle_s, "\nhost=", task.host, "\nport=", task.port,
+                      "\ncalled=", task.called, "\ncertificate=", task.tls.certificate,
+                      "\nkey=", task.tls.key, "\nauthorities=", task.tls.authorities);
 }
 
 absl::StatusOr<PeerTask> DecodePeerTask(absl::string_view text) {

@@ -53,19 +53,20 @@ struct PeerEvent {
   std::string text{};  // kCaller: its AE title; kStored: SOP Instance UID; kRefused: a code of
                        // refusal.h or MISMATCH; kEnd: see kPeerEnds
 };
-inline constexpr absl::string_view kPeerTaken = "taken";      // the object is on the disk
-inline constexpr absl::string_view kPeerNoRoom = "no room";   // it is not
+inline constexpr absl::string_view kPeerTaken = "taken";     // the object is on the disk
+inline constexpr absl::string_view kPeerNoRoom = "no room";  // it is not
 
 // How an association ended, as kEnd says it.
 inline constexpr absl::string_view kPeerEnds[] = {
-    "released", "aborted", "silent", "calling AE title", "called AE title", "SOP class",
-    "limit",    "protocol", "no file", "TLS"};
+    "released",  "aborted", "silent",   "calling AE title", "called AE title",
+    "SOP class", "limit",   "protocol", "no file",          "TLS"};
 
 std::string EncodePeerEvent(const PeerEvent& event);
 // InvalidArgument: another word, a text that is not of the event's form.
 absl::StatusOr<PeerEvent> DecodePeerEvent(absl::string_view text);
 
-// 1 to 16 letters, digits, '_', '-', '.' or inner spaces: narrower than VR AE, so that a title is safe to print.
+// 1 to 16 letters, digits, '_', '-', '.' or inner spaces: narrower than VR AE, so that a title is
+// safe to print.
 bool IsAeTitle(absl::string_view text);
 // Digits and single dots, 1 to 64.
 bool IsUid(absl::string_view text);

@@ -128,8 +128,7 @@ absl::string_view Receiver::Store(T_ASC_PresentationContextID context,
   if (!Say(ends_, Kind::kObject).ok()) return "no file";
   const absl::StatusOr<Descriptor> file = ReceiveDescriptor(ends_);
   if (!file.ok()) return "no file";
-  const Bytes head =
-      FileHead(request.AffectedSOPClassUID, sop, accepted.acceptedTransferSyntax);
+  const Bytes head = FileHead(request.AffectedSOPClassUID, sop, accepted.acceptedTransferSyntax);
   if (!WriteDescriptor(*file, head).ok()) return "no file";
   if (const absl::string_view end = Fill(*file, context); !end.empty()) return end;
   const std::optional<DIC_US> status = Judge(*file, sop);
@@ -150,8 +149,8 @@ absl::string_view Receiver::Store(T_ASC_PresentationContextID context,
 // reads on until the peer ends, which a hostile one never does.
 absl::string_view Receiver::NextPdv(DUL_PDV* pdv) {
   if (DUL_NextPDV(&association_->DULassociation, pdv).good()) return "";
-  const OFCondition read = DUL_ReadPDVs(&association_->DULassociation, nullptr, DUL_NOBLOCK,
-                                        task_.idle_s);
+  const OFCondition read =
+      DUL_ReadPDVs(&association_->DULassociation, nullptr, DUL_NOBLOCK, task_.idle_s);
   if (read == DUL_READTIMEOUT) return "silent";
   if (read == DUL_PEERABORTEDASSOCIATION || read == DUL_NETWORKCLOSED) return "aborted";
   if (read != DUL_PDATAPDUARRIVED) return "protocol";

@@ -100,8 +100,8 @@ constexpr std::array kDenied = {
 
 // For dicom/peer_serve: the connection's descriptor was opened and handed over by another process.
 constexpr std::array kConnection = {
-    SCMP_SYS(select),     SCMP_SYS(pselect6),    SCMP_SYS(fcntl),      SCMP_SYS(shutdown),
-    SCMP_SYS(setsockopt), SCMP_SYS(getsockopt),  SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+    SCMP_SYS(select),     SCMP_SYS(pselect6),   SCMP_SYS(fcntl),       SCMP_SYS(shutdown),
+    SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
     SCMP_SYS(sendmsg),    SCMP_SYS(nanosleep),
 };
 
