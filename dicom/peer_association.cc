@@ -17,7 +17,7 @@ namespace hilum::dicom {
 namespace {
 
 constexpr long kPduBytes = 65'536;
-constexpr int kAssociateS = 30;  // from the connection to the whole A-ASSOCIATE-RQ
+
 
 // What a site's models read, films and volumes (docs/dicom.md, conformance).
 constexpr std::array kStorageClasses = {UID_ComputedRadiographyImageStorage,
@@ -117,7 +117,7 @@ absl::StatusOr<Network> OpenNetwork(const PeerTask& task, int connection) {
   dcmConnectionTimeout.set(task.idle_s);
   if (accepts) dcmExternalSocketHandle.set(connection);
   T_ASC_Network* opened = nullptr;
-  if (ASC_initializeNetwork(role, 0, kAssociateS, &opened).bad()) {
+  if (ASC_initializeNetwork(role, 0, task.idle_s, &opened).bad()) {
     return absl::UnavailableError("DCMTK's network layer does not start");
   }
   Network network(opened);
@@ -131,7 +131,7 @@ absl::Status AcceptAssociation(T_ASC_Network* network, const PeerTask& task,
                                T_ASC_Association** association, std::string* caller) {
   const OFCondition received =
       ASC_receiveAssociation(network, association, kPduBytes, nullptr, nullptr,
-                             task.tls.on() ? OFTrue : OFFalse, DUL_NOBLOCK, kAssociateS);
+                             task.tls.on() ? OFTrue : OFFalse, DUL_NOBLOCK, task.idle_s);
   if (received.bad() || *association == nullptr) {
     return absl::UnavailableError(task.tls.on() ? "TLS" : "silent");
   }

@@ -59,8 +59,7 @@ TEST_F(NewFileTest, WhatAKilledProgramLeftIsRemoved) {
 }
 
 TEST_F(NewFileTest, NamesAFolderThatIsNotThere) {
-  EXPECT_THAT(NewFile::Create(folder_ / "none"),
-              StatusIs(absl::StatusCode::kUnavailable, "none"));
+  EXPECT_THAT(NewFile::Create(folder_ / "none"), StatusIs(absl::StatusCode::kUnavailable, "none"));
 }
 
 }  // namespace

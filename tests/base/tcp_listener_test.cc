@@ -15,8 +15,8 @@ using absl::StatusCode;
 
 uint16_t PortOf(const TcpListener& listener) {
   uint32_t port = 0;
-  EXPECT_TRUE(absl::SimpleAtoi(
-      listener.address().substr(listener.address().rfind(':') + 1), &port));
+  EXPECT_TRUE(
+      absl::SimpleAtoi(listener.address().substr(listener.address().rfind(':') + 1), &port));
   return static_cast<uint16_t>(port);
 }
 
@@ -30,8 +30,7 @@ TEST(TcpListener, HandsOutConnectionsWithTheAddressOfTheCaller) {
   to.sin_port = htons(PortOf(listener));
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   ASSERT_EQ(connect(caller.fd(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)), 0);
-  HILUM_ASSERT_OK_AND_ASSIGN(const AcceptedConnection accepted,
-                             listener.Accept(absl::Seconds(10)));
+  HILUM_ASSERT_OK_AND_ASSIGN(const AcceptedConnection accepted, listener.Accept(absl::Seconds(10)));
   EXPECT_EQ(accepted.peer, "127.0.0.1");
   HILUM_ASSERT_OK(WriteDescriptor(accepted.socket, AsBytes("hi")));
   char text[2] = {};

@@ -8,9 +8,8 @@ namespace {
 using absl::StatusCode;
 
 TEST(DicomJson, ReadsTextsAndNumbersOfTheTopLevel) {
-  HILUM_ASSERT_OK_AND_ASSIGN(
-      const std::vector<JsonAttributes> sets,
-      ParseDicomJson(R"([{"00080060":{"vr":"CS","Value":["CT"]},
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<JsonAttributes> sets,
+                             ParseDicomJson(R"([{"00080060":{"vr":"CS","Value":["CT"]},
                           "00180050":{"vr":"DS","Value":[1.5]},
                           "00100010":{"vr":"PN","Value":[{"Alphabetic":"DOE"}]},
                           "00200037":{"vr":"DS","Value":["1","0",null,0,1,0]},

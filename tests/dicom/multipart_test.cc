@@ -97,11 +97,10 @@ TEST(Multipart, ALongerBoundaryIsNotOurs) {
 }
 
 TEST(Multipart, AnErrorOfTheSinkEndsTheBody) {
-  MultipartParser parser("b", {.on_part = [](absl::string_view) { return absl::OkStatus(); },
-                               .on_bytes = [](absl::string_view) {
-                                 return absl::ResourceExhaustedError("full");
-                               },
-                               .on_end = [] { return absl::OkStatus(); }});
+  MultipartParser parser(
+      "b", {.on_part = [](absl::string_view) { return absl::OkStatus(); },
+            .on_bytes = [](absl::string_view) { return absl::ResourceExhaustedError("full"); },
+            .on_end = [] { return absl::OkStatus(); }});
   EXPECT_THAT(parser.Feed("--b\r\n\r\n" + std::string(100, 'x')),
               StatusIs(StatusCode::kResourceExhausted, "full"));
 }

@@ -30,8 +30,8 @@ TEST(PeerMessages, ATaskArrivesAsItWasSent) {
 
 TEST(PeerMessages, EventsArriveAsTheyWereSent) {
   using Kind = PeerEvent::Kind;
-  const PeerEvent events[] = {{Kind::kReady, ""},       {Kind::kCaller, "CT 1"},
-                              {Kind::kObject, ""},      {Kind::kStored, "1.2.3"},
+  const PeerEvent events[] = {{Kind::kReady, ""},         {Kind::kCaller, "CT 1"},
+                              {Kind::kObject, ""},        {Kind::kStored, "1.2.3"},
                               {Kind::kRefused, "LENGTH"}, {Kind::kEnd, "calling AE title"}};
   for (const PeerEvent& event : events) {
     HILUM_ASSERT_OK_AND_ASSIGN(const PeerEvent same, DecodePeerEvent(EncodePeerEvent(event)));
@@ -42,9 +42,9 @@ TEST(PeerMessages, EventsArriveAsTheyWereSent) {
 
 TEST(PeerMessages, AProcessThatWasTakenOverCannotSayOtherThings) {
   for (const char* text :
-       {"", "hello", "ready now", "object 1", "caller ", "caller \x1b[2J", "caller ABCDEFGHIJKLMNOPQ",
-        "stored ../../etc/passwd", "stored 1..2", "stored .1", "stored", "refused a sentence",
-        "refused", "end", "end of the world"}) {
+       {"", "hello", "ready now", "object 1", "caller ", "caller \x1b[2J",
+        "caller ABCDEFGHIJKLMNOPQ", "stored ../../etc/passwd", "stored 1..2", "stored .1", "stored",
+        "refused a sentence", "refused", "end", "end of the world"}) {
     EXPECT_THAT(DecodePeerEvent(text), StatusIs(StatusCode::kInvalidArgument, "nonsense")) << text;
   }
   EXPECT_FALSE(DecodePeerEvent("stored " + std::string(65, '1')).ok());
