@@ -55,6 +55,9 @@ class Reception {
     return std::move(report_);
   }
 
+  // Whether the process ended the association, and so ends by itself.
+  bool said_end() const { return said_end_; }
+
  private:
   void Next() {
     const absl::StatusOr<std::string> frame =
@@ -81,6 +84,7 @@ class Reception {
         return;
       case Kind::kEnd:
         report_.end = std::move(event->text);
+        said_end_ = true;
         return;
     }
   }
@@ -123,6 +127,7 @@ class Reception {
   std::unique_ptr<NewFile> file_;  // of the object that is coming
   int n_objects_ = 0;
   uint64_t n_bytes_ = 0;
+  bool said_end_ = false;
   ReceiveReport report_;
 };
 
@@ -165,9 +170,9 @@ absl::StatusOr<ReceiveReport> ReceiveAssociation(Descriptor connection,
     HILUM_RETURN_IF_ERROR(SendDescriptor(process->pipe(), passed));
   }
   HILUM_RETURN_IF_ERROR(AwaitReady(*process));
-  ReceiveReport report = Reception(*process, options, sink, stop).Run();
-  const bool by_us = report.end == "time" || report.end == "stopped" || report.end == "crashed";
-  process->End(by_us ? absl::ZeroDuration() : kEndLimit);
+  Reception reception(*process, options, sink, stop);
+  ReceiveReport report = reception.Run();
+  process->End(reception.said_end() ? kEndLimit : absl::ZeroDuration());
   return report;
 }
 
