@@ -155,6 +155,37 @@ TEST_F(PeerTest, AnswersAnEcho) {
   EXPECT_EQ(report.stored, 0);
 }
 
+TEST_F(PeerTest, WithTlsOnlyThoseWhomTheAuthoritySignedAreLetIn) {
+  const auto make = [&](const std::string& name) {
+    const std::string base = (folder_ / name).string();
+    EXPECT_EQ(Run(absl::StrCat("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
+                               "-nodes -days 2 -subj /CN=",
+                               name, " -keyout ", base, ".key -out ", base, ".pem")),
+              0);
+    return base;
+  };
+  const std::string hospital = make("hospital");
+  const std::string stranger = make("stranger");
+  options_.tls = {
+      .certificate = hospital + ".pem", .key = hospital + ".key", .authorities = hospital + ".pem"};
+  EchoOptions echo = {.program = options_.program,
+                      .ae_title = "CT1",
+                      .host = "127.0.0.1",
+                      .port = port_,
+                      .called = "HILUM",
+                      .tls = options_.tls,
+                      .patience = absl::Seconds(20)};
+  EXPECT_EQ(Receive([&] { HILUM_EXPECT_OK(Echo(echo)); }).end, "released");
+  echo.tls.certificate = stranger + ".pem";
+  echo.tls.key = stranger + ".key";
+  EXPECT_EQ(Receive([&] { EXPECT_FALSE(Echo(echo).ok()); }).end, "TLS");
+  echo.tls = {};  // in the clear
+  EXPECT_EQ(Receive([&] { EXPECT_FALSE(Echo(echo).ok()); }).end, "TLS");
+  echo.tls = {
+      .certificate = stranger + ".pem", .key = hospital + ".key", .authorities = hospital + ".pem"};
+  EXPECT_THAT(Echo(echo), StatusIs(StatusCode::kFailedPrecondition, "is not the key of"));
+}
+
 TEST_F(PeerTest, OtherCallersAreRejectedByName) {
   const ReceiveReport report = Receive([&] {
     EXPECT_EQ(RawScu(port_).Associate("CT2", "HILUM", kDxForPresentation, kExplicit),
