@@ -71,6 +71,19 @@ absl::StatusOr<Bytes> ReadDescriptor(const Descriptor& file, uint64_t limit_byte
   return bytes;
 }
 
+absl::Status WriteDescriptor(const Descriptor& file, ByteView bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(file.fd(), bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)) {
+      return absl::ResourceExhaustedError("there is no more room for the file");
+    }
+    if (n < 0) return Failed("write a file");
+    bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SendDescriptor(const PipeEnds& ends, const Descriptor& file) {
   Message message;
   cmsghdr* const head = CMSG_FIRSTHDR(&message.head);

@@ -38,6 +38,10 @@ absl::StatusOr<Descriptor> OpenForReading(const fs::path& path);
 // names the file.
 absl::StatusOr<Bytes> ReadDescriptor(const Descriptor& file, uint64_t limit_bytes);
 
+// Writes all of `bytes` at the file's position. ResourceExhausted: the disk is full, or a limit of
+// written files. Unavailable: the system call failed.
+absl::Status WriteDescriptor(const Descriptor& file, ByteView bytes);
+
 // Passes an open file through a socket, as one byte with the descriptor beside it (unix(7),
 // SCM_RIGHTS). Never waits. Unavailable: nobody reads, or the system's error.
 absl::Status SendDescriptor(const PipeEnds& ends, const Descriptor& file);

@@ -91,6 +91,10 @@ absl::Status WriteFrame(const PipeEnds& ends, absl::string_view frame, absl::Tim
   return WriteAll(ends.write_fd, absl::StrCat(absl::string_view(head, sizeof(head)), frame), end);
 }
 
+bool WaitForFrame(const PipeEnds& ends, absl::Time end) {
+  return WaitFor(ends.read_fd, POLLIN, end).ok();
+}
+
 bool IsQuiet(const PipeEnds& ends) {
   pollfd one{ends.read_fd, POLLIN, 0};
   return poll(&one, 1, 0) == 0;

@@ -26,6 +26,9 @@ absl::StatusOr<std::string> ReadFrame(const PipeEnds& ends, size_t limit, absl::
 // Unavailable: nobody reads, or the system's error. DeadlineExceeded.
 absl::Status WriteFrame(const PipeEnds& ends, absl::string_view frame, absl::Time end);
 
+// Waits until there is something to read, or the other side has closed, or `end`; false: `end`.
+bool WaitForFrame(const PipeEnds& ends, absl::Time end);
+
 // Whether the other side is there and has said nothing that is not read yet. Never waits.
 bool IsQuiet(const PipeEnds& ends);
 

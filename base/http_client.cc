@@ -219,7 +219,8 @@ HttpClient::~HttpClient() {
 }
 
 absl::StatusOr<std::unique_ptr<HttpClient>> HttpClient::Create(absl::string_view host,
-                                                               const HttpClientLimits& limits) {
+                                                               const HttpClientLimits& limits,
+                                                               const std::string& authorities) {
   const bool tls = absl::StartsWith(host, "https://");
   absl::string_view name = host;
   int port = tls ? 443 : 80;
@@ -252,6 +253,7 @@ absl::StatusOr<std::unique_ptr<HttpClient>> HttpClient::Create(absl::string_view
   client.set_read_timeout(seconds);
   client.set_write_timeout(seconds);
   client.set_keep_alive(true);
+  if (!authorities.empty()) client.set_ca_cert_path(authorities.c_str());
   client.set_socket_options([guard = &impl->guard](socket_t socket) { guard->Watch(socket); });
   return std::unique_ptr<HttpClient>(new HttpClient(std::move(impl)));
 }
@@ -265,12 +267,27 @@ absl::StatusOr<HttpClient::Reply> HttpClient::Exchange(const Request& asked) {
   request.path = asked.path;
   request.body = asked.body;
   if (!asked.content_type.empty()) request.set_header("Content-Type", asked.content_type);
+  for (const auto& [name, value] : asked.headers) request.set_header(name, value);
   Reply reply;
   bool too_long = false;
+  bool ended = false;  // by the caller
+  uint64_t n_bytes = 0;
+  bool streams = false;
+  request.response_handler = [&](const httplib::Response& response) {
+    reply.content_type = response.get_header_value("Content-Type");
+    streams = asked.on_body && response.status == 200;
+    return true;
+  };
   request.content_receiver = [&](const char* data, size_t size, uint64_t, uint64_t) {
-    too_long = size > asked.reply_limit_bytes - reply.body.size();
-    if (!too_long) reply.body.append(data, size);
-    return !too_long;
+    too_long = size > asked.reply_limit_bytes - n_bytes;
+    if (too_long) return false;
+    n_bytes += size;
+    if (!streams) {
+      reply.body.append(data, size);
+      return true;
+    }
+    ended = !asked.on_body(absl::string_view(data, size), reply.content_type);
+    return !ended;
   };
   // A body in chunks needs some bytes more: at most as many as the body with the head's limit.
   impl_->n_left = 2 * asked.reply_limit_bytes + impl_->limits.head_bytes;
@@ -283,6 +300,7 @@ absl::StatusOr<HttpClient::Reply> HttpClient::Exchange(const Request& asked) {
     return absl::ResourceExhaustedError(
         absl::StrCat(url, " has more than ", asked.reply_limit_bytes, " bytes, the limit"));
   }
+  if (ended) return absl::CancelledError(absl::StrCat(url, ": the caller wants no more of it"));
   if (!result || late) {  // a body without a length seems to end when the guard ends it
     const absl::string_view why =
         late                 ? "its reply was not complete when the time was over; try again later"
@@ -294,6 +312,7 @@ absl::StatusOr<HttpClient::Reply> HttpClient::Exchange(const Request& asked) {
   }
   reply.status = result->status;
   reply.content_type = result->get_header_value("Content-Type");
+  reply.date = result->get_header_value("Date");
   return reply;
 }
 

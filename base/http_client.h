@@ -5,8 +5,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -30,17 +33,24 @@ class HttpClient {
     std::string body{};
     std::string content_type{};  // of the body
     uint64_t reply_limit_bytes = 0;
+    std::vector<std::pair<std::string, std::string>> headers{};
+    // Takes the reply's body instead of Reply::body, as it comes; false ends the exchange. Called
+    // only for a reply of status 200.
+    std::function<bool(absl::string_view bytes, const std::string& content_type)> on_body{};
   };
   struct Reply {
     int status = 0;
     std::string content_type;
+    std::string date;  // as the server's Date header says it; empty: none
     std::string body;
   };
 
   // `host` is http://host[:port] or https://host[:port]; of https the server's certificate is
-  // checked against the system's authorities. InvalidArgument: another form.
+  // checked against the PEM file `authorities`, or where that is empty the system's.
+  // InvalidArgument: another form.
   static absl::StatusOr<std::unique_ptr<HttpClient>> Create(absl::string_view host,
-                                                            const HttpClientLimits& limits = {});
+                                                            const HttpClientLimits& limits = {},
+                                                            const std::string& authorities = "");
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
 

@@ -1,11 +1,8 @@
 #include "cli/site_commands.h"
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <memory>
-#include <optional>
 #include <thread>
 
 #include "absl/strings/ascii.h"
@@ -13,57 +10,28 @@
 #include "absl/strings/strip.h"
 #include "base/child_process.h"
 #include "base/clock.h"
-#include "base/cores.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "base/version.h"
 #include "cli/address.h"
 #include "cli/output.h"
-#include "cli/progress.h"
 #include "cli/site_config.h"
+#include "cli/site_open.h"
 #include "cli/site_output.h"
 #include "client/agent.h"
 #include "client/doctor.h"
-#include "client/import.h"
 #include "client/jobs.h"
 #include "client/join.h"
 #include "client/overview.h"
 #include "client/policy.h"
-#include "client/pseudonym.h"
 #include "client/review.h"
 #include "client/state.h"
 
 namespace hilum::cli {
 namespace {
 
-using nlohmann::ordered_json;
-
-std::atomic<bool> stop_asked = false;
-
-void AskToStop(int) { stop_asked = true; }
-
-void StopOnSignals() {
-  std::signal(SIGINT, AskToStop);
-  std::signal(SIGTERM, AskToStop);
-}
-
-// A site that has joined.
-struct OpenSite {
-  client::SiteFolder folder;
-  client::SiteOptions options;
-  std::unique_ptr<client::State> state;
-};
-
-absl::StatusOr<OpenSite> Open(const SiteFlags& flags) {
-  OpenSite site;
-  site.folder.root = flags.dir;
-  HILUM_ASSIGN_OR_RETURN(site.options, ReadSiteConfig(site.folder));
-  HILUM_ASSIGN_OR_RETURN(site.state, client::State::Open(site.folder.database()));
-  return site;
-}
-
 absl::Status Answer(const SiteFlags& flags, bool approve) {
-  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
+  HILUM_ASSIGN_OR_RETURN(const OpenSite site, OpenJoinedSite(flags.dir));
   const client::OperatorAnswer answer_given{flags.job, approve, flags.reason};
   absl::Status answered = client::AnswerJob(*site.state, site.options, answer_given);
   // A job that was launched this moment may not have reached the agent yet.
@@ -88,12 +56,6 @@ absl::StatusOr<std::string> TokenOf(const SiteFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(std::string(file), 64 << 10));
   const absl::string_view token = absl::StripLeadingAsciiWhitespace(text);
   return std::string(absl::StripAsciiWhitespace(token.substr(0, token.find('\n'))));
-}
-
-absl::Status RefuseOtherSources(const std::string& source) {
-  if (source.find("://") == std::string::npos && source != "scp") return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat(
-      "SOURCE \"", source, "\" is not a folder; this version imports from folders only."));
 }
 
 }  // namespace
@@ -123,37 +85,6 @@ absl::Status RunJoin(const SiteFlags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status RunImport(const SiteFlags& flags) {
-  HILUM_RETURN_IF_ERROR(RefuseOtherSources(flags.source));
-  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
-  HILUM_ASSIGN_OR_RETURN(const client::SiteSecret secret,
-                         client::LoadSiteSecret(site.folder.pseudonym_secret()));
-  StopOnSignals();
-  std::optional<Progress> bar;
-  client::ImportOptions options;
-  options.source = flags.source;
-  options.profile = site.options.profile;
-  options.issuers = site.options.issuers;
-  options.dry_run = flags.dry_run;
-  options.threads = std::min(UsableCores(), 16);
-  options.now_s = SystemClock().NowSeconds();
-  options.cancel = &stop_asked;
-  options.on_progress = [&](uint64_t done, uint64_t total) {
-    if (!bar.has_value()) bar.emplace(ProgressOptions{"Importing studies", "films", total});
-    bar->Set(done);
-  };
-  HILUM_ASSIGN_OR_RETURN(
-      const client::ImportReport report,
-      client::Import(*site.state, client::FilmCache(site.folder.cache()), secret, options));
-  bar.reset();
-  if (flags.json) {
-    PrintJson(ImportJson(report));
-  } else {
-    Print(ImportText(report));
-  }
-  return absl::OkStatus();
-}
-
 absl::Status RunAgent(const SiteFlags& flags) {
   const client::SiteFolder folder{flags.dir};
   HILUM_ASSIGN_OR_RETURN(client::SiteOptions options, ReadSiteConfig(folder));
@@ -166,7 +97,7 @@ absl::Status RunAgent(const SiteFlags& flags) {
     return absl::OkStatus();
   }
   HILUM_ASSIGN_OR_RETURN(options.witness_program, SiblingProgram("hilum-ledger"));
-  StopOnSignals();
+  const std::atomic<bool>& stop = StopOnSignals();
   HILUM_RETURN_IF_ERROR(MakeFolder(folder.logs()));
   HILUM_RETURN_IF_ERROR(
       OpenLog({.program = "hilum-site", .file = (folder.logs() / "site.log").string()}));
@@ -179,7 +110,7 @@ absl::Status RunAgent(const SiteFlags& flags) {
                              Print(EventText(e));
                            }
                          }));
-  HILUM_RETURN_IF_ERROR(agent->Run(stop_asked));
+  HILUM_RETURN_IF_ERROR(agent->Run(stop));
   if (!json) {
     Print(
         absl::StrCat("Stopped. Nothing that was acknowledged is lost; go on with `hilum site run ",
@@ -206,7 +137,7 @@ absl::Status RunPolicy(const SiteFlags& flags) {
 }
 
 absl::Status RunStatus(const SiteFlags& flags) {
-  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
+  HILUM_ASSIGN_OR_RETURN(const OpenSite site, OpenJoinedSite(flags.dir));
   HILUM_ASSIGN_OR_RETURN(
       const client::Overview overview,
       client::MakeOverview(site.folder, site.options, *site.state, SystemClock().NowSeconds()));
@@ -223,7 +154,7 @@ absl::Status RunApprove(const SiteFlags& flags) { return Answer(flags, true); }
 absl::Status RunDeny(const SiteFlags& flags) { return Answer(flags, false); }
 
 absl::Status RunStudies(const SiteFlags& flags) {
-  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
+  HILUM_ASSIGN_OR_RETURN(const OpenSite site, OpenJoinedSite(flags.dir));
   HILUM_ASSIGN_OR_RETURN(std::vector<client::FilmRecord> films, site.state->Films());
   if (!flags.all) {
     std::erase_if(films, [](const client::FilmRecord& film) { return film.code.empty(); });
@@ -237,7 +168,7 @@ absl::Status RunStudies(const SiteFlags& flags) {
 }
 
 absl::Status RunRelease(const SiteFlags& flags) {
-  HILUM_ASSIGN_OR_RETURN(const OpenSite site, Open(flags));
+  HILUM_ASSIGN_OR_RETURN(const OpenSite site, OpenJoinedSite(flags.dir));
   HILUM_RETURN_IF_ERROR(client::ReleaseFilm(
       *site.state, {.file = flags.source, .by = flags.by, .now_s = SystemClock().NowSeconds()}));
   if (flags.json) {

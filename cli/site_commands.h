@@ -13,9 +13,8 @@ struct SiteFlags {
   bool json = false;
   std::string token;  // join
   std::string server;
-  std::string source;  // import
-  bool dry_run = false;
-  std::string job;  // approve, deny
+  std::string source;  // policy, release: a file
+  std::string job;     // approve, deny
   std::string reason;
   bool print_config = false;  // run
   bool all = false;           // studies: the accepted ones too
@@ -23,7 +22,6 @@ struct SiteFlags {
 };
 
 absl::Status RunJoin(const SiteFlags& flags);
-absl::Status RunImport(const SiteFlags& flags);
 absl::Status RunAgent(const SiteFlags& flags);
 absl::Status RunPolicy(const SiteFlags& flags);
 absl::Status RunStatus(const SiteFlags& flags);

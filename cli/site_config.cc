@@ -7,6 +7,7 @@
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "cli/address.h"
+#include "cli/site_sources.h"
 #include "cli/toml_reader.h"
 
 namespace hilum::cli {
@@ -60,6 +61,10 @@ absl::StatusOr<SiteOptions> ParseSiteConfig(const std::string& file, const std::
   reader.Section("import");
   reader.OneOf("profile", options.profile, {"cxr96", "cxr128", "cxr224", "cxr480"});
   reader.Texts("issuers", options.issuers);
+  int64_t inbox_gib = static_cast<int64_t>(options.sources.inbox_bytes >> 30);
+  reader.Integer("inbox_gib", inbox_gib, 1, 1 << 20);
+  options.sources.inbox_bytes = static_cast<uint64_t>(inbox_gib) << 30;
+  ReadSources(reader, options.sources);
   HILUM_RETURN_IF_ERROR(reader.Finish());
   return options;
 }
@@ -96,7 +101,8 @@ std::string PrintSiteConfig(const SiteOptions& options) {
       "\narchitectures = ", list(options.architectures), "\nverify = \"", options.verify, "\"",
       "\n\n[training]\nthreads = ", options.threads, "\n\n[ledger]\nfaults = ", options.faults,
       "\nmax_age = ", options.max_cosignature_age_s, "\n\n[import]\nprofile = \"", options.profile,
-      "\"\nissuers = ", list(options.issuers), "\n");
+      "\"\nissuers = ", list(options.issuers), "\ninbox_gib = ", options.sources.inbox_bytes >> 30,
+      "\n", PrintSources(options.sources));
 }
 
 nlohmann::ordered_json SiteConfigJson(const SiteOptions& options) {
@@ -115,7 +121,12 @@ nlohmann::ordered_json SiteConfigJson(const SiteOptions& options) {
             {"verify", options.verify}}},
           {"training", {{"threads", options.threads}}},
           {"ledger", {{"faults", options.faults}, {"max_age", options.max_cosignature_age_s}}},
-          {"import", {{"profile", options.profile}, {"issuers", options.issuers}}}};
+          {"import",
+           {{"profile", options.profile},
+            {"issuers", options.issuers},
+            {"inbox_gib", options.sources.inbox_bytes >> 30}}},
+          {"scp", ScpJson(options.sources.scp)},
+          {"dicomweb", DicomwebJson(options.sources.dicomweb)}};
 }
 
 }  // namespace hilum::cli

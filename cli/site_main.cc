@@ -6,6 +6,7 @@
 #include "cli/cli11_status.h"
 #include "cli/site_commands.h"
 #include "cli/site_consent.h"
+#include "cli/site_import.h"
 #include "cli/site_report.h"
 #include "cli/site_rounds.h"
 
@@ -92,6 +93,31 @@ void AddReportVerbs(App& app, SiteReportFlags& flags, std::map<CLI::App*, Run>& 
   incident->add_option("--round", flags.round, "The round")->check(WholeNumber());
 }
 
+// Studies in, result objects out.
+void AddImportVerbs(App& app, SiteImportFlags& flags, std::map<CLI::App*, Run>& verbs) {
+  const auto add = [&](const char* name, const char* description,
+                       absl::Status (*run)(const SiteImportFlags&)) {
+    CLI::App* verb = app.add_subcommand(name, description);
+    verb->add_option("--dir", flags.dir, "The site's folder")->required();
+    verb->add_flag("--json", flags.json, "One JSON document on standard output");
+    verbs[verb] = [run, &flags](const SiteFlags&) { return run(flags); };
+    return verb;
+  };
+  CLI::App* import =
+      add("import", "Takes up films and consents from a folder or a PACS", RunImport);
+  import
+      ->add_option("SOURCE", flags.source,
+                   "Folder with films, labels.csv and consent/*.json, to import again after "
+                   "changes; dicomweb, or dicomweb+https://HOST/PATH; scp to listen")
+      ->required();
+  import->add_flag("--dry-run", flags.dry_run, "Judges everything, changes nothing");
+  import->add_option("--rules", flags.rules,
+                     "dicomweb: which series to take (default: rules.toml of the site's folder)");
+  add("send", "Stores DICOM files in the PACS of [dicomweb] in site.toml (STOW-RS)", RunSend)
+      ->add_option("FILE", flags.files, "DICOM files, such as results of hilum infer")
+      ->required();
+}
+
 std::map<CLI::App*, Run> AddVerbs(App& app, SiteFlags& flags) {
   std::map<CLI::App*, Run> verbs;
   const auto add = [&](const char* name, const char* description, Run run) {
@@ -107,12 +133,6 @@ std::map<CLI::App*, Run> AddVerbs(App& app, SiteFlags& flags) {
       ->envname("HILUM_TOKEN")
       ->required();
   join->add_option("--server", flags.server, "HOST:PORT of the server")->required();
-  CLI::App* import = add("import", "Takes up films and consents from a folder", RunImport);
-  import
-      ->add_option("SOURCE", flags.source,
-                   "Folder with films, labels.csv and consent/*.json; import again after changes")
-      ->required();
-  import->add_flag("--dry-run", flags.dry_run, "Judges everything, changes nothing");
   CLI::App* run = add("run", "The agent: takes part in approved jobs until Ctrl-C", RunAgent);
   run->add_flag("--print-config", flags.print_config, "Shows the effective configuration and ends");
   add("status", "Jobs, rounds, what has left the site, consents", RunStatus);
@@ -145,6 +165,8 @@ int Main(int argc, char** argv) {
   SiteConsentFlags consent;
   SiteReportFlags report;
   std::map<CLI::App*, Run> verbs = AddVerbs(app, flags);
+  SiteImportFlags imports;
+  AddImportVerbs(app, imports, verbs);
   AddConsentVerbs(app, consent, verbs);
   SiteRoundFlags rounds;
   AddRoundVerbs(app, rounds, verbs);

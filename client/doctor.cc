@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/status_macros.h"
+#include "client/doctor_sources.h"
 #include "client/ledger_gate.h"
 #include "client/policy.h"
 #include "client/pseudonym.h"
@@ -243,6 +244,9 @@ std::vector<ProbeResult> Diagnose(const SiteFolder& folder, const SiteOptions& o
   std::vector<ProbeResult> findings = {
       ProbeKeys(folder), ProbeMemory(),     ProbeDatabase(folder), ProbeDisk(folder),
       ProbeReader(),     ProbePins(folder), ProbePolicy(folder),   ProbeWitness(folder)};
+  for (ProbeResult& finding : DiagnoseSources(folder, options.sources, now_s)) {
+    findings.push_back(std::move(finding));
+  }
   const absl::StatusOr<Credentials> credentials = ReadCredentials(folder);
   if (!credentials.ok()) {
     findings.push_back(Of("certificate", credentials.status()));

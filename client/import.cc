@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "client/film_folder.h"
+#include "client/inbox.h"
 #include "client/review.h"
 #include "crypto/hash.h"
 #include "dicom/gate.h"
@@ -101,6 +102,7 @@ absl::StatusOr<ImportReport> Importer::Run() {
   std::error_code ignored;
   root_ = fs::weakly_canonical(options_.source, ignored).string();
   HILUM_ASSIGN_OR_RETURN(labels_, Labels::Read(options_.source / "labels.csv"));
+  labels_.AlsoByUid(InboxName);
   for (const SourceFile& file : listing_.films) {
     names_.insert(fs::path(file.path).filename().string());
   }

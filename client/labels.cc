@@ -72,6 +72,16 @@ absl::StatusOr<Labels> Labels::Parse(absl::string_view text) {
   return labels;
 }
 
+void Labels::AlsoByUid(const std::function<std::string(absl::string_view sop_uid)>& name_of) {
+  std::map<std::string, Label> more;
+  for (const auto& [file, label] : by_file_) {
+    if (file.find_first_not_of("0123456789.") == std::string::npos) {
+      more.emplace(name_of(file), label);
+    }
+  }
+  by_file_.merge(more);
+}
+
 const Label* Labels::Find(const std::string& path, bool by_name) const {
   std::vector<std::string> names = {path};
   if (absl::StartsWith(path, "films/")) names.push_back(path.substr(6));

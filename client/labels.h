@@ -3,6 +3,7 @@
 #define HILUM_CLIENT_LABELS_H_
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 
@@ -20,7 +21,8 @@ struct Label {
 };
 
 // labels.csv: a header line `file,label` or `file,label,source`, then one line a film. `file` is
-// the path below the folder or below its films/, or the name of a film; it may hold commas.
+// the path below the folder or below its films/, or the name of a film; it may hold commas. For
+// films that came over the network it is their SOP Instance UID.
 class Labels {
  public:
   // InvalidArgument: longer than 64 MiB, another header, a line with other columns, a file named
@@ -30,6 +32,9 @@ class Labels {
   // Null: the film has no label. `by_name` also takes a line that gives the file's name alone;
   // right only where no other film of the folder has that name.
   const Label* Find(const std::string& path, bool by_name) const;
+  // Lets lines whose `file` is a SOP Instance UID name the file `name_of(uid)` too. Where a line
+  // names that file itself, that one holds.
+  void AlsoByUid(const std::function<std::string(absl::string_view sop_uid)>& name_of);
 
  private:
   std::map<std::string, Label> by_file_;

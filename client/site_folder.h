@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "client/sources.h"
 
 namespace hilum::client {
 
@@ -45,6 +46,7 @@ struct SiteOptions {
   // IssuerOfPatientID values of this hospital's own patient ids. Empty: every film's PatientID
   // counts as the hospital's own. Otherwise films of other issuers find no Consent.
   std::vector<std::string> issuers;
+  SourceOptions sources;
 };
 
 // The files of a site. Keys have mode 0600.
@@ -65,6 +67,9 @@ struct SiteFolder {
   fs::path database() const { return root / "state.sqlite"; }
   // Nonces that open what the ledger holds about consents; never leaves the site.
   fs::path consents() const { return root / "consent.sqlite"; }
+  // Objects that came over the network, labels.csv and consent/ for them; see client/inbox.h.
+  fs::path inbox() const { return root / "inbox"; }
+  fs::path receiving() const { return root / "receiving"; }  // of these, what is still coming
   fs::path cache() const { return root / "cache"; }
   fs::path models() const { return root / "models"; }
   fs::path optimizer() const { return root / "optimizer"; }  // memories of jobs (keep_optimizer)

@@ -15,6 +15,7 @@
 #include <initializer_list>
 #include <memory>
 #include <new>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -97,10 +98,17 @@ constexpr std::array kDenied = {
     SCMP_SYS(ioctl),
 };
 
+// For dicom/peer_serve: the connection's descriptor was opened and handed over by another process.
+constexpr std::array kConnection = {
+    SCMP_SYS(select),     SCMP_SYS(pselect6),   SCMP_SYS(fcntl),       SCMP_SYS(shutdown),
+    SCMP_SYS(setsockopt), SCMP_SYS(getsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername),
+    SCMP_SYS(sendmsg),    SCMP_SYS(nanosleep),
+};
+
 using Filter = std::unique_ptr<void, void (*)(scmp_filter_ctx)>;
 
 // Returns 0 or a negative error number, as libseccomp does.
-int AddRules(scmp_filter_ctx filter) {
+int AddRules(scmp_filter_ctx filter, std::span<const int> more) {
   int failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 #ifndef HILUM_SANITIZED  // whose own threads do more than a decoder
   // A BLAS that OpenCV pulls in may have made threads when it was loaded: a filter of this thread
@@ -114,6 +122,7 @@ int AddRules(scmp_filter_ctx filter) {
         filter, action, call, static_cast<unsigned int>(conditions.size()), conditions.begin());
   };
   for (const int call : kAllowed) add(SCMP_ACT_ALLOW, call);
+  for (const int call : more) add(SCMP_ACT_ALLOW, call);
   for (const int call : kDenied) add(SCMP_ACT_ERRNO(EACCES), call);
   // No memory may become code.
   for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
@@ -128,6 +137,17 @@ int AddRules(scmp_filter_ctx filter) {
 
 [[noreturn]] void EndForWantOfMemory() { _exit(kOutOfMemoryExit); }
 
+absl::Status Enter(std::span<const int> more) {
+  // What a library would look up from now on (OPJ_NUM_THREADS) asks for what is forbidden.
+  clearenv();
+  const Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS), seccomp_release);
+  if (filter == nullptr) return Refused("seccomp filter that ends a process", ENOSYS);
+  int failed = AddRules(filter.get(), more);
+  if (failed == 0) failed = seccomp_load(filter.get());
+  if (failed != 0) return Refused("seccomp filter", -failed);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status LimitProcess(const SandboxLimits& limits) {
@@ -138,7 +158,7 @@ absl::Status LimitProcess(const SandboxLimits& limits) {
   // A second later the kernel kills, without saying why.
   HILUM_RETURN_IF_ERROR(Limit(RLIMIT_CPU, limits.cpu_s, "processor time limit", limits.cpu_s + 1));
   HILUM_RETURN_IF_ERROR(Limit(RLIMIT_STACK, limits.stack_bytes, "stack limit"));
-  HILUM_RETURN_IF_ERROR(Limit(RLIMIT_FSIZE, 0, "limit of written files"));
+  HILUM_RETURN_IF_ERROR(Limit(RLIMIT_FSIZE, limits.written_file_bytes, "limit of written files"));
   HILUM_RETURN_IF_ERROR(Limit(RLIMIT_CORE, 0, "limit of core dumps"));
   if (prctl(PR_SET_DUMPABLE, 0) != 0) return Refused("no core dumps", errno);
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Refused("no new privileges", errno);
@@ -152,15 +172,8 @@ absl::Status LimitProcess(const SandboxLimits& limits) {
   return Limit(RLIMIT_NOFILE, limits.open_files, "limit of open files");
 }
 
-absl::Status EnterSandbox() {
-  // What a library would look up from now on (OPJ_NUM_THREADS) asks for what is forbidden.
-  clearenv();
-  const Filter filter(seccomp_init(SCMP_ACT_KILL_PROCESS), seccomp_release);
-  if (filter == nullptr) return Refused("seccomp filter that ends a process", ENOSYS);
-  int failed = AddRules(filter.get());
-  if (failed == 0) failed = seccomp_load(filter.get());
-  if (failed != 0) return Refused("seccomp filter", -failed);
-  return absl::OkStatus();
-}
+absl::Status EnterSandbox() { return Enter({}); }
+
+absl::Status EnterSandboxWithConnection() { return Enter(kConnection); }
 
 }  // namespace hilum::dicom

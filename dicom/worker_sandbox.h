@@ -13,6 +13,7 @@ struct SandboxLimits {
   uint64_t cpu_s = 120;                       // of the process, all its files together
   uint64_t open_files = 64;
   uint64_t stack_bytes = uint64_t{64} << 20;
+  uint64_t written_file_bytes = 0;  // longest file that it may write
 };
 
 // First step, while libraries may still load their tables: the limits, no core dump, no new
@@ -27,6 +28,9 @@ absl::Status LimitProcess(const SandboxLimits& limits = {});
 // threads, signals to others, executable memory) kills the process with SIGSYS.
 // Unavailable: the kernel refused; then nothing may be read.
 absl::Status EnterSandbox();
+// The same, and what a process does with a connection that was open before: its options, its names,
+// waiting for it, closing it. No new connection.
+absl::Status EnterSandboxWithConnection();
 
 inline constexpr int kOutOfMemoryExit = 3;
 inline constexpr int kNoSandboxExit = 4;
