@@ -1,7 +1,6 @@
 #include "client/published_sum.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "kernels/device.h"
+#include "privacy/packed_vector.h"
 #include "privacy/round_config.h"
 #include "privacy/secagg/evidence.h"
 #include "privacy/secagg/journal.h"
@@ -121,7 +121,7 @@ absl::Status PublishedSum::CheckOwnVote() const {
 // A server may delete vectors once the round's retention is over; so this site's own clock says
 // whether one that is missing accuses anybody. FailedPrecondition: it does not.
 absl::StatusOr<Bytes> PublishedSum::FetchVector(const ledger_anchor::CountedUpdate& update) const {
-  absl::StatusOr<Bytes> vector = Fetch(update.object, config_.n_coords() * sizeof(uint32_t));
+  absl::StatusOr<Bytes> vector = Fetch(update.object, privacy::LayoutOf(config_).size_bytes());
   if (!absl::IsNotFound(vector.status())) return vector;
   HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> own,
                          Own(context_.state.Round(record_.job, record_.round, record_.attempt)));
@@ -142,9 +142,7 @@ absl::StatusOr<std::vector<uint32_t>> PublishedSum::UntaggedVector(uint16_t memb
     return False("member ", member, " has neither a tag nor a counted update");
   }
   HILUM_ASSIGN_OR_RETURN(const Bytes bytes, FetchVector(*update));
-  std::vector<uint32_t> words(bytes.size() / sizeof(uint32_t));
-  std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint32_t));
-  return words;
+  return privacy::UnpackVector(bytes, privacy::LayoutOf(config_));
 }
 
 // From the site's disk, else from the server.

@@ -25,8 +25,7 @@ absl::StatusOr<kernels::TagValues> TagOfVector(const PublishedRound& round,
   }
   HILUM_ASSIGN_OR_RETURN(const std::vector<uint32_t> vector, round.untagged(member.index));
   const RoundConfig& config = round.facts.context->config();
-  if (vector.size() != config.n_coords() ||
-      UpdateRoot(vector, config.chunk_coords) != member.root) {
+  if (vector.size() != config.n_coords() || UpdateRoot(vector, LayoutOf(config)) != member.root) {
     return False("the published vector of member ", member.index,
                  " is not the one of the transcript");
   }

@@ -73,8 +73,7 @@ TEST(Rounds, WithoutAnAnswerTheWholeVectorStandsForTheTag) {
   const Bytes message = upload.Chunk(0);
   HILUM_ASSERT_OK_AND_ASSIGN(const ChunkView chunk,
                              DecodeChunk(BodyOf(*federation.context, message), federation.config));
-  std::vector<uint32_t> vector(chunk.bytes.size() / 4);
-  std::memcpy(vector.data(), chunk.bytes.data(), chunk.bytes.size());
+  std::vector<uint32_t> vector = chunk.words;
   published.untagged = [&vector](uint16_t member) -> absl::StatusOr<std::vector<uint32_t>> {
     if (member == 3) return vector;
     return absl::NotFoundError("no such vector");
@@ -167,7 +166,7 @@ TEST(Rounds, AFailedWriteSendsNothing) {
   auto step = std::move(*ready).MaskInput(federation.Input(0), kernels::Device::kCpu);
   HILUM_ASSERT_OK(step);
   HILUM_ASSERT_OK_AND_ASSIGN(const InputRecord record, DecodeInputRecord(step->upload.record()));
-  EXPECT_EQ(record.root, UpdateRoot(step->upload.words(), federation.config.chunk_coords));
+  EXPECT_EQ(record.root, UpdateRoot(step->upload.words(), LayoutOf(federation.config)));
   EXPECT_THAT(std::move(step->upload).ReleaseAfter(full),
               StatusIs(absl::StatusCode::kResourceExhausted, "the disk is full"));
 }
@@ -198,7 +197,7 @@ TEST(Rounds, ACallerThatAddsByItselfGetsTheSameTranscript) {
   ServerCollecting& server = *federation.collecting;
   std::vector<uint64_t> sums(federation.config.n_coords());
   for (const auto& [i, upload] : federation.uploads) {
-    const Digest root = UpdateRoot(upload.words(), federation.config.chunk_coords);
+    const Digest root = UpdateRoot(upload.words(), LayoutOf(federation.config));
     HILUM_ASSERT_OK_AND_ASSIGN(const Receipt first, server.TakeSummed(upload.Close(), root));
     HILUM_ASSERT_OK_AND_ASSIGN(const Receipt again, server.TakeSummed(upload.Close(), root));
     EXPECT_TRUE(first.is_new && !again.is_new);
@@ -213,7 +212,7 @@ TEST(Rounds, ACloseOfAnotherVectorThanTheCallerHoldsIsRefused) {
   Federation federation(MaskedRound(6, 10));
   federation.RunTo(Federation::kU2);
   federation.SitesMask();
-  const Digest other = UpdateRoot(federation.uploads.at(1).words(), kChunkCoords);
+  const Digest other = UpdateRoot(federation.uploads.at(1).words(), LayoutOf(federation.config));
   EXPECT_THAT(federation.collecting->TakeSummed(federation.uploads.at(0).Close(), other),
               StatusIs(absl::StatusCode::kDataLoss, "another vector"));
 }
@@ -225,7 +224,8 @@ TEST(Rounds, ASumHasOneOwner) {
   ServerCollecting& server = *federation.collecting;
   const Upload& first = federation.uploads.at(0);
   const Upload& second = federation.uploads.at(1);
-  HILUM_ASSERT_OK(server.TakeSummed(first.Close(), UpdateRoot(first.words(), kChunkCoords)));
+  HILUM_ASSERT_OK(
+      server.TakeSummed(first.Close(), UpdateRoot(first.words(), LayoutOf(federation.config))));
   EXPECT_THAT(server.TakeChunk(1, second.Chunk(0)),
               StatusIs(absl::StatusCode::kFailedPrecondition, "the caller's"));
   EXPECT_THAT(std::move(server).Close(),
