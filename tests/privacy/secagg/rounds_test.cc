@@ -89,6 +89,33 @@ TEST(Rounds, WithoutAnAnswerTheWholeVectorStandsForTheTag) {
               StatusIs(absl::StatusCode::kUnavailable, "went away"));
 }
 
+// Mode B sees a lie in the chunks that it draws, and in no other.
+TEST(Rounds, ASampleIsThatPartOfTheModel) {
+  RoundConfig config = MaskedRound(6, 100);
+  config.chunk_coords = 16;  // 103 coordinates: 7 chunks, the extra ones are in the last
+  Federation federation(config);
+  federation.RunTo(Federation::kU2);
+  federation.Drop(2);
+  federation.RunTo(Federation::kOpened);
+  const PublishedRound published = federation.Published();
+  HILUM_ASSERT_OK_AND_ASSIGN(RingTotal total, VerifyRound(published, kernels::Device::kCpu));
+  HILUM_ASSERT_OK_AND_ASSIGN(const MeanDelta mean, Dequantize(std::move(total), config));
+  const std::vector<float> base(100, 0.25f);
+  std::vector<float> model = base;
+  HILUM_ASSERT_OK(AddMean(mean, 1.0, model));
+  HILUM_ASSERT_OK_AND_ASSIGN(const VerifiedMessages messages, VerifyMessages(published));
+  const auto check = [&](std::vector<uint32_t> chunks) -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(RingSample sample, VerifySampled(published, messages, std::move(chunks),
+                                                            kernels::Device::kCpu));
+    return std::move(sample).CheckModel(config, 1.0, base, model);
+  };
+  HILUM_EXPECT_OK(check({0, 1, 2, 3, 4, 5, 6}));
+  model[47] += 0.5f;  // in chunk 2
+  HILUM_EXPECT_OK(check({0, 3, 6}));
+  EXPECT_THAT(check({2, 6}), StatusIs(absl::StatusCode::kDataLoss, "parameter 47 of the model"));
+  EXPECT_THAT(check({0, 2}), StatusIs(absl::StatusCode::kInvalidArgument, "lacks chunk 6"));
+}
+
 TEST(Rounds, MoreDropsThanTheCohortBearsEndTheRoundWithAReason) {
   Federation federation(MaskedRound(6, 50));
   federation.RunTo(Federation::kU2);
