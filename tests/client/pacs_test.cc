@@ -206,7 +206,8 @@ TEST_F(PacsTest, TheDoctorProbesEachSource) {
   inbox_ = nullptr;
   const auto codes = [&] {
     std::map<std::string, absl::StatusCode> found;
-    for (const ProbeResult& finding : DiagnoseSources(folder_, options_, SystemClock().NowSeconds())) {
+    for (const ProbeResult& finding :
+         DiagnoseSources(folder_, options_, SystemClock().NowSeconds())) {
       found[finding.probe] = finding.status.code();
     }
     return found;
