@@ -114,6 +114,7 @@ class Fetcher {
     Bytes head;
     HILUM_RETURN_IF_ERROR(pacs_.Retrieve(
         series.study, series.uid, sop_uid, [&](absl::string_view bytes) -> absl::Status {
+          HILUM_RETURN_IF_ERROR(Continue());
           n_bytes += bytes.size();
           if (n_bytes > left_bytes) {
             return absl::ResourceExhaustedError(absl::StrCat(
