@@ -20,6 +20,7 @@
 #include "crypto/tree.h"
 #include "kernels/chunk_pipeline.h"
 #include "kernels/integer_sum.h"
+#include "kernels/pack.h"
 #include "privacy/quantize.h"
 
 namespace hilum::aggregator {
@@ -28,7 +29,8 @@ using kernels::Device;
 
 namespace {
 
-// 64 KiB: its bytes, its words and its part of S stay in the second-level cache.
+// 64 KiB: its bytes, its words and its part of S stay in the second-level cache. Of a multiple of 8
+// words, so that a block ends on a byte boundary.
 constexpr size_t kBlockWords = 16384;
 
 }  // namespace
@@ -38,7 +40,8 @@ struct RunningSum {
   RunningSum(const ledger_anchor::Store* s, const VectorShape& v, const Compute& compute)
       : store(s),
         shape(v),
-        n_chunks(static_cast<uint32_t>((v.n_coords + v.chunk_coords - 1) / v.chunk_coords)),
+        layout(v.layout()),
+        n_chunks(layout.n_chunks()),
         pipeline(MakePipeline(v, compute)),
         sums(pipeline == nullptr ? v.n_coords : 0),
         chunk_locks(std::make_unique<absl::Mutex[]>(n_chunks)) {}
@@ -63,14 +66,14 @@ struct RunningSum {
     return nullptr;
   }
 
-  uint64_t WordsOf(uint32_t chunk) const {
-    return std::min<uint64_t>(shape.chunk_coords,
-                              shape.n_coords - uint64_t{chunk} * shape.chunk_coords);
+  // Bytes of `n` words that begin a block or a chunk.
+  size_t BytesOf(size_t n) const {
+    return static_cast<size_t>(kernels::PackedSizeBytes(static_cast<int64_t>(n), layout.ring_bits));
   }
   // Where the words of a block, `first` of its chunk and on, are put before they are added: the
   // CPU adds block by block, a GPU takes whole chunks.
   std::span<uint32_t> PlaceOf(uint32_t chunk, size_t first, std::vector<uint32_t>& words) const {
-    const size_t n_chunk = WordsOf(chunk), n = std::min(kBlockWords, n_chunk - first);
+    const size_t n_chunk = layout.CoordsOf(chunk), n = std::min(kBlockWords, n_chunk - first);
     const bool whole = pipeline != nullptr;
     words.resize(whole ? n_chunk : n);
     return std::span(words).subspan(whole ? first : 0, n);
@@ -96,6 +99,7 @@ struct RunningSum {
 
   const ledger_anchor::Store* const store;
   const VectorShape shape;
+  const privacy::VectorLayout layout;
   const uint32_t n_chunks;
   const std::unique_ptr<kernels::ChunkPipeline> pipeline;
   std::vector<uint64_t> sums;  // [D], each part under its chunk's lock; or empty: on the device
@@ -155,7 +159,7 @@ absl::Status UploadState::CheckChunk(uint32_t index, ByteView chunk) const {
     return Bad(absl::StrCat("chunk ", index, ", chunk ", tree.n_chunks(), " of ", sum->n_chunks,
                             " is next"));
   }
-  const uint64_t expected = sum->WordsOf(index) * sizeof(uint32_t);
+  const uint64_t expected = sum->layout.BytesOf(index);
   if (chunk.size() == expected) return absl::OkStatus();
   return Bad(absl::StrCat("chunk ", index, " with ", chunk.size(), " bytes, it has ", expected));
 }
@@ -163,13 +167,9 @@ absl::Status UploadState::CheckChunk(uint32_t index, ByteView chunk) const {
 // Everything that happens to a block, while it is in the cache. Last of all it is added.
 absl::Status UploadState::TakeBlock(uint32_t index, size_t first, ByteView block) {
   const std::span<uint32_t> place = sum->PlaceOf(index, first, words);
-  std::memcpy(place.data(), block.data(), block.size());
-  if (sum->shape.ring_bits < 32) {
-    const uint32_t limit = uint32_t{1} << sum->shape.ring_bits;
-    const uint32_t largest = *std::max_element(place.begin(), place.end());
-    if (largest >= limit) {
-      return Bad(absl::StrCat("the word ", largest, ", every word is below ", limit));
-    }
+  const absl::Status unpacked = privacy::UnpackWords(block, sum->layout.ring_bits, place);
+  if (!unpacked.ok()) {
+    return Bad(absl::StrCat("chunk ", index, " with bad bits: ", unpacked.message()));
   }
   tree.AddPart(block);
   KeepTail(place);
@@ -181,12 +181,12 @@ absl::Status UploadState::TakeBlock(uint32_t index, size_t first, ByteView block
 
 // Ends the upload in the middle of chunk `index`, of which `added` is in S.
 void UploadState::Refuse(uint32_t index, ByteView added) {
-  for (size_t at = 0; at < added.size() && writer.has_value();) {
-    const size_t first = at / sizeof(uint32_t);
+  for (size_t first = 0; !added.empty() && writer.has_value(); first += kBlockWords) {
     const std::span<uint32_t> place = sum->PlaceOf(index, first, words);
-    std::memcpy(place.data(), added.data() + at, place.size_bytes());
+    const size_t n_bytes = sum->BytesOf(place.size());
+    HILUM_CHECK(privacy::UnpackWords(added.first(n_bytes), sum->layout.ring_bits, place).ok());
     sum->AddBlock(index, first, place, -1);
-    at += place.size_bytes();
+    added = added.subspan(n_bytes);
   }
   Withdraw();
   phase = Phase::kRefused;
@@ -200,11 +200,13 @@ void UploadState::KeepTail(std::span<const uint32_t> block) {
 }
 
 absl::Status UploadState::SubtractWritten() {
+  const privacy::VectorLayout& layout = sum->layout;
+  Bytes packed;
   for (uint32_t chunk = 0; chunk < n_added; ++chunk) {
-    words.resize(sum->WordsOf(chunk));
-    const uint64_t offset = uint64_t{chunk} * sum->shape.chunk_coords * sizeof(uint32_t);
-    HILUM_RETURN_IF_ERROR(writer->ReadBack(
-        offset, {reinterpret_cast<uint8_t*>(words.data()), words.size() * sizeof(uint32_t)}));
+    words.resize(layout.CoordsOf(chunk));
+    packed.resize(layout.BytesOf(chunk));
+    HILUM_RETURN_IF_ERROR(writer->ReadBack(uint64_t{chunk} * layout.BytesOf(0), packed));
+    HILUM_RETURN_IF_ERROR(privacy::UnpackWords(packed, layout.ring_bits, words));
     sum->AddBlock(chunk, 0, words, -1);
     sum->AddChunk(chunk, words, -1);
   }
@@ -228,10 +230,11 @@ absl::Status Upload::AddChunk(uint32_t index, ByteView chunk) {
   const absl::MutexLock lock(&state.mutex);
   HILUM_RETURN_IF_ERROR(state.CheckOpen());
   HILUM_RETURN_IF_ERROR(state.CheckChunk(index, chunk));
-  constexpr size_t kBlockBytes = kBlockWords * sizeof(uint32_t);
-  for (size_t at = 0; at < chunk.size(); at += kBlockBytes) {
-    const ByteView block = chunk.subspan(at, std::min(kBlockBytes, chunk.size() - at));
-    const absl::Status status = state.TakeBlock(index, at / sizeof(uint32_t), block);
+  const size_t block_bytes = state.sum->BytesOf(kBlockWords);
+  size_t first = 0;
+  for (size_t at = 0; at < chunk.size(); at += block_bytes, first += kBlockWords) {
+    const ByteView block = chunk.subspan(at, std::min(block_bytes, chunk.size() - at));
+    const absl::Status status = state.TakeBlock(index, first, block);
     if (!status.ok()) {
       state.Refuse(index, chunk.first(at));
       return status;
@@ -331,12 +334,12 @@ class VectorAdder {
 
   absl::Status Add(Read read) {
     for (uint32_t chunk = 0; chunk < sum_.n_chunks; ++chunk) {
-      for (size_t first = 0; first < sum_.WordsOf(chunk);) {
+      for (size_t first = 0; first < sum_.layout.CoordsOf(chunk);) {
         const std::span<uint32_t> place = sum_.PlaceOf(chunk, first, words_);
-        const std::span<uint8_t> bytes{reinterpret_cast<uint8_t*>(place.data()),
-                                       place.size_bytes()};
-        HILUM_RETURN_IF_ERROR(read(bytes));
-        tree_.AddPart(bytes);
+        packed_.resize(sum_.BytesOf(place.size()));
+        HILUM_RETURN_IF_ERROR(read(std::span<uint8_t>(packed_)));
+        HILUM_RETURN_IF_ERROR(privacy::UnpackWords(packed_, sum_.layout.ring_bits, place));
+        tree_.AddPart(packed_);
         sum_.AddBlock(chunk, first, place);
         first += place.size();
       }
@@ -354,11 +357,12 @@ class VectorAdder {
  private:
   RunningSum& sum_;
   crypto::ChunkTree tree_;
+  Bytes packed_;  // of the block at hand
   std::vector<uint32_t> words_;
 };
 
 absl::Status CheckLength(const RunningSum& sum, uint64_t size_bytes) {
-  const uint64_t expected = sum.shape.n_coords * sizeof(uint32_t);
+  const uint64_t expected = sum.layout.size_bytes();
   if (size_bytes == expected) return absl::OkStatus();
   return absl::DataLossError(
       absl::StrCat("a vector has ", size_bytes, " bytes, the round's have ", expected));

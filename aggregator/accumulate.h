@@ -12,6 +12,7 @@
 #include "aggregator/validate.h"
 #include "base/bytes.h"
 #include "ledger_anchor/store.h"
+#include "privacy/packed_vector.h"
 #include "privacy/round_config.h"
 #include "privacy/unmask.h"
 
@@ -24,9 +25,13 @@ struct UploadState;  // likewise
 struct VectorShape {
   uint64_t n_coords = 0;  // D
   uint32_t chunk_coords = privacy::kChunkCoords;
-  uint8_t ring_bits = 32;      // every word is below 2^ring_bits
+  uint8_t ring_bits = 32;      // b, bits of a word, packed
   uint32_t max_weight = 0;     // W
   bool tells_nothing = false;  // differential privacy: the weight is W, the loss 0
+
+  privacy::VectorLayout layout() const {
+    return {.n_coords = n_coords, .chunk_coords = chunk_coords, .ring_bits = ring_bits};
+  }
 };
 
 // One site's vector while it arrives. Each chunk goes through the cache once, in blocks of 64 KiB:
@@ -39,10 +44,10 @@ class Upload {
   Upload(const Upload&) = delete;
   ~Upload();
 
-  // Chunks come in order 0, 1, 2, ...; each holds chunk_coords words but the last.
-  // InvalidArgument: another index, another length, or a word that is not below 2^b; the sentence
-  // names the site. ResourceExhausted: the disk is full. FailedPrecondition: the round was closed,
-  // or an earlier chunk was refused for its words or by the disk, which ends the upload.
+  // Chunks come in order 0, 1, 2, ...; each holds chunk_coords words, packed, but the last.
+  // InvalidArgument: another index, another length, or a bit after its words that is set; the
+  // sentence names the site. ResourceExhausted: the disk is full. FailedPrecondition: the round was
+  // closed, or an earlier chunk was refused for its bits or by the disk, which ends the upload.
   absl::Status AddChunk(uint32_t index, ByteView chunk);
 
   // The whole vector is here, but not durable yet. InvalidArgument: chunks are missing, or the
@@ -84,7 +89,7 @@ class Accumulator {
   // NotFound, DataLoss: the stored vector is missing, damaged or not the one with `root`.
   absl::Status AddStored(const Digest& object, const Digest& root);
 
-  // The same for a whole vector in memory, little-endian words. DataLoss: another length or root.
+  // The same for a whole vector in memory, packed. DataLoss: another length or root.
   absl::Status AddVector(ByteView vector, const Digest& root);
 
   // No further upload: those in flight are taken out, and fail from now on.

@@ -1,11 +1,12 @@
 #include "aggregator/masked_tags.h"
 
 #include <algorithm>
-#include <cstring>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "kernels/tag_polynomial.h"
+#include "privacy/packed_vector.h"
 #include "privacy/secagg/tags.h"
 
 namespace hilum::aggregator {
@@ -34,11 +35,9 @@ class Tags {
     if (update == counted_.end()) {
       return absl::DataLossError(absl::StrCat("the vector of member ", member, " is not stored"));
     }
-    const uint64_t n_coords = opened_.facts.context->config().n_coords();
-    HILUM_ASSIGN_OR_RETURN(const Bytes bytes,
-                           store_.Get(update->object, n_coords * sizeof(uint32_t)));
-    std::vector<uint32_t> words(bytes.size() / sizeof(uint32_t));
-    std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint32_t));
+    const privacy::VectorLayout layout = privacy::LayoutOf(opened_.facts.context->config());
+    HILUM_ASSIGN_OR_RETURN(const Bytes bytes, store_.Get(update->object, layout.size_bytes()));
+    HILUM_ASSIGN_OR_RETURN(const std::vector<uint32_t> words, privacy::UnpackVector(bytes, layout));
     return kernels::EvaluateTags(words, challenge_, kernels::Device::kCpu);
   }
 

@@ -14,6 +14,7 @@
 #include "ledger_anchor/consent_tree.h"
 #include "ledger_anchor/round_record.h"
 #include "ledger_anchor/updates.h"
+#include "privacy/packed_vector.h"
 #include "privacy/transcript.h"
 #include "proto/safetensors.h"
 
@@ -278,7 +279,7 @@ absl::StatusOr<RoundRow> PrepareClose(const Publisher& publisher, RoundRow row,
   HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base,
                          ReadModel(publisher, row.base_model, basis.plan.spec));
   HILUM_ASSIGN_OR_RETURN(const StepContext step, StepOf(publisher, row, basis));
-  const uint64_t n_bytes = basis.config.n_coords() * sizeof(uint32_t);
+  const uint64_t n_bytes = privacy::LayoutOf(basis.config).size_bytes();
   HILUM_ASSIGN_OR_RETURN(const RoundOutcome outcome,
                          ComputeOutcome({.config = basis.config,
                                          .attempt = row.attempt,

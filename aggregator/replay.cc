@@ -11,6 +11,7 @@
 #include "base/status_macros.h"
 #include "ledger_anchor/chain.h"
 #include "ledger_anchor/round_record.h"
+#include "privacy/packed_vector.h"
 #include "privacy/transcript.h"
 
 namespace hilum::aggregator {
@@ -38,7 +39,7 @@ absl::StatusOr<privacy::MaskedTotal> Sum(Objects& objects, const Pair& pair,
     Tell(inputs, what, result.n_read++, record.updates.size());
     HILUM_ASSIGN_OR_RETURN(
         const Bytes vector,
-        objects.Get(what, update.object, recipe.config.n_coords() * sizeof(uint32_t)));
+        objects.Get(what, update.object, privacy::LayoutOf(recipe.config).size_bytes()));
     const absl::Status added = sum.AddVector(vector, update.root);
     if (!added.ok()) return Differs(pair.close, absl::StrCat(what, ": ", added.message()));
   }
@@ -68,7 +69,7 @@ absl::Status ReplayOpenRound(Objects& objects, const ReplayInputs& inputs, const
                                              [&](const CountedUpdate& update) {
                                                return objects.Get(
                                                    "update", update.object,
-                                                   recipe.config.n_coords() * sizeof(uint32_t));
+                                                   privacy::LayoutOf(recipe.config).size_bytes());
                                              }},
                                         std::move(total), std::move(base),
                                         {.strategy = recipe.plan.strategy,

@@ -2,7 +2,6 @@
 // vector against its root and its tag, their sum, and what is left when the masks are out
 // (docs/secure_aggregation.md, section 8, modes A and C; with ReplayDepth::kTags mode A alone).
 #include <algorithm>
-#include <cstring>
 #include <functional>
 #include <string>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "aggregator/spending.h"
 #include "base/status_macros.h"
 #include "kernels/tag_polynomial.h"
+#include "privacy/packed_vector.h"
 #include "privacy/secagg/evidence.h"
 #include "privacy/secagg/verify_round.h"
 #include "privacy/sum_object.h"
@@ -65,20 +65,18 @@ absl::Status CheckMembers(const Pair& pair, const RoundRecord& record,
                         "transcript's");
 }
 
-std::vector<uint32_t> WordsOf(ByteView vector) {
-  std::vector<uint32_t> words(vector.size() / sizeof(uint32_t));
-  std::memcpy(words.data(), vector.data(), words.size() * sizeof(uint32_t));
-  return words;
-}
-
 // The member's tag against its own vector. VerifySum looks at a vector without a tag.
-absl::Status CheckTag(const secagg::RoundOpening& opening, const kernels::TagValues& challenge,
+absl::Status CheckTag(const secagg::PublishedRound& published, const kernels::TagValues& challenge,
                       uint16_t member, ByteView vector) {
+  const secagg::RoundOpening& opening = published.opening;
   const auto tag = std::find_if(opening.tags.begin(), opening.tags.end(),
                                 [&](const auto& one) { return one.index == member; });
   if (tag == opening.tags.end()) return absl::OkStatus();
+  HILUM_ASSIGN_OR_RETURN(
+      const std::vector<uint32_t> words,
+      privacy::UnpackVector(vector, privacy::LayoutOf(published.facts.context->config())));
   HILUM_ASSIGN_OR_RETURN(const kernels::TagValues values,
-                         kernels::EvaluateTags(WordsOf(vector), challenge, kernels::Device::kCpu));
+                         kernels::EvaluateTags(words, challenge, kernels::Device::kCpu));
   if (values == tag->tag.values) return absl::OkStatus();
   return absl::DataLossError("its tag is not of this vector");
 }
@@ -97,9 +95,9 @@ absl::Status CheckVectors(Objects& objects, const ReplayInputs& inputs, const Pa
     Tell(inputs, what, result.n_read++, record.updates.size());
     HILUM_ASSIGN_OR_RETURN(
         const Bytes vector,
-        objects.Get(what, update.object, recipe.config.n_coords() * sizeof(uint32_t)));
+        objects.Get(what, update.object, privacy::LayoutOf(recipe.config).size_bytes()));
     absl::Status status = sum.AddVector(vector, update.root);
-    if (status.ok()) status = CheckTag(published.opening, challenge, update.site_index, vector);
+    if (status.ok()) status = CheckTag(published, challenge, update.site_index, vector);
     if (!status.ok()) return Differs(pair.close, absl::StrCat(what, ": ", status.message()));
   }
   sum.Close();
@@ -125,8 +123,8 @@ UntaggedVector ReaderOf(Objects& objects, const ReplayInputs& inputs, const Roun
     }
     HILUM_ASSIGN_OR_RETURN(
         const Bytes vector,
-        objects.Get(what, update->object, recipe.config.n_coords() * sizeof(uint32_t)));
-    return WordsOf(vector);
+        objects.Get(what, update->object, privacy::LayoutOf(recipe.config).size_bytes()));
+    return privacy::UnpackVector(vector, privacy::LayoutOf(recipe.config));
   };
 }
 

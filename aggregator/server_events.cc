@@ -243,7 +243,7 @@ absl::StatusOr<Receipt> UpdateSession::Finish(const UpdateSeal& seal) {
                                    .signature = update.signature(),
                                    .object = {}},
                         .statistics = update.statistics(),
-                        .size_bytes = impl_->ticket.n_coords() * sizeof(uint32_t)};
+                        .size_bytes = impl_->received_bytes};
     const absl::Status counted =
         impl_->sum->Count(update, *impl_->upload, [&](const Digest& object) {
           stored.update.object = object;

@@ -282,10 +282,8 @@ absl::StatusOr<HttpClient::Reply> HttpClient::Exchange(const Request& asked) {
     too_long = size > asked.reply_limit_bytes - n_bytes;
     if (too_long) return false;
     n_bytes += size;
-    if (!streams) {
-      reply.body.append(data, size);
-      return true;
-    }
+    if (!asked.on_body) reply.body.append(data, size);
+    if (!streams) return true;
     ended = !asked.on_body(absl::string_view(data, size), reply.content_type);
     return !ended;
   };

@@ -34,8 +34,8 @@ class HttpClient {
     std::string content_type{};  // of the body
     uint64_t reply_limit_bytes = 0;
     std::vector<std::pair<std::string, std::string>> headers{};
-    // Takes the reply's body instead of Reply::body, as it comes; false ends the exchange. Called
-    // only for a reply of status 200.
+    // Takes the reply's body instead of Reply::body, as it comes; false ends the exchange. The body
+    // of a reply of another status than 200 is dropped.
     std::function<bool(absl::string_view bytes, const std::string& content_type)> on_body{};
   };
   struct Reply {

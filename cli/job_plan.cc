@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "privacy/accountant.h"
+#include "privacy/packed_vector.h"
 #include "privacy/policy.h"
 #include "privacy/quantize.h"
 #include "privacy/round_config.h"
@@ -153,7 +154,9 @@ absl::StatusOr<JobCost> EstimateCost(const proto::RoundPlan& plan, const CostInp
   const uint64_t sites = static_cast<uint64_t>(input.n_sites);
   JobCost cost;
   cost.n_params = config.n_params;
-  cost.up_bytes = 4 * config.n_coords();
+  cost.up_bytes =
+      privacy::VectorLayout{.n_coords = config.n_coords(), .ring_bits = config.ring_bits}
+          .size_bytes();
   cost.down_bytes = input.model_bytes;
   cost.total_bytes = plan.rounds * sites * (cost.up_bytes + cost.down_bytes);
   cost.server_memory_bytes =

@@ -43,7 +43,7 @@ void ReadPolicy(TomlReader& reader, SiteOptions& options) {
   reader.Real("budget_delta", options.budget_delta, {.min = 1e-12, .max = 0.01});
   reader.Integer("min_films", options.min_films, 1, 1'000'000'000);
   reader.Texts("architectures", options.architectures);
-  reader.OneOf("verify", options.verify, {"full", "tags", "none"});
+  reader.OneOf("verify", options.verify, {"full", "sampled", "tags", "none"});
 }
 
 }  // namespace

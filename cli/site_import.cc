@@ -56,7 +56,8 @@ absl::StatusOr<client::ImportReport> TakeUp(const OpenSite& site, const fs::path
 }
 
 absl::StatusOr<client::SelectionRules> RulesOf(const SiteImportFlags& flags) {
-  const fs::path file = flags.rules.empty() ? fs::path(flags.dir) / "rules.toml" : fs::path(flags.rules);
+  const fs::path file =
+      flags.rules.empty() ? fs::path(flags.dir) / "rules.toml" : fs::path(flags.rules);
   absl::StatusOr<client::SelectionRules> rules = ReadRules(file);
   if (absl::IsNotFound(rules.status()) && flags.rules.empty()) {
     return ParseRules(file.string(), "");

@@ -371,7 +371,8 @@ max_epsilon = 0          # above 0: the privacy budget of each unit; jobs withou
 budget_delta = 1e-5      # of that budget
 architectures = []       # empty: every network that this program knows
 # How a masked round is verified before its model is used. "full": the sum, and the model from it.
-# "tags": the sum alone, with less work. "none": only the ledger's proof.
+# "sampled": the sum, and the model in parts drawn by chance. "tags": the sum alone, with less work.
+# "none": only the ledger's proof.
 verify = "full"
 
 [training]

@@ -9,6 +9,7 @@
 #include "client/ledger_gate.h"
 #include "client/participate.h"
 #include "client/round_check.h"
+#include "privacy/packed_vector.h"
 #include "privacy/quantize.h"
 #include "proto/round_plan.h"
 
@@ -44,7 +45,11 @@ JobOverview OfJob(const JobRecord& record, const SiteOptions& options,
                     : absl::StrCat("unit ", plan->privacy.unit, ", sigma ", plan->privacy.sigma,
                                    ", delta ", plan->privacy.delta);
   job.max_norm_l2 = plan->aggregation.clip_l2;
-  job.bytes_a_round = 4 * (static_cast<uint64_t>(plan->spec.n_params()) + privacy::kMinExtras);
+  job.bytes_a_round =
+      privacy::VectorLayout{
+          .n_coords = static_cast<uint64_t>(plan->spec.n_params()) + privacy::kMinExtras,
+          .ring_bits = plan->aggregation.ring_bits}
+          .size_bytes();
   for (const FilmRecord& film : usable) {
     const bool known =
         std::find(job.classes.begin(), job.classes.end(), film.label) != job.classes.end();

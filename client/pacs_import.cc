@@ -40,6 +40,11 @@ bool StopsAll(const absl::Status& status) {
          absl::IsResourceExhausted(status) || absl::IsCancelled(status);
 }
 
+struct Series {
+  std::string study;
+  std::string uid;
+};
+
 class Fetcher {
  public:
   Fetcher(dicom::Dicomweb& pacs, Inbox& inbox, const PacsOptions& options)
@@ -47,15 +52,20 @@ class Fetcher {
 
   absl::StatusOr<PacsReport> Run() {
     // All searches before the first object: objects that come meanwhile would move the pages.
-    std::vector<JsonAttributes> series;
+    std::vector<Series> selected;
     for (const auto& search : SearchesOf(options_.rules)) {
-      HILUM_RETURN_IF_ERROR(pacs_.SearchSeries(search, [&](const JsonAttributes& one) {
-        if (seen_.insert(FirstOf(one, kSeriesUid)).second) series.push_back(one);
+      HILUM_RETURN_IF_ERROR(pacs_.SearchSeries(search, [&](const JsonAttributes& found) {
+        const Series one = {FirstOf(found, kStudyUid), FirstOf(found, kSeriesUid)};
+        if (seen_.insert(one.uid).second) {
+          ++report_.series;
+          const std::string why = WhyNotSeries(options_.rules, found);
+          if (why.empty()) selected.push_back(one);
+          if (!why.empty()) ++report_.left_out[why];
+        }
         return Continue();
       }));
     }
-    report_.series = series.size();
-    for (const JsonAttributes& one : series) {
+    for (const Series& one : selected) {
       const absl::Status status = TakeSeries(one);
       if (StopsAll(status)) return status;
       if (!status.ok()) ++report_.failed[std::string(status.message())];
@@ -71,15 +81,11 @@ class Fetcher {
         " objects; they are in the inbox, and the same command goes on with the others."));
   }
 
-  absl::Status TakeSeries(const JsonAttributes& series) {
+  absl::Status TakeSeries(const Series& series) {
     HILUM_RETURN_IF_ERROR(Continue());
-    std::string why = WhyNotSeries(options_.rules, series);
-    std::vector<JsonAttributes> instances;
-    if (why.empty()) {
-      HILUM_ASSIGN_OR_RETURN(
-          instances, pacs_.Metadata(FirstOf(series, kStudyUid), FirstOf(series, kSeriesUid)));
-      why = WhyNotInstances(options_.rules, instances);
-    }
+    HILUM_ASSIGN_OR_RETURN(const std::vector<JsonAttributes> instances,
+                           pacs_.Metadata(series.study, series.uid));
+    const std::string why = WhyNotInstances(options_.rules, instances);
     if (!why.empty()) {
       ++report_.left_out[why];
       return absl::OkStatus();
@@ -96,7 +102,7 @@ class Fetcher {
     return absl::OkStatus();
   }
 
-  absl::Status TakeInstance(const JsonAttributes& series, const std::string& sop_uid) {
+  absl::Status TakeInstance(const Series& series, const std::string& sop_uid) {
     if (inbox_.Has(sop_uid)) {
       ++report_.known;
       return absl::OkStatus();
@@ -107,8 +113,8 @@ class Fetcher {
     uint64_t n_bytes = 0;
     Bytes head;
     HILUM_RETURN_IF_ERROR(pacs_.Retrieve(
-        FirstOf(series, kStudyUid), FirstOf(series, kSeriesUid), sop_uid,
-        [&](absl::string_view bytes) -> absl::Status {
+        series.study, series.uid, sop_uid, [&](absl::string_view bytes) -> absl::Status {
+          HILUM_RETURN_IF_ERROR(Continue());
           n_bytes += bytes.size();
           if (n_bytes > left_bytes) {
             return absl::ResourceExhaustedError(absl::StrCat(

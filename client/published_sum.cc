@@ -1,7 +1,6 @@
 #include "client/published_sum.h"
 
 #include <algorithm>
-#include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "kernels/device.h"
+#include "privacy/packed_vector.h"
 #include "privacy/round_config.h"
 #include "privacy/secagg/evidence.h"
 #include "privacy/secagg/journal.h"
@@ -53,6 +53,9 @@ class PublishedSum {
   absl::StatusOr<std::vector<uint32_t>> UntaggedVector(uint16_t member) const;
   absl::StatusOr<proto::SafetensorsFile> BaseModel() const;
   absl::Status DeriveModel(privacy::RingTotal total) const;
+  absl::Status CheckSampledModel(privacy::RingSample sample) const;
+  absl::StatusOr<Bytes> EncodeModel(proto::SafetensorsFile model) const;
+  absl::Status KeepModel(ByteView file) const;
 
   const RoundContext& context_;
   const ledger_anchor::RoundRecord& record_;
@@ -121,7 +124,7 @@ absl::Status PublishedSum::CheckOwnVote() const {
 // A server may delete vectors once the round's retention is over; so this site's own clock says
 // whether one that is missing accuses anybody. FailedPrecondition: it does not.
 absl::StatusOr<Bytes> PublishedSum::FetchVector(const ledger_anchor::CountedUpdate& update) const {
-  absl::StatusOr<Bytes> vector = Fetch(update.object, config_.n_coords() * sizeof(uint32_t));
+  absl::StatusOr<Bytes> vector = Fetch(update.object, privacy::LayoutOf(config_).size_bytes());
   if (!absl::IsNotFound(vector.status())) return vector;
   HILUM_ASSIGN_OR_RETURN(const std::optional<RoundRecord> own,
                          Own(context_.state.Round(record_.job, record_.round, record_.attempt)));
@@ -142,9 +145,7 @@ absl::StatusOr<std::vector<uint32_t>> PublishedSum::UntaggedVector(uint16_t memb
     return False("member ", member, " has neither a tag nor a counted update");
   }
   HILUM_ASSIGN_OR_RETURN(const Bytes bytes, FetchVector(*update));
-  std::vector<uint32_t> words(bytes.size() / sizeof(uint32_t));
-  std::memcpy(words.data(), bytes.data(), words.size() * sizeof(uint32_t));
-  return words;
+  return privacy::UnpackVector(bytes, privacy::LayoutOf(config_));
 }
 
 // From the site's disk, else from the server.
@@ -166,19 +167,45 @@ absl::Status PublishedSum::DeriveModel(privacy::RingTotal total) const {
   HILUM_ASSIGN_OR_RETURN(const privacy::MeanDelta mean,
                          privacy::Dequantize(std::move(total), config_));
   HILUM_RETURN_IF_ERROR(privacy::AddMean(mean, plan_.strategy.server_learning_rate, model.flat));
-  HILUM_ASSIGN_OR_RETURN(
-      const Bytes file,
-      proto::EncodeRoundModel(
-          std::move(model),
-          {.job = record_.job, .round = record_.round, .ledger = context_.gate.origin()}));
+  HILUM_ASSIGN_OR_RETURN(const Bytes file, EncodeModel(std::move(model)));
   const Digest sha256 = crypto::Sha256(file);
   if (sha256 != record_.model) {
     return False("the model that follows from the verified sum is ", ToHex(sha256),
                  ", the ledger names ", ToHex(record_.model));
   }
+  return KeepModel(file);
+}
+
+// The published model is read instead of derived: its parameters in the sample's chunks, and that
+// the file is the base model's in all but parameters and stamp.
+absl::Status PublishedSum::CheckSampledModel(privacy::RingSample sample) const {
+  HILUM_ASSIGN_OR_RETURN(proto::SafetensorsFile base, BaseModel());
+  HILUM_ASSIGN_OR_RETURN(
+      const Bytes file,
+      context_.fetch_model(record_.model, proto::SafetensorsLimitBytes(plan_.spec.n_params())));
+  if (crypto::Sha256(file) != record_.model) return False("the server sent another new model");
+  HILUM_ASSIGN_OR_RETURN(const proto::SafetensorsFile model,
+                         proto::ParseSafetensorsAs(file, plan_.spec));
+  const absl::Status same = std::move(sample).CheckModel(
+      config_, plan_.strategy.server_learning_rate, base.flat, model.flat);
+  if (absl::IsDataLoss(same)) return False(same.message());
+  HILUM_RETURN_IF_ERROR(same);
+  base.flat = model.flat;
+  HILUM_ASSIGN_OR_RETURN(const Bytes made, EncodeModel(std::move(base)));
+  if (made != file) return False("the new model's file is not made like its base model's");
+  return KeepModel(file);
+}
+
+absl::StatusOr<Bytes> PublishedSum::EncodeModel(proto::SafetensorsFile model) const {
+  return proto::EncodeRoundModel(
+      std::move(model),
+      {.job = record_.job, .round = record_.round, .ledger = context_.gate.origin()});
+}
+
+absl::Status PublishedSum::KeepModel(ByteView file) const {
   HILUM_RETURN_IF_ERROR(OwnFault(MakeFolder(context_.folder.models())));
   return OwnFault(
-      WriteFileDurably(context_.folder.models() / (ToHex(sha256) + ".safetensors"), file));
+      WriteFileDurably(context_.folder.models() / (ToHex(record_.model) + ".safetensors"), file));
 }
 
 absl::StatusOr<std::string> PublishedSum::Verify() {
@@ -202,6 +229,15 @@ absl::StatusOr<std::string> PublishedSum::Verify() {
   if (context_.options.verify == "tags") {
     HILUM_RETURN_IF_ERROR(secagg::VerifySum(round, messages));
     return "tags";
+  }
+  if (context_.options.verify == "sampled" && !proto::IsAdaptive(plan_.strategy)) {
+    const auto n_members = static_cast<uint32_t>(round.transcript.members.size());
+    HILUM_ASSIGN_OR_RETURN(
+        privacy::RingSample sample,
+        secagg::VerifySampled(round, messages, privacy::DrawChunks(config_, n_members),
+                              kernels::Device::kCpu));
+    HILUM_RETURN_IF_ERROR(CheckSampledModel(std::move(sample)));
+    return "sampled";
   }
   HILUM_ASSIGN_OR_RETURN(privacy::RingTotal total,
                          secagg::VerifyRound(round, messages, kernels::Device::kCpu));

@@ -25,10 +25,11 @@ absl::StatusOr<T> Own(absl::StatusOr<T> found) {
 }
 
 // `record` is pinned by a proven round-close, whose H(cfg), H(T) and models it has. By
-// [policy] verify: "tags" (VerifySum) or "full" (VerifyRound, and then the new model's file, byte
-// for byte, which is kept in models/). Returns what was verified: "tags", "full", or "sum" where
-// the server's optimizer keeps moments: they do not come to the sites, so the model is not derived.
-// DataLoss, InvalidArgument: something of it is false. Others: as CheckClosedRound.
+// [policy] verify: "tags" (VerifySum), "sampled" (VerifySampled, and then the new model, which is
+// fetched, in the drawn chunks) or "full" (VerifyRound, and then the new model's file, byte for
+// byte). The model is kept in models/. Returns what was verified: "tags", "sampled", "full", or
+// "sum" where the server's optimizer keeps moments: they do not come to the sites, so the model is
+// not derived. DataLoss, InvalidArgument: something of it is false. Others: as CheckClosedRound.
 absl::StatusOr<std::string> VerifyPublishedSum(const RoundContext& context,
                                                const ledger_anchor::RoundRecord& record);
 

@@ -13,7 +13,9 @@ namespace hilum::client {
 namespace {
 
 constexpr absl::Duration kLook = absl::Milliseconds(200);
-// With less room than this for an association none begins.
+// An association waits for others to end where it would get less room than the first, and is turned
+// away where it would get less than the second although there are no others.
+constexpr uint64_t kRoomBytes = 64 << 20;
 constexpr uint64_t kMinRoomBytes = 1 << 20;
 
 // Files of one association, within what was set aside for it.
@@ -72,30 +74,26 @@ bool Receiver::IsPeer(const std::string& address) const {
   return std::find(peers.begin(), peers.end(), address) != peers.end();
 }
 
-ReceiverEvent Receiver::Serve(AcceptedConnection connection, const std::atomic<bool>& stop) {
+ReceiverEvent Receiver::Serve(AcceptedConnection connection, uint64_t room_bytes,
+                              const std::atomic<bool>& stop) {
   ReceiverEvent event{.peer = connection.peer};
   dicom::ReceiveOptions limits = options_.limits;
-  const uint64_t reserved = inbox_.Reserve(limits.association_bytes);
-  if (reserved < kMinRoomBytes) {
-    event.turned_away = true;
+  limits.ae_title = options_.scp.ae_title;
+  limits.callers = options_.scp.callers;
+  limits.tls = {.certificate = options_.scp.tls_certificate,
+                .key = options_.scp.tls_key,
+                .authorities = options_.scp.tls_ca};
+  limits.association_bytes = room_bytes;
+  limits.object_bytes = std::min(limits.object_bytes, room_bytes);
+  InboxSink sink(inbox_);
+  absl::StatusOr<dicom::ReceiveReport> report =
+      dicom::ReceiveAssociation(std::move(connection.socket), limits, sink, stop);
+  if (report.ok()) {
+    event.report = *std::move(report);
   } else {
-    limits.ae_title = options_.scp.ae_title;
-    limits.callers = options_.scp.callers;
-    limits.tls = {.certificate = options_.scp.tls_certificate,
-                  .key = options_.scp.tls_key,
-                  .authorities = options_.scp.tls_ca};
-    limits.association_bytes = reserved;
-    limits.object_bytes = std::min(limits.object_bytes, reserved);
-    InboxSink sink(inbox_);
-    absl::StatusOr<dicom::ReceiveReport> report =
-        dicom::ReceiveAssociation(std::move(connection.socket), limits, sink, stop);
-    if (report.ok()) {
-      event.report = *std::move(report);
-    } else {
-      event.status = report.status();
-    }
+    event.status = report.status();
   }
-  inbox_.Release(reserved);
+  inbox_.Release(room_bytes);
   return event;
 }
 
@@ -114,10 +112,12 @@ absl::Status Receiver::Run(const std::atomic<bool>& stop) {
   };
   while (may_go_on()) {
     running.remove_if([](Running& one) {
-      if (one.done) one.thread.join();
-      return one.done.load();
+      const bool done = one.done;
+      if (done) one.thread.join();
+      return done;
     });
-    if (running.size() >= static_cast<size_t>(options_.scp.associations)) {
+    const bool others_have_it = !running.empty() && inbox_.LeftBytes() / 2 < kRoomBytes;
+    if (others_have_it || running.size() >= static_cast<size_t>(options_.scp.associations)) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       continue;
     }
@@ -127,15 +127,19 @@ absl::Status Receiver::Run(const std::atomic<bool>& stop) {
       tell({.status = connection.status()});
       break;
     }
-    if (!IsPeer(connection->peer)) {
+    const uint64_t room_bytes =
+        IsPeer(connection->peer) ? inbox_.Reserve(options_.limits.association_bytes) : 0;
+    if (room_bytes < kMinRoomBytes) {
+      inbox_.Release(room_bytes);
       tell({.peer = connection->peer, .turned_away = true});
       continue;  // closed at the end of its scope, unread
     }
     Running& one = running.emplace_back();
-    one.thread = std::thread([this, &one, &stop, &tell, c = *std::move(connection)]() mutable {
-      tell(Serve(std::move(c), stop));
-      one.done = true;
-    });
+    one.thread =
+        std::thread([this, &one, &stop, &tell, room_bytes, c = *std::move(connection)]() mutable {
+          tell(Serve(std::move(c), room_bytes, stop));
+          one.done = true;
+        });
   }
   for (Running& one : running) one.thread.join();
   return failed;

@@ -39,15 +39,17 @@ class Receiver {
 
   const std::string& address() const { return listener_.address(); }
   // Receives until `stop`. What was acknowledged is in the inbox. Each association is a process of
-  // its own and at most [scp] associations run at a time; others wait. Unavailable: the process of
-  // an association does not start.
+  // its own and at most [scp] associations run at a time, fewer where the inbox has little room;
+  // others wait. Unavailable: the process of an association does not start.
   absl::Status Run(const std::atomic<bool>& stop);
 
  private:
   Receiver(Inbox& inbox, Options options, TcpListener listener)
       : inbox_(inbox), options_(std::move(options)), listener_(std::move(listener)) {}
   bool IsPeer(const std::string& address) const;
-  ReceiverEvent Serve(AcceptedConnection connection, const std::atomic<bool>& stop);
+  // `room_bytes`: what was set aside for the association.
+  ReceiverEvent Serve(AcceptedConnection connection, uint64_t room_bytes,
+                      const std::atomic<bool>& stop);
 
   Inbox& inbox_;
   const Options options_;

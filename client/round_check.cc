@@ -28,7 +28,8 @@ std::string HaltName(const std::string& job) { return absl::StrCat("halted/", jo
 int RankOf(absl::string_view verified) {
   if (verified == "none" || verified == "proof") return 0;
   if (verified == "tags") return 1;
-  return 2;  // full, sum; open, aborted, failed and accepted are final
+  if (verified == "sampled") return 2;
+  return 3;  // full, sum; open, aborted, failed and accepted are final
 }
 
 class Examination {

@@ -22,7 +22,9 @@ namespace hilum::client {
 //   full  every signature, vote, complaint and tag, S against the tags, every opened secret, the
 //         masks out of S, and the new model from the result, which is kept in models/. Where the
 //         server's optimizer keeps moments the model is not derived: `verified` is then "sum"
-//   tags  the same up to S against the tags
+//   sampled  the same, but the masks out of some chunks of S only, drawn afresh, and the published
+//         model's parameters there; full where the server's optimizer keeps moments
+//   tags  the same up to S against the tags and the opened secrets
 //   none  nothing more
 // T must be the one that this site voted for. A contradiction is no error: `verified` is "failed",
 // the job is halted at this site, and the ledger gets an incident (bad-sum), if it can be reached.

@@ -98,13 +98,10 @@ v1::UpdateMessage HeaderOf(const SignedUpdate& update) {
 // Header, chunks in order, close. False: the stream broke; Finish says why.
 bool WriteParts(const SignedUpdate& update, grpc::ClientWriter<v1::UpdateMessage>& writer) {
   if (!writer.Write(HeaderOf(update))) return false;
-  const std::span<const uint32_t> words = update.words();
   v1::UpdateMessage message;
-  uint32_t index = 0;
-  for (size_t at = 0; at < words.size(); at += update.chunk_coords(), ++index) {
-    const auto part = words.subspan(at, std::min<size_t>(update.chunk_coords(), words.size() - at));
+  for (uint32_t index = 0; index < update.layout().n_chunks(); ++index) {
     message.mutable_chunk()->set_index(index);
-    message.mutable_chunk()->set_data(part.data(), part.size_bytes());
+    message.mutable_chunk()->set_data(ToText(update.Chunk(index)));
     if (!writer.Write(message)) return false;
   }
   v1::UpdateMessage close;

@@ -26,7 +26,8 @@ struct SiteOptions {
   double max_epsilon = 0.0;    // above 0: the privacy budget of each unit, over all jobs
   double budget_delta = 1e-5;  // of the budget, whatever delta a job claims
   uint64_t min_films = 1;      // take no part with fewer films
-  // How a masked round is verified before its model is used (round_check.h): full, tags, none.
+  // How a masked round is verified before its model is used (round_check.h): full, sampled,
+  // tags, none.
   std::string verify = "full";
   std::vector<std::string> architectures;  // empty: all that this program knows
 

@@ -21,7 +21,7 @@ struct ScpOptions {
   // PEM files; all three or none. `tls_ca` signs the certificates of those that are let in.
   std::string tls_certificate, tls_key, tls_ca;
   std::string pacs;  // AE_TITLE@HOST:PORT: whom `hilum site doctor` asks by C-ECHO; empty: nobody
-  int associations = 16;  // at a time; others wait
+  int associations = 8;  // at a time; others wait
 };
 
 // [dicomweb]: the hospital's PACS by DICOMweb (PS3.18).

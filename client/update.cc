@@ -1,7 +1,7 @@
 #include "client/update.h"
 
-#include <bit>
-#include <cstring>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -14,14 +14,8 @@
 namespace hilum::client {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "words go to the wire as they lie");
-
 fs::path PathOf(const fs::path& outbox, const std::string& job, uint64_t round, uint32_t attempt) {
   return outbox / absl::StrCat(job, "-", round, "-", attempt, ".words");
-}
-
-ByteView BytesOf(std::span<const uint32_t> words) {
-  return {reinterpret_cast<const uint8_t*>(words.data()), words.size_bytes()};
 }
 
 std::string MaskingText(privacy::Suite suite) {
@@ -51,7 +45,14 @@ crypto::LabelledFields FieldsOf(const privacy::RoundConfig& config, const Update
 
 }  // namespace
 
-Digest SignedUpdate::Sha256() const { return crypto::Sha256(BytesOf(words())); }
+Bytes SignedUpdate::Chunk(uint32_t index) const {
+  const size_t first = size_t{index} * layout_.chunk_coords;
+  return privacy::PackWords(words().subspan(first, layout_.CoordsOf(index)), layout_.ring_bits);
+}
+
+Digest SignedUpdate::Sha256() const {
+  return crypto::Sha256(privacy::PackVector(words(), layout_));
+}
 
 absl::StatusOr<SignedUpdate> SignedUpdate::Of(privacy::secagg::Upload upload,
                                               const privacy::secagg::Context& context,
@@ -63,7 +64,7 @@ absl::StatusOr<SignedUpdate> SignedUpdate::Of(privacy::secagg::Upload upload,
   SignedUpdate update;
   update.facts_ = facts;
   update.cfg_hash_ = context.cfg_hash();
-  update.chunk_coords_ = context.config().chunk_coords;
+  update.layout_ = privacy::LayoutOf(context.config());
   update.masking_ = MaskingText(context.config().suite);
   update.root_ = close.fields.root;
   update.signature_ = close.signature;
@@ -88,9 +89,9 @@ absl::StatusOr<SignedUpdate> SignUpdate(privacy::MaskedUpdate masked,
   update.facts_ = facts;
   update.cfg_hash_ = privacy::HashConfig(config);
   update.words_.assign(masked.words().begin(), masked.words().end());
-  update.chunk_coords_ = config.chunk_coords;
+  update.layout_ = privacy::LayoutOf(config);
   update.masking_ = MaskingText(masked.suite());
-  update.root_ = privacy::UpdateRoot(update.words_, config.chunk_coords);
+  update.root_ = privacy::UpdateRoot(update.words_, update.layout_);
   const Bytes message = MessageOf(config, update.root_);
   update.signature_ = crypto::SignLabelled(key, FieldsOf(config, facts, message));
   return update;
@@ -98,12 +99,13 @@ absl::StatusOr<SignedUpdate> SignUpdate(privacy::MaskedUpdate masked,
 
 absl::Status StoreUpdate(const fs::path& outbox, const SignedUpdate& update, RoundRecord& record) {
   const UpdateFacts& facts = update.facts();
+  const Bytes packed = privacy::PackVector(update.words(), update.layout());
   HILUM_RETURN_IF_ERROR(MakeFolder(outbox));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(PathOf(outbox, facts.job, facts.round, facts.attempt),
-                                         BytesOf(update.words()), FileMode::kPrivate));
+                                         packed, FileMode::kPrivate));
   record.cfg_hash = update.cfg_hash();
   record.root = update.root();
-  record.sha256 = update.Sha256();
+  record.sha256 = crypto::Sha256(packed);
   record.signature.assign(update.signature().bytes.begin(), update.signature().bytes.end());
   record.site_index = facts.site_index;
   record.n_bytes = update.n_bytes();
@@ -117,14 +119,15 @@ absl::Status StoreMasked(const fs::path& outbox, const privacy::secagg::PendingU
                          RoundRecord& record) {
   HILUM_ASSIGN_OR_RETURN(const privacy::secagg::InputRecord input,
                          privacy::secagg::DecodeInputRecord(upload.record()));
+  const Bytes packed = privacy::PackVector(upload.words(), privacy::LayoutOf(config));
   HILUM_RETURN_IF_ERROR(MakeFolder(outbox));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(PathOf(outbox, facts.job, facts.round, facts.attempt),
-                                         BytesOf(upload.words()), FileMode::kPrivate));
+                                         packed, FileMode::kPrivate));
   record.cfg_hash = privacy::HashConfig(config);
   record.root = input.root;
-  record.sha256 = crypto::Sha256(BytesOf(upload.words()));
+  record.sha256 = crypto::Sha256(packed);
   record.site_index = facts.site_index;
-  record.n_bytes = upload.words().size_bytes();
+  record.n_bytes = packed.size();
   record.masking = MaskingText(config.suite);
   record.phase = "stored";
   return absl::OkStatus();
@@ -140,15 +143,15 @@ absl::StatusOr<SignedUpdate> ReadUpdate(const fs::path& outbox, const RoundRecor
   update.facts_ = facts;
   update.cfg_hash_ = privacy::HashConfig(config);
   if (update.cfg_hash_ != record.cfg_hash || facts.site_index != record.site_index) return damaged;
-  const uint64_t n_bytes = 4 * config.n_coords();
-  HILUM_ASSIGN_OR_RETURN(const Bytes bytes,
-                         ReadFile(PathOf(outbox, facts.job, facts.round, facts.attempt), n_bytes));
-  if (bytes.size() != n_bytes) return damaged;
-  update.words_.resize(config.n_coords());
-  std::memcpy(update.words_.data(), bytes.data(), bytes.size());
-  update.chunk_coords_ = config.chunk_coords;
+  update.layout_ = privacy::LayoutOf(config);
+  HILUM_ASSIGN_OR_RETURN(
+      const Bytes bytes,
+      ReadFile(PathOf(outbox, facts.job, facts.round, facts.attempt), update.layout_.size_bytes()));
+  absl::StatusOr<std::vector<uint32_t>> words = privacy::UnpackVector(bytes, update.layout_);
+  if (!words.ok()) return damaged;
+  update.words_ = *std::move(words);
   update.masking_ = MaskingText(config.suite);
-  update.root_ = privacy::UpdateRoot(update.words_, config.chunk_coords);
+  update.root_ = privacy::UpdateRoot(update.words_, update.layout_);
   if (update.root_ != record.root) return damaged;
   HILUM_ASSIGN_OR_RETURN(update.signature_, crypto::SignatureFromBytes(record.signature));
   const Bytes message = MessageOf(config, update.root_);

@@ -15,6 +15,7 @@
 #include "client/state.h"
 #include "crypto/sign.h"
 #include "privacy/mask.h"
+#include "privacy/packed_vector.h"
 #include "privacy/round_config.h"
 #include "privacy/secagg/site_r2.h"
 
@@ -42,10 +43,12 @@ class SignedUpdate {
   std::span<const uint32_t> words() const {  // D of them
     return masked_.has_value() ? masked_->words() : words_;
   }
-  uint32_t chunk_coords() const { return chunk_coords_; }
+  const privacy::VectorLayout& layout() const { return layout_; }
   const std::string& masking() const { return masking_; }  // "none (open mode)"
-  uint64_t n_bytes() const { return words().size_bytes(); }
-  // SHA-256 of the words as they go over the wire, uint32 little-endian.
+  uint64_t n_bytes() const { return layout_.size_bytes(); }
+  // A chunk as it goes over the wire, packed; index < layout().n_chunks().
+  Bytes Chunk(uint32_t index) const;
+  // SHA-256 of all chunks: the address of the vector in the server's store.
   Digest Sha256() const;
 
   // A masked vector, which is signed already.
@@ -69,7 +72,7 @@ class SignedUpdate {
   crypto::Signature signature_;
   std::vector<uint32_t> words_;
   std::optional<privacy::secagg::Upload> masked_;  // then words_ is empty
-  uint32_t chunk_coords_ = 0;
+  privacy::VectorLayout layout_;
   std::string masking_;
 };
 
@@ -80,8 +83,8 @@ absl::StatusOr<SignedUpdate> SignUpdate(privacy::MaskedUpdate update,
                                         const privacy::RoundConfig& config,
                                         const UpdateFacts& facts, const crypto::SigningKey& key);
 
-// Writes the words to the outbox, durably, and fills the fields of `record` that describe them. An
-// update is stored before it is sent, so that a resend is the same bytes.
+// Writes the packed words to the outbox, durably, and fills the fields of `record` that describe
+// them. An update is stored before it is sent, so that a resend is the same bytes.
 absl::Status StoreUpdate(const fs::path& outbox, const SignedUpdate& update, RoundRecord& record);
 
 // The stored update of `record`. DataLoss: the file is damaged, or it was made for another

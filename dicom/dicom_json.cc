@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace hilum::dicom {
 namespace {
@@ -23,6 +24,31 @@ const json* ValuesOf(const json& data_set, const char* tag) {
   if (attribute == data_set.end() || !attribute->is_object()) return nullptr;
   const auto values = attribute->find("Value");
   return values == attribute->end() || !values->is_array() ? nullptr : &*values;
+}
+
+// Before the text becomes a tree of some forty bytes a value.
+absl::Status CheckShape(absl::string_view text) {
+  int nesting = 0;
+  size_t n_values = 0;
+  bool in_text = false;
+  for (size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (in_text) {
+      if (c == '\\') ++at;
+      if (c == '"') in_text = false;
+      continue;
+    }
+    if (c == '"') in_text = true;
+    if (c == '[' || c == '{') ++nesting;
+    if (c == ']' || c == '}') --nesting;
+    if (c == '[' || c == '{' || c == ',') ++n_values;
+    if (nesting > kJsonNestingLimit || n_values > kJsonValuesLimit) {
+      return absl::InvalidArgumentError(absl::StrCat("the server's answer has more than ",
+                                                     kJsonNestingLimit, " levels or more than ",
+                                                     kJsonValuesLimit, " values, the limits"));
+    }
+  }
+  return absl::OkStatus();
 }
 
 JsonAttributes AttributesOf(const json& data_set) {
@@ -48,6 +74,7 @@ std::string FirstOf(const JsonAttributes& attributes, const char* tag) {
 }
 
 absl::StatusOr<std::vector<JsonAttributes>> ParseDicomJson(absl::string_view text) {
+  HILUM_RETURN_IF_ERROR(CheckShape(text));
   const json document = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (!document.is_array()) {
     return absl::InvalidArgumentError("the server's answer is not an array of DICOM JSON");
@@ -68,6 +95,7 @@ absl::StatusOr<std::vector<JsonAttributes>> ParseDicomJson(absl::string_view tex
 }
 
 absl::StatusOr<StoreAnswer> ParseStoreAnswer(absl::string_view text) {
+  HILUM_RETURN_IF_ERROR(CheckShape(text));
   json document = json::parse(text.begin(), text.end(), nullptr, /*allow_exceptions=*/false);
   if (document.is_array() && document.size() == 1) {
     json only = std::move(document[0]);  // some servers answer with an array of one

@@ -21,8 +21,10 @@ using JsonAttributes = std::map<std::string, std::vector<std::string>>;
 std::string FirstOf(const JsonAttributes& attributes, const char* tag);
 
 inline constexpr size_t kJsonDataSetsLimit = 100'000;
+inline constexpr int kJsonNestingLimit = 32;
+inline constexpr size_t kJsonValuesLimit = 4'000'000;  // of all kinds together
 
-// An array of data sets. InvalidArgument: not that, or more than kJsonDataSetsLimit.
+// An array of data sets. InvalidArgument: not that, or beyond one of the limits.
 absl::StatusOr<std::vector<JsonAttributes>> ParseDicomJson(absl::string_view text);
 
 // What a server says of the instances that it was to store (PS3.18 section 10.5.3).
@@ -30,7 +32,7 @@ struct StoreAnswer {
   std::vector<std::string> stored;                  // SOP Instance UIDs
   std::vector<std::pair<std::string, int>> failed;  // and FailureReason (0008,1197)
 };
-// InvalidArgument: no data set.
+// InvalidArgument: no data set, or beyond one of the limits.
 absl::StatusOr<StoreAnswer> ParseStoreAnswer(absl::string_view text);
 
 }  // namespace hilum::dicom

@@ -39,6 +39,7 @@ bool IsThisComputer(absl::string_view host) {
   return name == "127.0.0.1" || name == "localhost" || name == "[::1]";
 }
 
+// `url` is the root of the services: what comes behind it names patients' studies.
 absl::Status FromHttp(int status, const std::string& url) {
   if (status == 200 || status == 204) return absl::OkStatus();
   const std::string answer = absl::StrCat(url, " answers ", status, ": ");
@@ -124,7 +125,6 @@ absl::StatusOr<std::unique_ptr<Dicomweb>> Dicomweb::Create(const DicomwebServer&
 }
 
 absl::StatusOr<HttpClient::Reply> Dicomweb::Ask(HttpClient::Request request, bool with_report) {
-  const std::string url = absl::StrCat(server_.url, request.path.substr(0, request.path.find('?')));
   request.path = absl::StrCat(root_, request.path);
   if (!server_.authorization.empty()) {
     request.headers.emplace_back("Authorization", server_.authorization);
@@ -136,7 +136,7 @@ absl::StatusOr<HttpClient::Reply> Dicomweb::Ask(HttpClient::Request request, boo
   HILUM_ASSIGN_OR_RETURN(HttpClient::Reply reply, std::move(exchanged));
   date_ = reply.date;
   if (with_report && (reply.status == 202 || reply.status == 409)) return reply;
-  HILUM_RETURN_IF_ERROR(FromHttp(reply.status, url));
+  HILUM_RETURN_IF_ERROR(FromHttp(reply.status, server_.url));
   return reply;
 }
 
@@ -161,7 +161,9 @@ absl::Status Dicomweb::SearchSeries(
                            AskJson(SearchPath(match, kPage, offset)));
     bool news = false;
     for (const JsonAttributes& series : page) {
-      if (!seen.insert(FirstOf(series, kSeriesUid)).second) continue;
+      const std::string uid = FirstOf(series, kSeriesUid);
+      HILUM_RETURN_IF_ERROR(CheckUids({uid}));
+      if (!seen.insert(uid).second) continue;
       news = true;
       HILUM_RETURN_IF_ERROR(each(series));
     }

@@ -37,14 +37,16 @@ absl::string_view ParameterOf(absl::string_view content_type, absl::string_view 
     const absl::string_view key = absl::StripAsciiWhitespace(content_type.substr(0, equals));
     absl::string_view value = absl::StripLeadingAsciiWhitespace(content_type.substr(equals + 1));
     size_t end = 0;
-    if (absl::ConsumePrefix(&value, "\"")) {
+    const bool quoted = absl::ConsumePrefix(&value, "\"");
+    if (quoted) {
       end = value.find('"');
       if (end == absl::string_view::npos) return "";
     } else {
       end = std::min(value.find(';'), value.size());
     }
     if (absl::EqualsIgnoreCase(key, name)) {
-      return absl::StripTrailingAsciiWhitespace(value.substr(0, end));
+      value = value.substr(0, end);
+      return quoted ? value : absl::StripTrailingAsciiWhitespace(value);
     }
     content_type = value.substr(end);
   }

@@ -35,7 +35,7 @@ struct ReceiveOptions {
   PeerTls tls{};
   // Per association.
   uint64_t association_bytes = uint64_t{4} << 30;
-  uint64_t object_bytes = uint64_t{1} << 30;
+  uint64_t object_bytes = uint64_t{512} << 20;
   int objects = 10'000;
   absl::Duration association = absl::Minutes(30);
   absl::Duration idle = absl::Seconds(60);

@@ -25,6 +25,9 @@ namespace {
 // Our own implementation class (PS3.7 annex D.3.3.2), below the root for UIDs made from UUIDs.
 constexpr absl::string_view kImplementationUid = "2.25.94523741263459182734650918273465091827";
 
+// An object is read for the gate, and inflated where it is deflated.
+constexpr uint64_t kMemoryBytes = uint64_t{2} << 30;
+
 using Kind = PeerEvent::Kind;
 
 absl::Status Say(const PipeEnds& ends, Kind kind, absl::string_view text = "") {
@@ -219,7 +222,8 @@ absl::Status Serve(const PipeEnds& ends) {
   HILUM_ASSIGN_OR_RETURN(const PeerTask task, DecodePeerTask(text));
   // The file's head is ours, and the gate reads what came in one piece.
   const uint64_t file_bytes = task.object_bytes + 4096;
-  HILUM_RETURN_IF_ERROR(LimitProcess({.written_file_bytes = file_bytes}));
+  HILUM_RETURN_IF_ERROR(
+      LimitProcess({.memory_bytes = kMemoryBytes, .written_file_bytes = file_bytes}));
   if (!dcmDataDict.isDictionaryLoaded()) {  // reads it
     return absl::UnavailableError("DCMTK's data dictionary is missing");
   }

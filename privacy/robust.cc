@@ -1,7 +1,5 @@
 #include "privacy/robust.h"
 
-#include <cstring>
-
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -12,6 +10,7 @@
 #include "kernels/trimmed_mean.h"
 #include "kernels/updates.h"
 #include "kernels/weighted_mean.h"
+#include "privacy/packed_vector.h"
 
 namespace hilum::privacy {
 namespace {
@@ -81,13 +80,13 @@ absl::StatusOr<OpenedUpdate> OpenUpdate(ByteView vector, const RoundConfig& conf
   if (config.mode != RoundMode::kOpen || config.suite != Suite::kNone) {
     return absl::PermissionDeniedError("an update of a masked round cannot be looked at");
   }
-  const size_t n_coords = static_cast<size_t>(config.n_coords());
-  if (vector.size() != n_coords * sizeof(uint32_t) || config.n_coords() < config.n_params + 2) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "the update has ", vector.size(), " bytes, the round is for ", n_coords, " words of 4"));
+  const VectorLayout layout = LayoutOf(config);
+  if (vector.size() != layout.size_bytes() || config.n_coords() < config.n_params + 2) {
+    return absl::InvalidArgumentError(absl::StrCat("the update has ", vector.size(),
+                                                   " bytes, the round is for ", config.n_coords(),
+                                                   " words of ", layout.ring_bits, " bits"));
   }
-  std::vector<uint32_t> words(n_coords);
-  std::memcpy(words.data(), vector.data(), vector.size());
+  HILUM_ASSIGN_OR_RETURN(const std::vector<uint32_t> words, UnpackVector(vector, layout));
   const size_t n_params = static_cast<size_t>(config.n_params);
   const uint32_t weight = words[n_params], count = words[n_params + 1];
   if (weight < 1 || weight > config.max_weight || count != 1) {

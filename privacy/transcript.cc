@@ -49,8 +49,13 @@ absl::Status BadMember(uint16_t index, absl::string_view fault) {
 
 }  // namespace
 
-Digest UpdateRoot(std::span<const uint32_t> words, uint32_t chunk_coords) {
-  return WordRoot(crypto::kLabelR2Chunk, words, chunk_coords);
+Digest UpdateRoot(std::span<const uint32_t> words, const VectorLayout& layout) {
+  if (layout.ring_bits == 32) return WordRoot(crypto::kLabelR2Chunk, words, layout.chunk_coords);
+  return RootOf(crypto::kLabelR2Chunk, words.size(), layout.chunk_coords,
+                [&](size_t first, size_t n, Bytes& scratch) {
+                  scratch = PackWords(words.subspan(first, n), layout.ring_bits);
+                  return ByteView(scratch);
+                });
 }
 
 Digest RingRoot(std::span<const uint32_t> ring, uint32_t chunk_coords) {

@@ -11,13 +11,15 @@
 #include "absl/status/statusor.h"
 #include "base/bytes.h"
 #include "crypto/sign.h"
+#include "privacy/packed_vector.h"
 #include "privacy/round_config.h"
 
 namespace hilum::privacy {
 
 // Roots of a vector's chunks of config.chunk_coords coordinates: Tree(label, v) of section 2.
-// A word is 4 bytes little-endian; a sum takes SumCoordBytes little-endian. Parallel, thread-safe.
-Digest UpdateRoot(std::span<const uint32_t> words, uint32_t chunk_coords);  // R_i: r2-chunk
+// A word of y_i is packed to b bits (16 to 32), one of z is 4 bytes little-endian; a sum takes
+// SumCoordBytes little-endian. Parallel, thread-safe.
+Digest UpdateRoot(std::span<const uint32_t> words, const VectorLayout& layout);  // R_i: r2-chunk
 Digest SumRoot(std::span<const uint64_t> sums, const RoundConfig& config);  // root(S): sum-chunk
 Digest RingRoot(std::span<const uint32_t> ring, uint32_t chunk_coords);     // root(z): z-chunk
 

@@ -1,11 +1,15 @@
 #include "privacy/unmask.h"
 
 #include <algorithm>
+#include <bit>
 #include <span>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "crypto/random.h"
 #include "kernels/integer_sum.h"
+#include "privacy/packed_vector.h"
 #include "privacy/policy.h"
 #include "privacy/quantize.h"
 
@@ -74,6 +78,22 @@ absl::StatusOr<std::vector<uint32_t>> Reduce(const MaskedSum& sum, const RoundCo
   return ring;
 }
 
+absl::Status CheckMasks(const kernels::MaskKeys& masks, const RoundConfig& config) {
+  if (config.mode != RoundMode::kOpen && masks.ring_bits() == config.ring_bits &&
+      static_cast<int>(masks.suite()) == static_cast<int>(config.suite)) {
+    return absl::OkStatus();
+  }
+  return absl::PermissionDeniedError(
+      absl::StrCat("keys of suite ", static_cast<int>(masks.suite()), " for ", masks.ring_bits(),
+                   " bits do not remove masks of suite ", static_cast<int>(config.suite), " and ",
+                   config.ring_bits, " bits"));
+}
+
+// The first chunk that has extra coordinates.
+uint32_t FirstExtraChunk(const RoundConfig& config) {
+  return static_cast<uint32_t>(config.n_params / config.chunk_coords);
+}
+
 }  // namespace
 
 absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& config,
@@ -92,13 +112,7 @@ absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& co
 absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config,
                                  const kernels::MaskKeys& masks, kernels::Device device,
                                  const std::atomic<bool>* cancel) {
-  if (config.mode == RoundMode::kOpen || masks.ring_bits() != config.ring_bits ||
-      static_cast<int>(masks.suite()) != static_cast<int>(config.suite)) {
-    return absl::PermissionDeniedError(
-        absl::StrCat("keys of suite ", static_cast<int>(masks.suite()), " for ", masks.ring_bits(),
-                     " bits do not remove masks of suite ", static_cast<int>(config.suite), " and ",
-                     config.ring_bits, " bits"));
-  }
+  HILUM_RETURN_IF_ERROR(CheckMasks(masks, config));
   HILUM_ASSIGN_OR_RETURN(std::vector<uint32_t> ring, Reduce(sum, config, device));
   for (size_t first = 0; first < ring.size(); first += kUnmaskStep) {
     if (cancel != nullptr && *cancel) return absl::CancelledError("the unmasking was stopped");
@@ -107,6 +121,67 @@ absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config
     HILUM_RETURN_IF_ERROR(kernels::KeystreamAdd(part, masks, first, device));
   }
   return RingTotal(std::move(ring), sum.n_members);
+}
+
+std::vector<uint32_t> DrawChunks(const RoundConfig& config, uint32_t n_members) {
+  crypto::SeededStream stream(crypto::RandomArray<32>());
+  std::vector<uint32_t> chunks;
+  for (uint32_t chunk = 0; chunk < LayoutOf(config).n_chunks(); ++chunk) {
+    const bool drawn = stream.Below(n_members) < kSampleMembers;
+    if (drawn || chunk >= FirstExtraChunk(config)) chunks.push_back(chunk);
+  }
+  return chunks;
+}
+
+absl::StatusOr<RingSample> RingSample::Make(const MaskedSum& sum, const RoundConfig& config,
+                                            const kernels::MaskKeys& masks,
+                                            std::vector<uint32_t> chunks, kernels::Device device,
+                                            const std::atomic<bool>* cancel) {
+  HILUM_RETURN_IF_ERROR(CheckMasks(masks, config));
+  HILUM_ASSIGN_OR_RETURN(std::vector<uint32_t> ring, Reduce(sum, config, device));
+  const VectorLayout layout = LayoutOf(config);
+  for (uint32_t chunk = 0, next = 0; chunk < layout.n_chunks(); ++chunk) {
+    if (cancel != nullptr && *cancel) return absl::CancelledError("the unmasking was stopped");
+    const uint64_t first = uint64_t{chunk} * layout.chunk_coords;
+    const std::span<uint32_t> part =
+        std::span(ring).subspan(static_cast<size_t>(first), layout.CoordsOf(chunk));
+    if (next < chunks.size() && chunks[next] == chunk) {
+      HILUM_RETURN_IF_ERROR(kernels::KeystreamAdd(part, masks, first, device));
+      ++next;
+    } else if (chunk >= FirstExtraChunk(config)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the sample lacks chunk ", chunk, ", which has extra coordinates"));
+    } else {
+      std::fill(part.begin(), part.end(), 0);
+    }
+  }
+  return RingSample(RingTotal(std::move(ring), sum.n_members), std::move(chunks));
+}
+
+absl::Status RingSample::CheckModel(const RoundConfig& config, double rate,
+                                    std::span<const float> base, std::span<const float> model) && {
+  const size_t n_params = static_cast<size_t>(config.n_params);
+  if (base.size() != n_params || model.size() != n_params) {
+    return absl::InvalidArgumentError(absl::StrCat("models of ", base.size(), " and ", model.size(),
+                                                   " parameters, the round has ", n_params));
+  }
+  HILUM_ASSIGN_OR_RETURN(const MeanDelta mean, Dequantize(std::move(total_), config));
+  for (const uint32_t chunk : chunks_) {
+    const size_t first = size_t{chunk} * config.chunk_coords;
+    if (first >= n_params) break;
+    const size_t n = std::min<size_t>(config.chunk_coords, n_params - first);
+    std::vector<float> part(base.begin() + static_cast<ptrdiff_t>(first),
+                            base.begin() + static_cast<ptrdiff_t>(first + n));
+    HILUM_RETURN_IF_ERROR(kernels::AddMean(mean.words().subspan(first, n), mean.options(), rate,
+                                           part, kernels::Device::kCpu));
+    for (size_t j = 0; j < n; ++j) {
+      if (std::bit_cast<uint32_t>(part[j]) == std::bit_cast<uint32_t>(model[first + j])) continue;
+      return absl::DataLossError(absl::StrCat("parameter ", first + j, " of the model is ",
+                                              model[first + j], ", the verified sum makes ",
+                                              part[j]));
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status CheckExtras(const RingTotal& total, const RoundConfig& config) {

@@ -70,6 +70,7 @@ class RingTotal {
   friend absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config,
                                           const kernels::MaskKeys& masks, kernels::Device device,
                                           const std::atomic<bool>* cancel);
+  friend class RingSample;
   friend class MeanDelta;
   RingTotal(std::vector<uint32_t> ring, uint32_t n_members)
       : ring_(std::move(ring)), n_members_(n_members) {}
@@ -92,6 +93,39 @@ absl::StatusOr<RingTotal> Unmask(const MaskedTotal& total, const RoundConfig& co
 absl::StatusOr<RingTotal> Unmask(const MaskedSum& sum, const RoundConfig& config,
                                  const kernels::MaskKeys& masks, kernels::Device device,
                                  const std::atomic<bool>* cancel = nullptr);
+
+// About so many members look at each chunk of a sampled verification.
+inline constexpr uint32_t kSampleMembers = 10;
+
+// The chunks that one site looks at: each with probability min(1, kSampleMembers / n_members), from
+// the operating system's generator, so that no server knows them before it publishes; and always
+// those of the extra coordinates. Ascending. n_members > 0.
+std::vector<uint32_t> DrawChunks(const RoundConfig& config, uint32_t n_members);
+
+// z in some chunks. Only Make makes one. Movable only.
+class RingSample {
+ public:
+  RingSample(RingSample&&) = default;
+  RingSample& operator=(RingSample&&) = default;
+
+  // Unmask in `chunks` alone: ascending, those of the extra coordinates among them. Errors as
+  // Unmask; InvalidArgument also: other chunks.
+  static absl::StatusOr<RingSample> Make(const MaskedSum& sum, const RoundConfig& config,
+                                         const kernels::MaskKeys& masks,
+                                         std::vector<uint32_t> chunks, kernels::Device device,
+                                         const std::atomic<bool>* cancel = nullptr);
+
+  // Whether `model` is base + rate * mean there, bit for bit: both [n_params]. Consumes the sample.
+  // DataLoss: it is not; the sentence names the first parameter. Others: as Dequantize.
+  absl::Status CheckModel(const RoundConfig& config, double rate, std::span<const float> base,
+                          std::span<const float> model) &&;
+
+ private:
+  RingSample(RingTotal total, std::vector<uint32_t> chunks)
+      : total_(std::move(total)), chunks_(std::move(chunks)) {}
+  RingTotal total_;  // z in chunks_, elsewhere zero
+  std::vector<uint32_t> chunks_;
+};
 
 // The weighted mean of the members' deltas, kept as ring words and one factor: so a server step
 // reads 4 bytes a parameter, and every step starts from the same bits. Only Dequantize makes one.

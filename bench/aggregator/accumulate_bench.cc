@@ -66,7 +66,7 @@ OpenSum MakeSum(int n_sites, int64_t n_params) {
   for (uint16_t i = 0; i < n_sites; ++i) {
     Member& member = sum.members[i];
     member.words = MakeVector(sum.config, {.seed = i});
-    member.seal.root = privacy::UpdateRoot(member.words, sum.config.chunk_coords);
+    member.seal.root = privacy::UpdateRoot(member.words, privacy::LayoutOf(sum.config));
     const Bytes message =
         privacy::UpdateMessage({.root = member.seal.root, .n_coords = sum.config.n_coords()});
     member.seal.signature = crypto::SignLabelled(member.key, {.label = crypto::kLabelR2Root,

@@ -77,7 +77,7 @@ absl::StatusOr<RoundCost> OpenRounds(int n_sites, int64_t n_params) {
     vectors.push_back(MakeVector(first.config, {.seed = static_cast<uint64_t>(i)}));
   }
   const std::clock_t clock = std::clock();
-  benchmark::DoNotOptimize(privacy::UpdateRoot(vectors[0], first.config.chunk_coords));
+  benchmark::DoNotOptimize(privacy::UpdateRoot(vectors[0], privacy::LayoutOf(first.config)));
   const double root_cpu_s = static_cast<double>(std::clock() - clock) / CLOCKS_PER_SEC;
   const absl::Time started = absl::Now();
   for (uint64_t round = 1; round <= kOpenRounds; ++round) {

@@ -67,12 +67,13 @@ void IngestHash(benchmark::State& state) {
   const auto vectors =
       RandomVectors(std::min(n_sites, kBuffers), static_cast<size_t>(state.range(1)) + kMinExtras);
   const double bytes = 4.0 * static_cast<double>(n_sites * vectors.front().size());
+  const VectorLayout layout{.n_coords = vectors.front().size()};
   const double bound_s = bytes / (HashRate() * kernels::CpuThreads());
   double seconds = 0;
   for (auto _ : state) {
     seconds += SecondsOf([&] {
       for (size_t i = 0; i < n_sites; ++i) {
-        benchmark::DoNotOptimize(UpdateRoot(vectors[i % vectors.size()], kChunkCoords));
+        benchmark::DoNotOptimize(UpdateRoot(vectors[i % vectors.size()], layout));
       }
     });
   }

@@ -172,10 +172,10 @@ class Round:
             self.progress(f"{what} ({at + 1} of {len(self.record.updates)})")
             tree, first = wire.ChunkTree("r2-chunk"), 0
             tags = self.tags.fresh() if config.mode else None
-            for piece in self.objects.chunks(what, update.object, 4 * config.n_coords, 4 * CHUNK):
+            for piece in self.objects.chunks(what, update.object, config.vector_bytes,
+                                             config.packed_bytes(CHUNK)):
                 tree.add(piece)
-                words = np.frombuffer(piece, "<u4").astype(np.uint64)
-                require(int(words.max()) >> config.b == 0, f"{what} has a word outside the ring")
+                words = evidence.unpack(piece, min(CHUNK, config.n_coords - first), config.b, what)
                 total[first:first + len(words)] += words
                 first += len(words)
                 if tags:

@@ -5,6 +5,8 @@ import struct
 from dataclasses import dataclass
 from decimal import Decimal
 
+import numpy as np
+
 import wire
 from wire import Fields, Reader, Wrong, require
 
@@ -305,6 +307,15 @@ class Config:
     def min_count(self):
         return max(self.quorum, self.u_min)
 
+    def packed_bytes(self, n_words):
+        """Bytes of the words of a chunk."""
+        return (n_words * self.b + 7) // 8
+
+    @property
+    def vector_bytes(self):
+        whole, rest = divmod(self.n_coords, CHUNK)
+        return whole * self.packed_bytes(CHUNK) + self.packed_bytes(rest)
+
     @property
     def sum_width(self):
         """Bytes of a coordinate of S."""
@@ -316,6 +327,18 @@ class Config:
     def signed(self, name, attempt, sender, message):
         """What Sign(label, m) is made over."""
         return wire.label(name) + self.rid(attempt) + wire.u16(sender) + self.hash + message
+
+
+def unpack(piece, n_words, b, what):
+    """The words of a chunk: b bits each, the lowest first."""
+    if b == 32:
+        return np.frombuffer(piece, "<u4").astype(np.uint64)
+    bits = np.unpackbits(np.frombuffer(piece, np.uint8), bitorder="little")
+    require(not bits[n_words * b:].any(), f"{what} has a bit set that belongs to no word")
+    words = np.zeros(n_words, np.uint64)
+    for i, column in enumerate(bits[:n_words * b].reshape(n_words, b).T):
+        words |= column.astype(np.uint64) << np.uint64(i)
+    return words
 
 
 def expected_config(plan, plan_digest, stored, place):

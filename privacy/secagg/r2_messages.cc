@@ -1,54 +1,41 @@
 #include "privacy/secagg/r2_messages.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "privacy/packed_vector.h"
 
 namespace hilum::privacy::secagg {
 
-uint32_t CountChunks(const RoundConfig& config) {
-  return static_cast<uint32_t>((config.n_coords() + config.chunk_coords - 1) / config.chunk_coords);
-}
+uint32_t CountChunks(const RoundConfig& config) { return LayoutOf(config).n_chunks(); }
 
 size_t ChunkCoords(const RoundConfig& config, uint32_t index) {
-  const uint64_t first = uint64_t{index} * config.chunk_coords;
-  return static_cast<size_t>(std::min<uint64_t>(config.chunk_coords, config.n_coords() - first));
+  return LayoutOf(config).CoordsOf(index);
 }
 
-Bytes EncodeChunk(uint32_t index, std::span<const uint32_t> words) {
+Bytes EncodeChunk(uint32_t index, std::span<const uint32_t> words, const RoundConfig& config) {
   Bytes out;
-  out.reserve(4 + words.size_bytes());
   AppendU32(out, index);
-  AppendBytes(out, ByteView(reinterpret_cast<const uint8_t*>(words.data()), words.size_bytes()));
+  AppendBytes(out, PackWords(words, config.ring_bits));
   return out;
 }
 
 absl::StatusOr<ChunkView> DecodeChunk(ByteView body, const RoundConfig& config) {
   Reader in(body);
-  ChunkView chunk{.index = in.U32(), .bytes = {}};
+  ChunkView chunk{.index = in.U32(), .bytes = {}, .words = {}};
   if (in.ended_early() || chunk.index >= CountChunks(config)) {
     return absl::InvalidArgumentError(
         absl::StrCat("chunk ", chunk.index, " was sent, a vector has ", CountChunks(config)));
   }
   chunk.bytes = in.View(in.n_left());
-  const size_t want = ChunkCoords(config, chunk.index) * 4;
+  const size_t want = LayoutOf(config).BytesOf(chunk.index);
   if (chunk.bytes.size() != want) {
     return absl::InvalidArgumentError(
         absl::StrCat("chunk ", chunk.index, " has ", chunk.bytes.size(), " bytes, not ", want));
   }
-  uint64_t all = 0;
-  for (size_t at = 0; at < want; at += 4) {
-    uint32_t word = 0;
-    std::memcpy(&word, chunk.bytes.data() + at, 4);
-    all |= word;
-  }
-  if (all >> config.ring_bits != 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("chunk ", chunk.index, " has a word that is not below 2^", config.ring_bits));
-  }
-  return chunk;
+  chunk.words.resize(ChunkCoords(config, chunk.index));
+  const absl::Status unpacked = UnpackWords(chunk.bytes, config.ring_bits, chunk.words);
+  if (unpacked.ok()) return chunk;
+  return absl::InvalidArgumentError(absl::StrCat("chunk ", chunk.index, ": ", unpacked.message()));
 }
 
 Bytes Encode(const MaskedInputClose& close) {

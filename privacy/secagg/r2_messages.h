@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "privacy/secagg/context.h"
@@ -16,14 +17,15 @@ namespace hilum::privacy::secagg {
 uint32_t CountChunks(const RoundConfig& config);
 size_t ChunkCoords(const RoundConfig& config, uint32_t index);
 
-// A chunk: index u32, then its words of 4 bytes, little-endian.
+// A chunk: index u32, then its words, packed to b bits each (privacy/packed_vector.h).
 struct ChunkView {
   uint32_t index = 0;
-  ByteView bytes;  // in the message
+  ByteView bytes;  // packed; in the message
+  std::vector<uint32_t> words;
 };
-Bytes EncodeChunk(uint32_t index, std::span<const uint32_t> words);
-// InvalidArgument: another length than the chunk of that index has, no such index, or a word that
-// is not below 2^b.
+Bytes EncodeChunk(uint32_t index, std::span<const uint32_t> words, const RoundConfig& config);
+// InvalidArgument: another length than the chunk of that index has, no such index, or a bit of its
+// last byte that is no word's.
 absl::StatusOr<ChunkView> DecodeChunk(ByteView body, const RoundConfig& config);
 
 // MaskedInputClose: H(U2), R_i, D u64, signature.

@@ -1,13 +1,11 @@
 #include "privacy/secagg/server_r2.h"
 
-#include <algorithm>
-#include <cstring>
-
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "crypto/labels.h"
 #include "crypto/tree.h"
 #include "kernels/integer_sum.h"
+#include "privacy/packed_vector.h"
 
 namespace hilum::privacy::secagg {
 namespace {
@@ -15,12 +13,6 @@ namespace {
 template <class... Parts>
 absl::Status Wrong(const Parts&... parts) {
   return absl::FailedPreconditionError(absl::StrCat(parts...));
-}
-
-std::vector<uint32_t> WordsOf(ByteView bytes) {
-  std::vector<uint32_t> words(bytes.size() / 4);
-  std::memcpy(words.data(), bytes.data(), words.size() * 4);
-  return words;
 }
 
 Digest LeafOf(uint32_t index, ByteView bytes) {
@@ -65,9 +57,8 @@ absl::StatusOr<Receipt> ServerCollecting::TakeChunk(uint16_t peer, ByteView mess
   }
   const size_t first = size_t{chunk.index} * config.chunk_coords;
   sums_.resize(static_cast<size_t>(config.n_coords()));
-  HILUM_RETURN_IF_ERROR(kernels::AddWords(WordsOf(chunk.bytes),
-                                          std::span(sums_).subspan(first, chunk.bytes.size() / 4),
-                                          kernels::Device::kCpu));
+  HILUM_RETURN_IF_ERROR(kernels::AddWords(
+      chunk.words, std::span(sums_).subspan(first, chunk.words.size()), kernels::Device::kCpu));
   vector.leaves.push_back(leaf);
   return Receipt{.sender = opened.sender, .is_new = true};
 }
@@ -113,7 +104,7 @@ absl::Status ServerCollecting::CheckWithdrawal(
     const Vector& vector, const std::function<absl::StatusOr<Bytes>(uint32_t)>& stored) const {
   for (uint32_t index = 0; index < vector.leaves.size(); ++index) {
     HILUM_ASSIGN_OR_RETURN(const Bytes bytes, stored(index));
-    if (bytes.size() != ChunkCoords(facts_.context->config(), index) * 4 ||
+    if (bytes.size() != LayoutOf(facts_.context->config()).BytesOf(index) ||
         LeafOf(index, bytes) != vector.leaves[index]) {
       return absl::DataLossError(
           absl::StrCat("the stored chunk ", index, " is not the one that was added"));
@@ -127,11 +118,13 @@ absl::Status ServerCollecting::Withdraw(
   if (closes_.count(member) != 0) return Wrong("the vector of member ", member, " is whole");
   const Vector& vector = vectors_[member];
   HILUM_RETURN_IF_ERROR(CheckWithdrawal(vector, stored));
-  const size_t chunk_coords = facts_.context->config().chunk_coords;
+  const RoundConfig& config = facts_.context->config();
   for (uint32_t index = 0; index < vector.leaves.size(); ++index) {
     HILUM_ASSIGN_OR_RETURN(const Bytes bytes, stored(index));  // checked above
-    const auto coords = std::span(sums_).subspan(index * chunk_coords, bytes.size() / 4);
-    HILUM_RETURN_IF_ERROR(kernels::SubtractWords(WordsOf(bytes), coords, kernels::Device::kCpu));
+    std::vector<uint32_t> words(ChunkCoords(config, index));
+    HILUM_RETURN_IF_ERROR(UnpackWords(bytes, config.ring_bits, words));
+    const auto coords = std::span(sums_).subspan(size_t{index} * config.chunk_coords, words.size());
+    HILUM_RETURN_IF_ERROR(kernels::SubtractWords(words, coords, kernels::Device::kCpu));
   }
   vectors_.erase(member);
   withdrawn_.insert(member);

@@ -40,7 +40,8 @@ Bytes Upload::Chunk(uint32_t index) const {
   const size_t first = size_t{index} * context_->config().chunk_coords;
   return Frame(
       *context_, index_,
-      EncodeChunk(index, vector_->words().subspan(first, ChunkCoords(context_->config(), index))));
+      EncodeChunk(index, vector_->words().subspan(first, ChunkCoords(context_->config(), index)),
+                  context_->config()));
 }
 
 Upload PendingUpload::MakeUpload(const Facts& facts, const SiteKeep& keep,
@@ -65,7 +66,7 @@ absl::StatusOr<SiteReady::MaskStep> SiteReady::MaskInput(NoisedDelta input,
   keep.b = Scalar();
   HILUM_ASSIGN_OR_RETURN(MaskedUpdate masked, Mask(std::move(input), config, keys, device));
   const auto vector = std::make_shared<const MaskedUpdate>(std::move(masked));
-  const Digest root = UpdateRoot(vector->words(), config.chunk_coords);
+  const Digest root = UpdateRoot(vector->words(), LayoutOf(config));
   Bytes record =
       Encode(InputRecord{.rid = facts.context->rid(), .u2_hash = facts.u2_hash, .root = root});
   PendingUpload upload(std::move(record), PendingUpload::MakeUpload(facts, keep, vector, root));

@@ -1,5 +1,6 @@
 #include "privacy/secagg/verify_round.h"
 
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -25,8 +26,7 @@ absl::StatusOr<kernels::TagValues> TagOfVector(const PublishedRound& round,
   }
   HILUM_ASSIGN_OR_RETURN(const std::vector<uint32_t> vector, round.untagged(member.index));
   const RoundConfig& config = round.facts.context->config();
-  if (vector.size() != config.n_coords() ||
-      UpdateRoot(vector, config.chunk_coords) != member.root) {
+  if (vector.size() != config.n_coords() || UpdateRoot(vector, LayoutOf(config)) != member.root) {
     return False("the published vector of member ", member.index,
                  " is not the one of the transcript");
   }
@@ -67,6 +67,18 @@ absl::StatusOr<std::vector<IndexedTag>> TagsOf(const PublishedRound& round,
   return tags;
 }
 
+MaskedSum SumOf(const PublishedRound& round) {
+  return {.sums = round.sums, .n_members = static_cast<uint32_t>(round.transcript.members.size())};
+}
+
+// That leave S.
+absl::StatusOr<kernels::MaskKeys> MasksOf(const PublishedRound& round) {
+  HILUM_ASSIGN_OR_RETURN(
+      const SignedKeys keys,
+      KeysToRemove(round.facts, MembersOf(round.transcript), round.opening.secrets));
+  return keys.Schedule(round.facts.context->config());
+}
+
 }  // namespace
 
 absl::StatusOr<VerifiedMessages> VerifyMessages(const PublishedRound& round) {
@@ -88,25 +100,29 @@ absl::Status VerifySum(const PublishedRound& round, const VerifiedMessages& mess
     return False("the published sum is not the one of the transcript");
   }
   HILUM_ASSIGN_OR_RETURN(const std::vector<IndexedTag> tags, TagsOf(round, messages.challenge()));
-  const MaskedSum sum{.sums = round.sums,
-                      .n_members = static_cast<uint32_t>(round.transcript.members.size())};
-  return CheckSum(sum, config.ring_bits, tags, messages.challenge());
+  return CheckSum(SumOf(round), config.ring_bits, tags, messages.challenge());
+}
+
+absl::StatusOr<RingSample> VerifySampled(const PublishedRound& round,
+                                         const VerifiedMessages& messages,
+                                         std::vector<uint32_t> chunks, kernels::Device device) {
+  HILUM_RETURN_IF_ERROR(VerifySum(round, messages));
+  HILUM_ASSIGN_OR_RETURN(const kernels::MaskKeys masks, MasksOf(round));
+  return RingSample::Make(SumOf(round), round.facts.context->config(), masks, std::move(chunks),
+                          device, round.cancel);
 }
 
 absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, const VerifiedMessages& messages,
                                       kernels::Device device) {
   HILUM_RETURN_IF_ERROR(VerifySum(round, messages));
   const RoundConfig& config = round.facts.context->config();
-  const Indices u3 = MembersOf(round.transcript);
-  const MaskedSum sum{.sums = round.sums, .n_members = static_cast<uint32_t>(u3.size())};
-  HILUM_ASSIGN_OR_RETURN(const SignedKeys keys,
-                         KeysToRemove(round.facts, u3, round.opening.secrets));
-  HILUM_ASSIGN_OR_RETURN(const kernels::MaskKeys masks, keys.Schedule(config));
+  HILUM_ASSIGN_OR_RETURN(const kernels::MaskKeys masks, MasksOf(round));
+  const MaskedSum sum = SumOf(round);
   HILUM_ASSIGN_OR_RETURN(RingTotal total, Unmask(sum, config, masks, device, round.cancel));
   if (RingRoot(total.words(), config.chunk_coords) != round.ring_root) {
     return False("the published result is not the sum without its masks");
   }
-  if (total.words()[static_cast<size_t>(config.n_params) + 1] != u3.size()) {
+  if (total.words()[static_cast<size_t>(config.n_params) + 1] != sum.n_members) {
     return False("the count coordinate is not the number of members");
   }
   return total;

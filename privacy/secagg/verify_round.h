@@ -68,6 +68,13 @@ absl::Status VerifySum(const PublishedRound& round, const VerifiedMessages& mess
 absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, const VerifiedMessages& messages,
                                       kernels::Device device);
 
+// VerifySum, then z in `chunks` alone (mode B; privacy/unmask.h, DrawChunks). root(z) is not
+// compared: the model's parameters of these chunks are, by whoever has the model
+// (RingSample::CheckModel). Errors as VerifyRound.
+absl::StatusOr<RingSample> VerifySampled(const PublishedRound& round,
+                                         const VerifiedMessages& messages,
+                                         std::vector<uint32_t> chunks, kernels::Device device);
+
 // VerifyMessages and VerifyRound, for whoever holds S already.
 absl::StatusOr<RingTotal> VerifyRound(const PublishedRound& round, kernels::Device device);
 

@@ -47,6 +47,17 @@ class Encodings(unittest.TestCase):
             with self.assertRaises(wire.Wrong, msg=text):
                 wire.decode64(text, "it")
 
+    def test_packed_words_have_one_spelling(self):
+        for b in (16, 17, 25, 31, 32):
+            words = [(j * 0x9E3779B9) % (1 << b) for j in range(333)]
+            whole = sum(word << (b * j) for j, word in enumerate(words))
+            packed = bytearray(whole.to_bytes((333 * b + 7) // 8, "little"))
+            self.assertEqual(evidence.unpack(packed, 333, b, "it").tolist(), words)
+            if 333 * b % 8:
+                packed[-1] |= 0x80
+                with self.assertRaises(wire.Wrong):
+                    evidence.unpack(packed, 333, b, "it")
+
     def test_lists_are_ascending_and_whole(self):
         good = struct.pack(">IHH", 2, 3, 7)
         reader = wire.Reader(good, "it")

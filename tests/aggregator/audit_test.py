@@ -127,8 +127,9 @@ class AuditTest(unittest.TestCase):
 
 class Good(AuditTest):
     def test_both_find_the_same_model(self):
-        """Also of a server's optimizer with moments, and under differential privacy."""
-        more = played(self.top, (("cxr-adaptive", MASKED), ("cxr-private", MASKED)))
+        """Also of a server's optimizer with moments, under differential privacy, and packed."""
+        more = played(self.top, (("cxr-adaptive", MASKED), ("cxr-private", MASKED),
+                                 ("cxr-packed", MASKED)))
         for source in self.sources + more:
             with self.subTest(folder=source.folder.name):
                 theirs = python_audit(source.folder, source.job, source.number, "--json")

@@ -173,7 +173,7 @@ TEST_F(Rpc, TheSameUpdateTwiceIsOneUpdateAndAnotherOneIsRefused) {
 
 TEST_F(Rpc, TheSameUpdateOnTwoConnectionsAtOnceCountsOnce) {
   // Both are under way before either ends, as after a connection whose break nobody noticed.
-  const Digest root = privacy::UpdateRoot(words_, open_[0].config.chunk_coords);
+  const Digest root = privacy::UpdateRoot(words_, privacy::LayoutOf(open_[0].config));
   UpdateSeal seal{.root = root};
   const Bytes message = privacy::UpdateMessage({.root = root, .n_coords = words_.size()});
   seal.signature = crypto::SignLabelled(sites_[0]->entry_key(),

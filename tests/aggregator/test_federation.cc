@@ -19,6 +19,7 @@
 #include "crypto/labels.h"
 #include "crypto/random.h"
 #include "ledger_anchor/entry.h"
+#include "privacy/packed_vector.h"
 #include "privacy/quantize.h"
 #include "privacy/transcript.h"
 #include "proto/join_token.h"
@@ -288,12 +289,13 @@ absl::StatusOr<wire::UpdateReceipt> TestSite::Submit(const OpenRound& round,
     const size_t n = std::min(chunk_coords, words.size() - begin);
     wire::UpdateChunk& chunk = *message.mutable_chunk();
     chunk.set_index(index);
-    chunk.set_data(words.data() + begin, n * sizeof(uint32_t));
+    chunk.set_data(std::string(
+        AsText(privacy::PackWords(std::span(words).subspan(begin, n), round.config.ring_bits))));
     if (changes.chunk) changes.chunk(chunk);
     open = writer->Write(message);
   }
   if (!changes.stop_after_chunks.has_value() && open) {
-    const Digest root = privacy::UpdateRoot(words, round.config.chunk_coords);
+    const Digest root = privacy::UpdateRoot(words, privacy::LayoutOf(round.config));
     const Bytes fields =
         privacy::UpdateMessage({.u2_hash = {}, .root = root, .n_coords = words.size()});
     const crypto::Signature signature = crypto::SignLabelled(

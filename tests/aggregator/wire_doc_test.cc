@@ -65,7 +65,7 @@ CountedUpdate Sign(Example& example, const privacy::RoundConfig& config,
   example.Hex("y of site-" + who,
               {reinterpret_cast<const uint8_t*>(words.data()), words.size() * 4});
   CountedUpdate update{.site_index = site};
-  update.root = privacy::UpdateRoot(words, config.chunk_coords);
+  update.root = privacy::UpdateRoot(words, privacy::LayoutOf(config));
   const Bytes fields = privacy::UpdateMessage({.root = update.root, .n_coords = config.n_coords()});
   const crypto::LabelledFields signed_fields{.label = crypto::kLabelR2Root,
                                              .rid = privacy::RidOf(config, 0),

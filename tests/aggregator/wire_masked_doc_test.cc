@@ -188,7 +188,7 @@ class MaskedExample {
                    .n_coords = config_.n_coords()};
     for (uint16_t i = 0; i < kDropped; ++i) {
       for (size_t j = 0; j < sums_.size(); ++j) sums_[j] += y_[i][j];
-      const Digest root = privacy::UpdateRoot(y_[i], config_.chunk_coords);
+      const Digest root = privacy::UpdateRoot(y_[i], privacy::LayoutOf(config_));
       const Bytes fields = privacy::UpdateMessage(
           {.u2_hash = facts_.u2_hash, .root = root, .n_coords = config_.n_coords()});
       transcript_.members.push_back({i, root, Sign(i, crypto::kLabelR2Root, fields)});

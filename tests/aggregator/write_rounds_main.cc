@@ -5,7 +5,8 @@
 // FOLDER is replaced. It gets two masked rounds of six sites (in the first, one drops out before
 // its vector and one signs a wrong tag, so that its whole vector stands for it), and two open
 // rounds of the same sites, one of which refuses the first. Then two small masked rounds each of a
-// job whose server keeps moments and of one with differential privacy.
+// job whose server keeps moments, of one with differential privacy, and of one in a ring of 25
+// bits, whose vectors travel packed.
 #include <cstdio>
 
 #include "absl/strings/str_cat.h"
@@ -26,6 +27,7 @@ constexpr char kOpenJob[] = "cxr-open";
 constexpr int64_t kFewParams = 4000;
 constexpr char kAdaptiveJob[] = "cxr-adaptive";
 constexpr char kPrivateJob[] = "cxr-private";
+constexpr char kPackedJob[] = "cxr-packed";
 
 // A tag that its member signed and that is not of its vector.
 absl::Status SendAWrongTag(MaskedSite& site) {
@@ -103,6 +105,12 @@ absl::Status PlayPrivate(TestFederation& federation, MaskedSites& all) {
   return PlayWhole(federation, all, plan);
 }
 
+absl::Status PlayPacked(TestFederation& federation, MaskedSites& all) {
+  proto::RoundPlan plan = MaskedPlan(kPackedJob, kParams, 8);
+  plan.aggregation.ring_bits = 25;
+  return PlayWhole(federation, all, plan);
+}
+
 absl::Status Write(const fs::path& folder) {
   TestFederation federation;
   {
@@ -111,6 +119,7 @@ absl::Status Write(const fs::path& folder) {
     HILUM_RETURN_IF_ERROR(PlayOpen(federation, all));
     HILUM_RETURN_IF_ERROR(PlayAdaptive(federation, all));
     HILUM_RETURN_IF_ERROR(PlayPrivate(federation, all));
+    HILUM_RETURN_IF_ERROR(PlayPacked(federation, all));
   }
   federation.Stop();
   std::error_code error;

@@ -145,6 +145,7 @@ class RoundCheck : public ::testing::Test {
             .value();
     record_.ring_root = outcome.ring_root;
     record_.model = outcome.model.sha256();
+    model_ = Bytes(outcome.model.file().begin(), outcome.model.file().end());
   }
 
   // What the site had on disk when the round was over.
@@ -278,7 +279,9 @@ class RoundCheck : public ::testing::Test {
           incidents_.push_back(entry);
           return 7;
         },
-        .fetch_model = [&](const Digest&, uint64_t) -> absl::StatusOr<Bytes> { return base_; },
+        .fetch_model = [&](const Digest& sha256, uint64_t) -> absl::StatusOr<Bytes> {
+          return sha256 == crypto::Sha256(model_) ? model_ : base_;
+        },
         .fetch_proof = [&](const std::string&, uint64_t,
                            const std::string& type) -> absl::StatusOr<std::string> {
           if (on_fetch_proof_) on_fetch_proof_();
@@ -320,6 +323,7 @@ class RoundCheck : public ::testing::Test {
   std::optional<privacy::secagg::Federation> round_;
   std::map<uint16_t, Bytes> vectors_;
   std::vector<uint64_t> sums_;
+  Bytes model_;  // the new one
   ledger_anchor::RoundRecord record_;
   std::map<Digest, Bytes> objects_;
   std::vector<std::string> entries_;

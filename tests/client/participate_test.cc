@@ -28,7 +28,7 @@ TEST(TakePart, MakesASignedUpdateWithItsExtras) {
   EXPECT_EQ(update.words()[config.n_params + 1], 1u);  // count
   EXPECT_EQ(update.words()[config.n_params + 2],
             static_cast<uint32_t>(std::lround(site.Record().loss * 65536)));
-  EXPECT_EQ(update.root(), privacy::UpdateRoot(update.words(), config.chunk_coords));
+  EXPECT_EQ(update.root(), privacy::UpdateRoot(update.words(), privacy::LayoutOf(config)));
   const Bytes message =
       privacy::UpdateMessage({.root = update.root(), .n_coords = config.n_coords()});
   HILUM_EXPECT_OK(crypto::VerifyLabelled(site.Key().public_key(),

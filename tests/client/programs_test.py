@@ -378,6 +378,37 @@ class Federation(unittest.TestCase):
         for site in sites.values():
             self.assertEqual(site.stop(), 0)
 
+    def test_5_what_a_peer_sends_is_taken_up_and_who_may_send_is_said(self):
+        site = self.folder / "hospital-b"
+        config = site / "site.toml"
+        before = config.read_text(encoding="utf-8")
+        self.addCleanup(config.write_text, before, encoding="utf-8")
+        text = hilum("site", "import", "--dir", site, "scp", expect=2).stderr
+        self.assertIn("[scp] callers", text)
+        config.write_text(before + """
+[scp]
+listen = "127.0.0.1:0"
+callers = ["CT1"]
+peers = ["127.0.0.1"]
+""", encoding="utf-8")
+        receiver = self.start("scp", "site", "import", "--dir", site, "scp", "--json")
+        port = receiver.event("listening")["address"].rpartition(":")[2]
+        jpeg_ls = b"1.2.840.10008.1.2.4.80"
+        # Of another hospital, so without a Consent here: no round changes.
+        film = next(f for f in sorted((DEMO / "sites/hospital-a/films").iterdir())
+                    if jpeg_ls in f.read_bytes())
+        for title, code in (("CT2", 1), ("CT1", 0)):
+            done = subprocess.run(["storescu", "-xt", "-aet", title, "-aec", "HILUM", "127.0.0.1",
+                                   port, str(film)], capture_output=True, timeout=60, check=False)
+            self.assertEqual(done.returncode == 0, code == 0, done.stderr)
+        self.assertEqual(receiver.event("association")["end"], "calling AE title")
+        self.assertEqual(receiver.event("association", number=2)["stored"], 1)
+        report = receiver.event("taken-up", number=2)["report"]  # the first: an empty inbox
+        self.assertEqual((report["accepted"], report["rejected"]), (0, 1))
+        self.assertEqual(receiver.stop(), 0)
+        text = hilum("site", "import", "--dir", site, "dicomweb", expect=2).stderr
+        self.assertIn("[dicomweb]", text)
+
     def test_6_joining_needs_a_reachable_server_and_a_good_token(self):
         token = hilum_json("server", "invite", "--dir", self.server_dir,
                            "--site", "hospital-c")["token"]

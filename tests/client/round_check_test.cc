@@ -230,6 +230,36 @@ TEST_F(RoundCheck, TagsVerifyTheSumAlone) {
   EXPECT_EQ(more.verified, "full");
 }
 
+TEST_F(RoundCheck, ASampleVerifiesTheSumAndThePublishedModel) {
+  options_.verify = "sampled";
+  Publish();
+  HILUM_ASSERT_OK_AND_ASSIGN(const CheckRecord check, Check());
+  EXPECT_EQ(check.verified, "sampled");
+  std::error_code error;
+  EXPECT_TRUE(fs::exists(folder_.models() / (ToHex(record_.model) + ".safetensors"), error));
+  options_.verify = "tags";  // asks for less: nothing is done again
+  EXPECT_EQ(Check().value().verified, "sampled");
+  options_.verify = "full";
+  EXPECT_EQ(Check().value().verified, "full");
+}
+
+TEST_F(RoundCheck, ASampleFindsAnotherModel) {
+  options_.verify = "sampled";
+  model_.back() ^= 1;  // of the last parameter
+  record_.model = crypto::Sha256(model_);
+  Publish();
+  ExpectFailed("parameter 9 of the model is");
+}
+
+TEST_F(RoundCheck, ASampleFindsAnotherModelFile) {
+  options_.verify = "sampled";
+  const std::vector<float> flat = proto::ParseSafetensorsAs(model_, plan_.spec)->flat;
+  model_ = proto::EncodeSafetensors(plan_.spec, flat, {{"round", "7"}}).value();
+  record_.model = crypto::Sha256(model_);
+  Publish();
+  ExpectFailed("is not made like its base model's");
+}
+
 // A server's optimizer with moments.
 class AdaptiveRoundCheck : public RoundCheck {
   proto::StrategyPlan Strategy() const override {

@@ -37,6 +37,16 @@ TEST(DicomJson, RefusesMoreDataSetsThanTheLimit) {
               StatusIs(StatusCode::kInvalidArgument, "the limit is 100000"));
 }
 
+TEST(DicomJson, RefusesDeepAndWideTextBeforeItIsATree) {
+  const std::string deep = std::string(33, '[') + std::string(33, ']');
+  EXPECT_THAT(ParseDicomJson(deep), StatusIs(StatusCode::kInvalidArgument, "32 levels"));
+  EXPECT_THAT(ParseStoreAnswer(deep), StatusIs(StatusCode::kInvalidArgument, "32 levels"));
+  const std::string wide = "[" + std::string(kJsonValuesLimit, ',') + "]";
+  EXPECT_THAT(ParseDicomJson(wide), StatusIs(StatusCode::kInvalidArgument, "4000000 values"));
+  // Signs in texts are no structure.
+  HILUM_EXPECT_OK(ParseDicomJson("[{\"a\":\"" + std::string(100, '[') + "\\\"[\"}]"));
+}
+
 TEST(DicomJson, TellsWhatWasStoredAndWhatWasNot) {
   HILUM_ASSERT_OK_AND_ASSIGN(
       const StoreAnswer answer,

@@ -256,7 +256,7 @@ TEST_F(PeerTest, APathInThePlaceOfAUidEndsTheAssociation) {
   const ReceiveReport report = Receive([&] {
     RawScu peer(port_);
     ASSERT_EQ(peer.Associate("CT1", "HILUM", kDxForPresentation, kExplicit), kAssociateAccept);
-    peer.Store(kDxForPresentation, "../../../../tmp/evil", DataSet(Dx("1.2.3.8")));
+    peer.Store(kDxForPresentation, "../../../../etc/evil", DataSet(Dx("1.2.3.8")));
     EXPECT_NE(peer.Read(), kData);
   });
   EXPECT_EQ(report.end, "protocol");

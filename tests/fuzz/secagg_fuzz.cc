@@ -53,7 +53,7 @@ void CheckRoundTrip(const absl::StatusOr<Message>& message, ByteView body) {
   config.chunk_coords = 6;
   config.ring_bits = 25;
   const auto chunk = DecodeChunk(body, config);
-  if (chunk.ok()) HILUM_CHECK(chunk->bytes.size() == (chunk->index == 0 ? 24u : 8u));
+  if (chunk.ok()) HILUM_CHECK(chunk->bytes.size() == (chunk->index == 0 ? 19u : 7u));
 }
 [[maybe_unused]] void masked_input_close(ByteView body) {
   CheckRoundTrip(DecodeMaskedInputClose(body), body);

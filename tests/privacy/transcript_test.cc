@@ -159,7 +159,7 @@ TEST(Roots, AreTheTreesOfTheChunksBytes) {
   for (uint32_t i = 0; i < 2500; ++i) words.push_back(i * 0x01020304);
   const ByteView bytes(reinterpret_cast<const uint8_t*>(words.data()), words.size() * 4);
   for (const uint32_t chunk_coords : {1u, 1000u, 2500u, 1u << 18}) {
-    EXPECT_EQ(UpdateRoot(words, chunk_coords),
+    EXPECT_EQ(UpdateRoot(words, {.n_coords = words.size(), .chunk_coords = chunk_coords}),
               crypto::ChunkTreeRoot(crypto::kLabelR2Chunk, bytes, chunk_coords * 4));
     EXPECT_EQ(RingRoot(words, chunk_coords),
               crypto::ChunkTreeRoot(crypto::kLabelZChunk, bytes, chunk_coords * 4));

@@ -49,6 +49,21 @@ std::vector<double> ValuesOf(const MeanDelta& mean) {
   return values;
 }
 
+TEST(DrawChunks, AreDrawnAfreshAndHaveTheExtraCoordinates) {
+  RoundConfig config = OpenRound(5, 8 * 10'000 - 2);  // its last two chunks have extra ones
+  config.chunk_coords = 8;
+  const std::vector<uint32_t> few = DrawChunks(config, 500), other = DrawChunks(config, 500);
+  EXPECT_NE(few, other);
+  EXPECT_GT(few.size(), 110u);  // 200 of 10,001 are expected, 14 is a standard deviation
+  EXPECT_LT(few.size(), 290u);
+  for (const auto& chunks : {few, other}) {
+    EXPECT_EQ(chunks.back(), 10'000u);
+    EXPECT_EQ(chunks[chunks.size() - 2], 9'999u);
+    EXPECT_TRUE(std::is_sorted(chunks.begin(), chunks.end()));
+  }
+  EXPECT_EQ(DrawChunks(config, 10).size(), 10'001u);
+}
+
 // Coordinate values of the largest norm that clipping lets through, in one coordinate.
 TEST(RoundTrip, MaximalInputsFromAllSitesDoNotWrap) {
   for (const uint16_t n : {1, 2, 5, 6, 50, 500}) {

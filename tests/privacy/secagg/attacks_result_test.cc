@@ -139,10 +139,8 @@ TEST(Attacks, MaskWordsCoverFullRange) {
     uint32_t largest = 0;
     for (int byte = 0; byte < ring_bits / 8; ++byte) {
       std::array<double, 256> counts{};
-      for (size_t at = 0; at < 400'000; at += 4) {
-        ++counts[chunk.bytes[at + static_cast<size_t>(byte)]];
-        uint32_t word = 0;
-        std::memcpy(&word, chunk.bytes.data() + at, 4);
+      for (const uint32_t word : std::span(chunk.words).first(100'000)) {
+        ++counts[word >> (8 * byte) & 0xff];
         largest = std::max(largest, word);
       }
       double chi = 0;

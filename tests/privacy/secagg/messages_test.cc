@@ -182,20 +182,22 @@ TEST(DecodeChunk, TakesWholeChunksOfTheRingOnly) {
   config.ring_bits = 25;
   EXPECT_EQ(CountChunks(config), 2u);
   const std::vector<uint32_t> words = {1, 2, 0x1ffffff};
-  const Bytes chunk = EncodeChunk(1, words);
-  EXPECT_EQ(ToHex(chunk),
+  Bytes chunk = EncodeChunk(1, words, config);
+  EXPECT_EQ(ToHex(chunk),  // 75 bits, each word from its lowest on
             "00000001"
-            "01000000"
-            "02000000"
-            "ffffff01");
+            "01000004"
+            "0000fcff"
+            "ff07");
   HILUM_ASSERT_OK_AND_ASSIGN(const ChunkView view, DecodeChunk(chunk, config));
   EXPECT_EQ(view.index, 1u);
-  EXPECT_THAT(DecodeChunk(EncodeChunk(0, words), config), StatusIs(kInvalid, "not 1048576"));
-  EXPECT_THAT(DecodeChunk(EncodeChunk(2, words), config), StatusIs(kInvalid, "a vector has 2"));
-  EXPECT_THAT(DecodeChunk(ByteView(chunk).first(15), config), StatusIs(kInvalid, "not 12"));
+  EXPECT_EQ(view.words, words);
+  EXPECT_THAT(DecodeChunk(EncodeChunk(0, words, config), config), StatusIs(kInvalid, "not 819200"));
+  EXPECT_THAT(DecodeChunk(EncodeChunk(2, words, config), config),
+              StatusIs(kInvalid, "a vector has 2"));
+  EXPECT_THAT(DecodeChunk(ByteView(chunk).first(13), config), StatusIs(kInvalid, "not 10"));
   EXPECT_THAT(DecodeChunk({}, config), StatusIs(kInvalid, "a vector has 2"));
-  EXPECT_THAT(DecodeChunk(EncodeChunk(1, std::vector<uint32_t>{1, 2, 0x2000000}), config),
-              StatusIs(kInvalid, "not below 2^25"));
+  chunk.back() |= 0x80;
+  EXPECT_THAT(DecodeChunk(chunk, config), StatusIs(kInvalid, "belong to no word"));
 }
 
 }  // namespace

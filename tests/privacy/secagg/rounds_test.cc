@@ -73,8 +73,7 @@ TEST(Rounds, WithoutAnAnswerTheWholeVectorStandsForTheTag) {
   const Bytes message = upload.Chunk(0);
   HILUM_ASSERT_OK_AND_ASSIGN(const ChunkView chunk,
                              DecodeChunk(BodyOf(*federation.context, message), federation.config));
-  std::vector<uint32_t> vector(chunk.bytes.size() / 4);
-  std::memcpy(vector.data(), chunk.bytes.data(), chunk.bytes.size());
+  std::vector<uint32_t> vector = chunk.words;
   published.untagged = [&vector](uint16_t member) -> absl::StatusOr<std::vector<uint32_t>> {
     if (member == 3) return vector;
     return absl::NotFoundError("no such vector");
@@ -88,6 +87,33 @@ TEST(Rounds, WithoutAnAnswerTheWholeVectorStandsForTheTag) {
   };
   EXPECT_THAT(VerifyRound(published, kernels::Device::kCpu),
               StatusIs(absl::StatusCode::kUnavailable, "went away"));
+}
+
+// Mode B sees a lie in the chunks that it draws, and in no other.
+TEST(Rounds, ASampleIsThatPartOfTheModel) {
+  RoundConfig config = MaskedRound(6, 100);
+  config.chunk_coords = 16;  // 103 coordinates: 7 chunks, the extra ones are in the last
+  Federation federation(config);
+  federation.RunTo(Federation::kU2);
+  federation.Drop(2);
+  federation.RunTo(Federation::kOpened);
+  const PublishedRound published = federation.Published();
+  HILUM_ASSERT_OK_AND_ASSIGN(RingTotal total, VerifyRound(published, kernels::Device::kCpu));
+  HILUM_ASSERT_OK_AND_ASSIGN(const MeanDelta mean, Dequantize(std::move(total), config));
+  const std::vector<float> base(100, 0.25f);
+  std::vector<float> model = base;
+  HILUM_ASSERT_OK(AddMean(mean, 1.0, model));
+  HILUM_ASSERT_OK_AND_ASSIGN(const VerifiedMessages messages, VerifyMessages(published));
+  const auto check = [&](std::vector<uint32_t> chunks) -> absl::Status {
+    HILUM_ASSIGN_OR_RETURN(RingSample sample, VerifySampled(published, messages, std::move(chunks),
+                                                            kernels::Device::kCpu));
+    return std::move(sample).CheckModel(config, 1.0, base, model);
+  };
+  HILUM_EXPECT_OK(check({0, 1, 2, 3, 4, 5, 6}));
+  model[47] += 0.5f;  // in chunk 2
+  HILUM_EXPECT_OK(check({0, 3, 6}));
+  EXPECT_THAT(check({2, 6}), StatusIs(absl::StatusCode::kDataLoss, "parameter 47 of the model"));
+  EXPECT_THAT(check({0, 2}), StatusIs(absl::StatusCode::kInvalidArgument, "lacks chunk 6"));
 }
 
 TEST(Rounds, MoreDropsThanTheCohortBearsEndTheRoundWithAReason) {
@@ -167,7 +193,7 @@ TEST(Rounds, AFailedWriteSendsNothing) {
   auto step = std::move(*ready).MaskInput(federation.Input(0), kernels::Device::kCpu);
   HILUM_ASSERT_OK(step);
   HILUM_ASSERT_OK_AND_ASSIGN(const InputRecord record, DecodeInputRecord(step->upload.record()));
-  EXPECT_EQ(record.root, UpdateRoot(step->upload.words(), federation.config.chunk_coords));
+  EXPECT_EQ(record.root, UpdateRoot(step->upload.words(), LayoutOf(federation.config)));
   EXPECT_THAT(std::move(step->upload).ReleaseAfter(full),
               StatusIs(absl::StatusCode::kResourceExhausted, "the disk is full"));
 }
@@ -198,7 +224,7 @@ TEST(Rounds, ACallerThatAddsByItselfGetsTheSameTranscript) {
   ServerCollecting& server = *federation.collecting;
   std::vector<uint64_t> sums(federation.config.n_coords());
   for (const auto& [i, upload] : federation.uploads) {
-    const Digest root = UpdateRoot(upload.words(), federation.config.chunk_coords);
+    const Digest root = UpdateRoot(upload.words(), LayoutOf(federation.config));
     HILUM_ASSERT_OK_AND_ASSIGN(const Receipt first, server.TakeSummed(upload.Close(), root));
     HILUM_ASSERT_OK_AND_ASSIGN(const Receipt again, server.TakeSummed(upload.Close(), root));
     EXPECT_TRUE(first.is_new && !again.is_new);
@@ -213,7 +239,7 @@ TEST(Rounds, ACloseOfAnotherVectorThanTheCallerHoldsIsRefused) {
   Federation federation(MaskedRound(6, 10));
   federation.RunTo(Federation::kU2);
   federation.SitesMask();
-  const Digest other = UpdateRoot(federation.uploads.at(1).words(), kChunkCoords);
+  const Digest other = UpdateRoot(federation.uploads.at(1).words(), LayoutOf(federation.config));
   EXPECT_THAT(federation.collecting->TakeSummed(federation.uploads.at(0).Close(), other),
               StatusIs(absl::StatusCode::kDataLoss, "another vector"));
 }
@@ -225,7 +251,8 @@ TEST(Rounds, ASumHasOneOwner) {
   ServerCollecting& server = *federation.collecting;
   const Upload& first = federation.uploads.at(0);
   const Upload& second = federation.uploads.at(1);
-  HILUM_ASSERT_OK(server.TakeSummed(first.Close(), UpdateRoot(first.words(), kChunkCoords)));
+  HILUM_ASSERT_OK(
+      server.TakeSummed(first.Close(), UpdateRoot(first.words(), LayoutOf(federation.config))));
   EXPECT_THAT(server.TakeChunk(1, second.Chunk(0)),
               StatusIs(absl::StatusCode::kFailedPrecondition, "the caller's"));
   EXPECT_THAT(std::move(server).Close(),

@@ -8,9 +8,7 @@ namespace {
 std::vector<uint32_t> WordsOfChunk(const Simulation& simulation, const Bytes& message) {
   const auto chunk = DecodeChunk(BodyOf(*simulation.context, message), simulation.config);
   EXPECT_TRUE(chunk.ok()) << chunk.status();
-  std::vector<uint32_t> words(chunk->bytes.size() / 4);
-  std::memcpy(words.data(), chunk->bytes.data(), chunk->bytes.size());
-  return words;
+  return chunk->words;
 }
 
 }  // namespace
