@@ -1,5 +1,6 @@
 #include "models/architecture.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -41,9 +42,10 @@ absl::Status CheckOptions(const Architecture& architecture, const ArchitectureOp
                                                    " classes, ", options.n_classes,
                                                    " were asked for"));
   }
-  if (options.norm != "group") {
+  if (options.norm != "group" && options.norm != "batch" && options.norm != "batch_local") {
     return absl::InvalidArgumentError(
-        absl::StrCat("the norm \"", options.norm, "\" is not offered, use \"group\""));
+        absl::StrCat("the norm \"", options.norm,
+                     "\" is not offered, use \"group\", \"batch\" or \"batch_local\""));
   }
   const int size = options.input_size;
   if (architecture.fixed_input && size != architecture.input_size) {
@@ -60,7 +62,8 @@ absl::Status CheckOptions(const Architecture& architecture, const ArchitectureOp
 // Collects the layers while it keeps the size of the image.
 class Builder {
  public:
-  Builder(Block block, int size) : block_(block), size_(size) {}
+  Builder(Block block, int size, int norm_groups)
+      : block_(block), size_(size), norm_groups_(norm_groups) {}
 
   void Convolve(std::string name, int in, int out, int kernel, int stride, int groups, bool bias) {
     size_ = (size_ + stride - 1) / stride;
@@ -72,7 +75,7 @@ class Builder {
     layers_.push_back(std::move(layer));
   }
   void Normalise(std::string name, int width) {
-    Layer layer{std::move(name), LayerKind::kNorm, width, width, 1, 1, kNormGroups, true};
+    Layer layer{std::move(name), LayerKind::kNorm, width, width, 1, 1, norm_groups_, true};
     layer.output = {width, size_, size_};
     layer.n_params = 2 * int64_t{width};
     layers_.push_back(std::move(layer));
@@ -150,8 +153,37 @@ class Builder {
 
   Block block_;
   int size_;
+  int norm_groups_;
   std::vector<Layer> layers_;
 };
+
+// Whether `name` is `pattern`, in which `*` stands for any characters, none too. At most one star
+// is tried again, so a hostile pattern costs length times length.
+bool Fits(absl::string_view pattern, absl::string_view name) {
+  size_t p = 0, n = 0, star = absl::string_view::npos, from = 0;
+  while (n < name.size()) {
+    if (p < pattern.size() && pattern[p] == '*') {
+      star = p++;
+      from = n;
+    } else if (p < pattern.size() && pattern[p] == name[n]) {
+      ++p;
+      ++n;
+    } else if (star != absl::string_view::npos) {
+      p = star + 1;
+      n = ++from;
+    } else {
+      return false;
+    }
+  }
+  while (p < pattern.size() && pattern[p] == '*') ++p;
+  return p == pattern.size();
+}
+
+std::vector<int64_t> WeightShape(const Layer& layer) {
+  if (layer.kind == LayerKind::kNorm) return {layer.out};
+  if (layer.kind == LayerKind::kLinear) return {layer.out, layer.in};
+  return {layer.out, layer.in / layer.groups, layer.kernel, layer.kernel};
+}
 
 void AppendTensor(ModelSpec& spec, std::string name, std::vector<int64_t> shape) {
   int64_t size = 1;
@@ -161,8 +193,9 @@ void AppendTensor(ModelSpec& spec, std::string name, std::vector<int64_t> shape)
 
 }  // namespace
 
-std::vector<Layer> LayersOf(const Architecture& architecture, int n_classes, int input_size) {
-  Builder builder(architecture.block, input_size);
+std::vector<Layer> LayersOf(const Architecture& architecture, const ArchitectureOptions& options) {
+  Builder builder(architecture.block, options.input_size,
+                  options.norm == "group" ? kNormGroups : 0);
   const bool strided = HasShortcuts(architecture.block);
   builder.Convolve("stem.conv", 3, architecture.stem_width, 7, 2, 1, false);
   builder.Normalise("stem.norm", architecture.stem_width);
@@ -182,7 +215,7 @@ std::vector<Layer> LayersOf(const Architecture& architecture, int n_classes, int
     builder.Connect(absl::StrCat("head.fc", ++n_linear), width, hidden);
     width = hidden;
   }
-  builder.Connect(absl::StrCat("head.fc", ++n_linear), width, n_classes);
+  builder.Connect(absl::StrCat("head.fc", ++n_linear), width, options.n_classes);
   return std::move(builder).Take();
 }
 
@@ -206,7 +239,7 @@ absl::StatusOr<Description> Describe(const ArchitectureOptions& options) {
   int& size = description.options.input_size;
   if (size == 0) size = architecture.input_size;
   HILUM_RETURN_IF_ERROR(CheckOptions(architecture, description.options));
-  description.layers = LayersOf(architecture, options.n_classes, size);
+  description.layers = LayersOf(architecture, description.options);
   for (const Layer& layer : description.layers) {
     description.n_params += layer.n_params;
     description.n_tensors += layer.bias ? 2 : 1;
@@ -215,20 +248,61 @@ absl::StatusOr<Description> Describe(const ArchitectureOptions& options) {
   return description;
 }
 
+absl::StatusOr<Layout> LayoutOf(const Description& description) {
+  const ArchitectureOptions& options = description.options;
+  Layout layout{{options.name, {}}, {options.name, {}}, 0, {}, 0};
+  std::vector<bool> fitted(options.local_layers.size()), is_local;
+  for (const Layer& layer : description.layers) {
+    const bool stays = layer.kind == LayerKind::kNorm && options.norm == "batch_local";
+    for (const char* part : {".weight", ".bias"}) {
+      if (!layer.bias && part == absl::string_view(".bias")) continue;
+      const std::string name = layer.name + part;
+      bool local = stays;
+      for (size_t i = 0; i < fitted.size(); ++i) {
+        if (!Fits(options.local_layers[i], name)) continue;
+        fitted[i] = true;
+        local = true;
+      }
+      ModelSpec& spec = local ? layout.local : layout.shared;
+      AppendTensor(spec, name,
+                   part == absl::string_view(".weight") ? WeightShape(layer)
+                                                        : std::vector<int64_t>{layer.out});
+      layout.trained.push_back(spec.tensors.back());
+      is_local.push_back(local);
+    }
+  }
+  if (const auto missed = std::find(fitted.begin(), fitted.end(), false); missed != fitted.end()) {
+    return absl::InvalidArgumentError(absl::StrCat("local_layers \"",
+                                                   options.local_layers[missed - fitted.begin()],
+                                                   "\" fits no tensor of ", options.name));
+  }
+  if (layout.shared.tensors.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("local_layers leave no tensor of ", options.name, " to share"));
+  }
+  for (size_t i = 0; i < is_local.size(); ++i) {
+    if (is_local[i]) layout.trained[i].offset += layout.shared.n_params();
+  }
+  layout.n_trained = layout.shared.n_params() + layout.local.n_params();
+  layout.n_local_weights = layout.local.tensors.size();
+  for (const Layer& layer : description.layers) {
+    if (layer.kind != LayerKind::kNorm || layer.groups != 0) continue;
+    AppendTensor(layout.local, layer.name + ".running_mean", {layer.out});
+    AppendTensor(layout.local, layer.name + ".running_var", {layer.out});
+  }
+  return layout;
+}
+
 absl::StatusOr<ModelSpec> SpecOf(const ArchitectureOptions& options) {
   HILUM_ASSIGN_OR_RETURN(const Description description, Describe(options));
-  ModelSpec spec{options.name, {}};
-  for (const Layer& layer : description.layers) {
-    std::vector<int64_t> shape{layer.out};
-    if (layer.kind == LayerKind::kConvolution) {
-      shape = {layer.out, layer.in / layer.groups, layer.kernel, layer.kernel};
-    } else if (layer.kind == LayerKind::kLinear) {
-      shape = {layer.out, layer.in};
-    }
-    AppendTensor(spec, layer.name + ".weight", std::move(shape));
-    if (layer.bias) AppendTensor(spec, layer.name + ".bias", {layer.out});
-  }
-  return spec;
+  HILUM_ASSIGN_OR_RETURN(Layout layout, LayoutOf(description));
+  return std::move(layout.shared);
+}
+
+absl::StatusOr<ModelSpec> LocalSpecOf(const ArchitectureOptions& options) {
+  HILUM_ASSIGN_OR_RETURN(const Description description, Describe(options));
+  HILUM_ASSIGN_OR_RETURN(Layout layout, LayoutOf(description));
+  return std::move(layout.local);
 }
 
 }  // namespace hilum::models

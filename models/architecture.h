@@ -17,10 +17,15 @@
 namespace hilum::models {
 
 struct ArchitectureOptions {
-  std::string name;            // one of ArchitectureNames()
-  int n_classes = 3;           // 2 to 1000
-  std::string norm = "group";  // GroupNorm with 8 groups: no buffers, so the whole state is summed
-  int input_size = 0;          // pixels, the image is square; 0: the network's own size
+  std::string name;   // one of ArchitectureNames()
+  int n_classes = 3;  // 2 to 1000
+  // group: GroupNorm with 8 groups, no buffers, so the whole state is summed. batch: BatchNorm, its
+  // weights shared, its statistics at the site. batch_local: its weights stay at the site too
+  // (FedBN, arXiv:2102.07623).
+  std::string norm = "group";
+  int input_size = 0;  // pixels, the image is square; 0: the network's own size
+  // Tensors of these names stay at the site; `*` stands for any characters, for example "head.*".
+  std::vector<std::string> local_layers{};
 };
 
 // What a stage is made of. A new kind needs its layers in architecture.cc (LayersOf) and its
@@ -50,9 +55,15 @@ std::vector<std::string> ArchitectureNames();
 // NotFound: no network has this name; the sentence lists the names.
 absl::StatusOr<Architecture> FindArchitecture(absl::string_view name);
 
-// The layout of the flat vector: names equal to the PyTorch state_dict, convolutions O,I,H,W.
-// NotFound: name. InvalidArgument: n_classes, norm or input_size outside what the network takes.
+// The layout of the flat vector that a federation shares: names equal to the PyTorch state_dict,
+// convolutions O,I,H,W.
+// NotFound: name. InvalidArgument: n_classes, norm or input_size outside what the network takes; a
+// pattern of local_layers that names no tensor, or patterns that leave nothing to share.
 absl::StatusOr<ModelSpec> SpecOf(const ArchitectureOptions& options);
+
+// The layout of what stays at a site: weights, then the statistics of BatchNorm (`running_mean`,
+// `running_var`). Without tensors where all is shared. Errors as SpecOf.
+absl::StatusOr<ModelSpec> LocalSpecOf(const ArchitectureOptions& options);
 
 enum class LayerKind { kConvolution, kNorm, kLinear };
 
@@ -64,7 +75,7 @@ struct Layer {
   int out = 0;
   int kernel = 1;  // pixels
   int stride = 1;
-  int groups = 1;  // of the convolution; of a norm: its groups
+  int groups = 1;  // of the convolution; of a norm: its groups, 0 is BatchNorm
   bool bias = false;
   std::array<int64_t, 3> output{};  // C, H, W for one image
   int64_t n_params = 0;
@@ -74,7 +85,7 @@ struct Layer {
 struct Description {
   ArchitectureOptions options;  // with the defaults filled in
   std::vector<Layer> layers;    // in forward order
-  int64_t n_params = 0;
+  int64_t n_params = 0;         // all that are trained, also those that stay at the site
   int64_t n_tensors = 0;
   int64_t macs = 0;
 };

@@ -1,10 +1,12 @@
 #include "models/initial_weights.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "absl/strings/match.h"
 #include "base/seeded_random.h"
 #include "base/status_macros.h"
+#include "models/layers.h"
 
 namespace hilum::models {
 namespace {
@@ -25,23 +27,50 @@ void AppendUniform(std::vector<float>& flat, const Layer& layer, SeededRandom& r
   }
 }
 
+// All weights that are trained: what is shared, then what is local.
+std::vector<float> Draw(const Description& description, const Layout& layout, uint64_t seed) {
+  SeededRandom random = SeededRandom::For({seed});
+  std::vector<float> drawn;  // in forward order
+  drawn.reserve(description.n_params);
+  for (const Layer& layer : description.layers) {
+    if (layer.kind == LayerKind::kNorm) {
+      drawn.insert(drawn.end(), layer.out, StartsAtZero(layer) ? 0.0f : 1.0f);
+    } else {
+      AppendUniform(drawn, layer, random);
+    }
+    if (layer.bias) drawn.insert(drawn.end(), layer.out, 0.0f);
+  }
+  std::vector<float> placed(drawn.size());
+  auto from = drawn.begin();
+  for (const TensorSpec& tensor : layout.trained) {
+    std::copy_n(from, tensor.size, placed.begin() + tensor.offset);
+    from += tensor.size;
+  }
+  return placed;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<float>> InitialWeights(const ArchitectureOptions& options,
                                                   uint64_t seed) {
   HILUM_ASSIGN_OR_RETURN(const Description description, Describe(options));
-  SeededRandom random = SeededRandom::For({seed});
-  std::vector<float> flat;
-  flat.reserve(description.n_params);
-  for (const Layer& layer : description.layers) {
-    if (layer.kind == LayerKind::kNorm) {
-      flat.insert(flat.end(), layer.out, StartsAtZero(layer) ? 0.0f : 1.0f);
-    } else {
-      AppendUniform(flat, layer, random);
-    }
-    if (layer.bias) flat.insert(flat.end(), layer.out, 0.0f);
+  HILUM_ASSIGN_OR_RETURN(const Layout layout, LayoutOf(description));
+  std::vector<float> weights = Draw(description, layout, seed);
+  weights.resize(layout.shared.n_params());
+  return weights;
+}
+
+absl::StatusOr<std::vector<float>> InitialLocal(const ArchitectureOptions& options) {
+  HILUM_ASSIGN_OR_RETURN(const Description description, Describe(options));
+  HILUM_ASSIGN_OR_RETURN(const Layout layout, LayoutOf(description));
+  std::vector<float> local = Draw(description, layout, 0);
+  local.erase(local.begin(), local.begin() + layout.shared.n_params());
+  for (size_t i = layout.n_local_weights; i < layout.local.tensors.size(); ++i) {
+    const TensorSpec& tensor = layout.local.tensors[i];
+    local.insert(local.end(), tensor.size,
+                 absl::EndsWith(tensor.name, ".running_var") ? 1.0f : 0.0f);
   }
-  return flat;
+  return local;
 }
 
 }  // namespace hilum::models

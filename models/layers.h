@@ -3,8 +3,11 @@
 #ifndef HILUM_MODELS_LAYERS_H_
 #define HILUM_MODELS_LAYERS_H_
 
+#include <cstdint>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "base/model_spec.h"
 #include "models/architecture.h"
 
 namespace hilum::models {
@@ -16,9 +19,22 @@ inline constexpr float kNormEpsilon = 1e-5f;  // as in PyTorch
 // summed over the stage, and a pool opens each.
 inline bool HasShortcuts(Block block) { return block == Block::kPrpe || block == Block::kBasic; }
 
-// `input_size` in pixels. The tensors of a layer follow each other: weight, then bias if it has
-// one.
-std::vector<Layer> LayersOf(const Architecture& architecture, int n_classes, int input_size);
+// `options` with the defaults filled in. The tensors of a layer follow each other: weight, then
+// bias if it has one.
+std::vector<Layer> LayersOf(const Architecture& architecture, const ArchitectureOptions& options);
+
+// Where each tensor of a network lies.
+struct Layout {
+  ModelSpec shared;  // SpecOf
+  ModelSpec local;   // LocalSpecOf: `n_local_weights` tensors that are trained, then statistics
+  size_t n_local_weights = 0;
+  // Every tensor that is trained, in forward order; its offset is in one vector of what is shared,
+  // then what is local.
+  std::vector<TensorSpec> trained;
+  int64_t n_trained = 0;  // values of that vector
+};
+// Errors as SpecOf.
+absl::StatusOr<Layout> LayoutOf(const Description& description);
 
 }  // namespace hilum::models
 

@@ -11,10 +11,12 @@
 
 #include <malloc.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
@@ -67,10 +69,11 @@ absl::Status CheckSpec(const ModelSpec& ours, const ModelSpec& theirs) {
   return absl::OkStatus();
 }
 
-absl::Status CheckWeights(const ModelSpec& spec, std::span<const float> flat) {
+absl::Status CheckWeights(const ModelSpec& spec, std::span<const float> flat,
+                          absl::string_view what = "the flat vector has ") {
   if (static_cast<int64_t>(flat.size()) != spec.n_params()) {
-    return absl::InvalidArgumentError(absl::StrCat("the flat vector has ", flat.size(), " values, ",
-                                                   spec.architecture, " has ", spec.n_params()));
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, flat.size(), " values, ", spec.architecture, " has ", spec.n_params()));
   }
   for (const TensorSpec& tensor : spec.tensors) {
     if (!AllFinite(flat.subspan(tensor.offset, tensor.size))) {
@@ -79,6 +82,23 @@ absl::Status CheckWeights(const ModelSpec& spec, std::span<const float> flat) {
     }
   }
   return absl::OkStatus();
+}
+
+absl::Status CheckLocal(const Layout& layout, std::span<const float> local) {
+  HILUM_RETURN_IF_ERROR(CheckWeights(layout.local, local, "what stays at the site has "));
+  for (const TensorSpec& tensor : layout.local.tensors) {
+    if (!absl::EndsWith(tensor.name, ".running_var")) continue;
+    const std::span<const float> variances = local.subspan(tensor.offset, tensor.size);
+    if (*std::ranges::min_element(variances) < 0) {
+      return absl::DataLossError(absl::StrCat("tensor ", tensor.name, " holds a variance below 0"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void AppendTo(std::vector<float>& values, const at::Tensor& tensor) {
+  const std::vector<float> more = ToVector(tensor);
+  values.insert(values.end(), more.begin(), more.end());
 }
 
 }  // namespace
@@ -119,15 +139,24 @@ absl::Status UseThreads(int n_threads) {
   return CatchTorch([&] { at::set_num_threads(n_threads); });
 }
 
-Network::Impl::Impl(const Description& description, Architecture plan, ModelSpec layout,
-                    std::span<const float> weights)
+Network::Impl::Impl(const Description& description, Architecture plan, Layout places,
+                    std::span<const float> weights, std::span<const float> local)
     : options(description.options),
       architecture(std::move(plan)),
-      spec(std::move(layout)),
+      layout(std::move(places)),
       layers(description.layers) {
-  flat = at::from_blob(const_cast<float*>(weights.data()), {spec.n_params()}, at::kFloat).clone();
-  for (const TensorSpec& tensor : spec.tensors) {
+  std::vector<float> trained(weights.begin(), weights.end());
+  trained.insert(trained.end(), local.begin(),
+                 local.begin() + (layout.n_trained - layout.shared.n_params()));
+  flat = at::from_blob(trained.data(), {layout.n_trained}, at::kFloat).clone();
+  for (const TensorSpec& tensor : layout.trained) {
     tensors.push_back(flat.narrow(0, tensor.offset, tensor.size).view(tensor.shape));
+  }
+  for (size_t i = layout.n_local_weights; i < layout.local.tensors.size(); ++i) {
+    const TensorSpec& tensor = layout.local.tensors[i];
+    statistics.push_back(
+        at::from_blob(const_cast<float*>(local.data()) + tensor.offset, {tensor.size}, at::kFloat)
+            .clone());
   }
 }
 
@@ -137,19 +166,32 @@ Network& Network::operator=(Network&&) noexcept = default;
 Network::~Network() = default;
 
 const ArchitectureOptions& Network::options() const { return impl_->options; }
-const ModelSpec& Network::spec() const { return impl_->spec; }
-std::vector<float> Network::Flat() const { return ToVector(impl_->flat); }
+const ModelSpec& Network::spec() const { return impl_->layout.shared; }
+const ModelSpec& Network::local_spec() const { return impl_->layout.local; }
+
+std::vector<float> Network::Flat() const {
+  return ToVector(impl_->flat.narrow(0, 0, spec().n_params()));
+}
+
+std::vector<float> Network::Local() const {
+  const int64_t n_shared = spec().n_params();
+  std::vector<float> local =
+      ToVector(impl_->flat.narrow(0, n_shared, impl_->layout.n_trained - n_shared));
+  for (const at::Tensor& tensor : impl_->statistics) AppendTo(local, tensor);
+  return local;
+}
 
 absl::StatusOr<Network> Load(const ArchitectureOptions& options, const ModelSpec& spec,
-                             std::span<const float> flat) {
+                             std::span<const float> flat, std::span<const float> local) {
   HILUM_ASSIGN_OR_RETURN(Architecture architecture, FindArchitecture(options.name));
   HILUM_ASSIGN_OR_RETURN(const Description description, Describe(options));
-  HILUM_ASSIGN_OR_RETURN(ModelSpec ours, SpecOf(options));
-  HILUM_RETURN_IF_ERROR(CheckSpec(ours, spec));
-  HILUM_RETURN_IF_ERROR(CheckWeights(ours, flat));
+  HILUM_ASSIGN_OR_RETURN(Layout layout, LayoutOf(description));
+  HILUM_RETURN_IF_ERROR(CheckSpec(layout.shared, spec));
+  HILUM_RETURN_IF_ERROR(CheckWeights(layout.shared, flat));
+  HILUM_RETURN_IF_ERROR(CheckLocal(layout, local));
   return CatchTorch([&] {
     return Network(std::make_unique<Network::Impl>(description, std::move(architecture),
-                                                   std::move(ours), flat));
+                                                   std::move(layout), flat, local));
   });
 }
 

@@ -46,8 +46,12 @@ class Network {
   const ArchitectureOptions& options() const;
   const ModelSpec& spec() const;
 
-  // The current weights, [n_params] in the order of spec().
+  // The current weights that a federation shares, [n_params] in the order of spec().
   std::vector<float> Flat() const;
+
+  // What stays at the site (architecture.h): its layout, and the values, [n_params] of it.
+  const ModelSpec& local_spec() const;
+  std::vector<float> Local() const;
 
   // One row an image. `n_threads` >= 1 holds for the whole process from this call on.
   // InvalidArgument: sizes that do not fit the network or `pixels`. DataLoss: a pixel or a

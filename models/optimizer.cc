@@ -43,6 +43,17 @@ double LearningRateAt(const TrainOptions& options, int64_t step) {
   return 0;
 }
 
+double LocalProgress(const TrainOptions& options, int64_t n_steps) {
+  const double momentum = options.optimizer == Optimizer::kSgd ? options.momentum : 0;
+  double progress = 0, decayed = 1;  // momentum ^ step
+  for (int64_t step = 0; step < n_steps; ++step) {
+    decayed *= momentum;
+    const double rate = LearningRateAt(options, options.first_step + step) / options.learning_rate;
+    progress += rate * (1 - decayed) / (1 - momentum);
+  }
+  return progress;
+}
+
 OptimizerState::OptimizerState(const TrainOptions& options, int64_t n_params,
                                OptimizerMemory memory)
     : optimizer_(options.optimizer),

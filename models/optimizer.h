@@ -20,6 +20,7 @@ class OptimizerState {
   // One step with rate `learning_rate`. weights and gradient are [n_params].
   void Step(double learning_rate, std::span<const float> gradient, std::span<float> weights);
 
+  const OptimizerMemory& memory() const { return memory_; }
   OptimizerMemory TakeMemory() && { return std::move(memory_); }
 
  private:

@@ -1,5 +1,6 @@
 // The forward pass, from the same layers as the layer table.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
@@ -13,6 +14,9 @@
 namespace hilum::models {
 namespace {
 
+// How far a batch moves BatchNorm's statistics; as in PyTorch.
+constexpr double kBatchMomentum = 0.1;
+
 // Takes layers and their tensors one after the other.
 class Walk {
  public:
@@ -22,11 +26,16 @@ class Walk {
   // A convolution without bias, and its norm.
   at::Tensor ConvolveAndNormalise(const at::Tensor& x, bool relu) {
     const Layer& layer = Next(LayerKind::kConvolution);
-    Next(LayerKind::kNorm);
+    const Layer& norm = Next(LayerKind::kNorm);
     at::Tensor weight = Tensor();
     // Three equal channels: the sum of the weights over them does the same for a third of the work.
     if (x.size(1) == 1 && layer.in == 3) weight = weight.sum({1}, /*keepdim=*/true);
     const at::Tensor gamma = Tensor();
+    if (norm.groups == 0) {
+      const at::Tensor y =
+          at::conv2d(x, weight, {}, layer.stride, layer.kernel / 2, 1, layer.groups);
+      return BatchNorm(y, gamma, Tensor(), relu);
+    }
     return models::ConvolveAndNormalise(layer, x, weight, gamma, Tensor(), relu);
   }
   // A convolution with bias.
@@ -36,9 +45,10 @@ class Walk {
     return at::conv2d(x, weight, Tensor(), layer.stride, layer.kernel / 2, 1, layer.groups);
   }
   at::Tensor Normalise(const at::Tensor& x, bool relu) {
-    Next(LayerKind::kNorm);
+    const Layer& norm = Next(LayerKind::kNorm);
     const at::Tensor gamma = Tensor();
-    return GroupNorm(x, gamma, Tensor(), relu);
+    return norm.groups == 0 ? BatchNorm(x, gamma, Tensor(), relu)
+                            : GroupNorm(x, gamma, Tensor(), relu);
   }
   at::Tensor Connect(const at::Tensor& x) {
     Next(LayerKind::kLinear);
@@ -58,10 +68,19 @@ class Walk {
     return layer;
   }
   const at::Tensor& Tensor() { return network_.tensors[tensor_++]; }
+  at::Tensor BatchNorm(const at::Tensor& x, const at::Tensor& gamma, const at::Tensor& beta,
+                       bool relu) {
+    const at::Tensor& mean = network_.statistics[statistic_++];
+    const at::Tensor& variance = network_.statistics[statistic_++];
+    const at::Tensor y = at::batch_norm(x, gamma, beta, mean, variance, network_.training,
+                                        kBatchMomentum, kNormEpsilon, /*cudnn_enabled=*/false);
+    return relu ? at::relu(y) : y;
+  }
 
   const Network::Impl& network_;
   size_t layer_;
   size_t tensor_;
+  size_t statistic_ = 0;  // the head, the other start of a walk, has no norm
 };
 
 // project1, expand, depthwise, project2, extend; each with its own norm.

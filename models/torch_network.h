@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "models/layers.h"
 #include "models/network.h"
 
 namespace hilum::models {
@@ -14,14 +15,16 @@ namespace hilum::models {
 struct Network::Impl {
   ArchitectureOptions options;
   Architecture architecture;
-  ModelSpec spec;
-  std::vector<Layer> layers;  // in forward order; their tensors in the order of the spec
-  at::Tensor flat;            // [n_params] float32; every tensor below is a part of it
-  std::vector<at::Tensor> tensors;
+  Layout layout;
+  std::vector<Layer> layers;  // in forward order
+  at::Tensor flat;            // [layout.n_trained] float32; every tensor below is a part of it
+  std::vector<at::Tensor> tensors;     // as layout.trained
+  std::vector<at::Tensor> statistics;  // of BatchNorm: mean and variance of each, in forward order
+  bool training = false;               // BatchNorm goes by the batch and moves its statistics
 
-  // `weights` [n_params] are copied.
-  Impl(const Description& description, Architecture plan, ModelSpec layout,
-       std::span<const float> weights);
+  // `weights` [layout.shared.n_params()] and `local` [layout.local.n_params()] are copied.
+  Impl(const Description& description, Architecture plan, Layout places,
+       std::span<const float> weights, std::span<const float> local);
 
   // images [n, 1 or 3, h, w] -> the output of the last stage [n, c, h', w'].
   at::Tensor Features(const at::Tensor& images) const;

@@ -33,6 +33,14 @@ struct TorchResult<absl::StatusOr<Result>> {
   using Type = absl::StatusOr<Result>;
 };
 
+// What LibTorch says when memory is short: on the CPU of Linux and of Windows, and on a GPU.
+inline bool IsOutOfMemory(const std::string& text) {
+  for (const char* words : {"can't allocate memory", "not enough memory", "CUDA out of memory"}) {
+    if (text.find(words) != std::string::npos) return true;
+  }
+  return false;
+}
+
 // Runs `function` and returns what it returns, as a Status or StatusOr.
 // ResourceExhausted: out of memory. Internal: LibTorch refused; the sentence is its first line.
 template <class Function>
@@ -49,7 +57,7 @@ auto CatchTorch(const Function& function) {
   } catch (const c10::Error& error) {
     const std::string text = error.what_without_backtrace();
     const std::string line = absl::StrCat("LibTorch: ", text.substr(0, text.find('\n')));
-    if (text.find("not enough memory") != std::string::npos) {
+    if (IsOutOfMemory(text)) {
       return Return(absl::ResourceExhaustedError(line));
     }
     return Return(absl::InternalError(line));

@@ -89,13 +89,33 @@ struct TrainOptions {
   int64_t total_steps = 0;
   Balance balance = Balance::kClasses;
   Augmentation augmentation{};
-  float fedprox_mu = 0.0f;      // adds mu * (w - w_start) to the gradient; arXiv:1812.06127
-  float max_gradient_norm = 0;  // L2 of the whole gradient is cut to this; 0: not cut
-  uint64_t seed = 0;            // order of the samples and augmentation
+  // Adds mu * (w - w_start) to the gradient of what is shared; arXiv:1812.06127.
+  float fedprox_mu = 0.0f;
+  float label_smoothing = 0.0f;  // 0...0.5 of each label is spread over all classes
+  float max_gradient_norm = 0;   // L2 of the whole gradient is cut to this; 0: not cut
+  uint64_t seed = 0;             // order of the samples and augmentation
   // Set: DP-SGD. Then balance is kNone and max_gradient_norm 0; total_steps counts its steps, and
   // `batch` is the fixed denominator.
   std::optional<RecordPrivacy> privacy{};
   int n_threads = 1;  // holds for the whole process from this call on
+};
+
+// What an optimizer remembers beyond the weights: its moments. Empty: nothing yet.
+struct OptimizerMemory {
+  int64_t n_steps = 0;        // taken so far
+  std::vector<float> first;   // AdamW's first moment, SGD's momentum; [n_trained] or empty
+  std::vector<float> second;  // AdamW's second moment; [n_trained] or empty
+};
+
+// A training between two steps: with the same network, set and options it ends in the same bits as
+// if it had never stopped.
+struct TrainCheckpoint {
+  int64_t n_steps = 0;  // done of the call's
+  int64_t n_samples_seen = 0;
+  double loss_sum = 0;         // over the samples seen
+  double seconds = 0;          // spent so far
+  std::vector<float> weights;  // Network::Flat, then Network::Local
+  OptimizerMemory memory;
 };
 
 struct TrainProgress {
@@ -104,10 +124,18 @@ struct TrainProgress {
   double loss = 0;  // mean cross-entropy of the last batch
 };
 
-// What the caller may do between two steps.
+// What the caller may do between two steps. Functions may be empty.
 struct TrainHooks {
-  std::function<void(const TrainProgress&)> on_step{};  // may be empty
-  const std::atomic<bool>* cancel = nullptr;            // true: stop before the next step
+  std::function<void(const TrainProgress&)> on_step{};
+  const std::atomic<bool>* cancel = nullptr;  // true: stop before the next step
+  // Asked after each step but the last, with the seconds of training so far: true ends the call,
+  // and what was trained counts.
+  std::function<bool(double seconds)> is_enough{};
+  // Given a checkpoint after every `checkpoint_steps` steps but the last. Its error ends the call.
+  std::function<absl::Status(const TrainCheckpoint&)> on_checkpoint{};
+  int64_t checkpoint_steps = 0;  // 0: none
+  // Where the call goes on; must outlive it. Null: at its first step.
+  const TrainCheckpoint* resume = nullptr;
 };
 
 struct TrainResult {
@@ -117,13 +145,10 @@ struct TrainResult {
   int64_t n_samples_seen = 0;
   int64_t n_steps = 0;
   double seconds = 0;
-};
-
-// What an optimizer remembers beyond the weights: its moments. Empty: nothing yet.
-struct OptimizerMemory {
-  int64_t n_steps = 0;        // taken so far
-  std::vector<float> first;   // AdamW's first moment, SGD's momentum; [n_params] or empty
-  std::vector<float> second;  // AdamW's second moment; [n_params] or empty
+  // Samples that the memory held at once: smaller than the batch where it was short. A batch is
+  // then taken in parts and its gradient is their sum, so a step stays the same up to rounding
+  // (BatchNorm sees the parts).
+  int n_at_once = 0;
 };
 
 // ceil(n_samples / batch): the steps in which every sample could be seen once.
@@ -132,12 +157,18 @@ int64_t StepsPerEpoch(int64_t n_samples, int batch);
 // The learning rate of step `step` of `options.total_steps`.
 double LearningRateAt(const TrainOptions& options, int64_t step);
 
+// FedNova's |a_i|_1 for the first `n_steps` of the slice, in units of the learning rate: how much
+// of its gradients they put into the weights. Wang et al. 2020, arXiv:2007.07481, section 4;
+// with momentum from rest. AdamW counts as SGD without momentum.
+double LocalProgress(const TrainOptions& options, int64_t n_steps);
+
 // Trains `network` in place. The optimizer starts with `memory` and leaves its own there; without
-// one it starts afresh and forgets. When the call fails, `memory` stays as it was. On the CPU the
-// same network, set, options and memory give the same bits, whatever ran before. InvalidArgument:
-// options, set or memory out of range or of another size. DataLoss: the loss or a weight became NaN
-// or infinite; the network is then as it was before the call. Cancelled: the flag was set;
-// likewise. Errors of `set.read` are passed on.
+// one it starts afresh and forgets. When the call fails, network and `memory` stay as they were. On
+// the CPU the same network, set, options and memory give the same bits, whatever ran before, while
+// the memory suffices. InvalidArgument: options, set, memory or checkpoint out of range or of
+// another size; with BatchNorm, a step of fewer than two samples. DataLoss: the loss or a weight
+// became NaN or infinite. Cancelled: the flag was set. ResourceExhausted: no memory even for one
+// sample at once. Errors of `set.read` and `on_checkpoint` are passed on.
 absl::StatusOr<TrainResult> Train(Network& network, const TrainingSet& set,
                                   const TrainOptions& options, const TrainHooks& hooks = {},
                                   OptimizerMemory* memory = nullptr);
