@@ -34,7 +34,7 @@ void ReadModel(TomlReader& reader, JobFile& job, std::string& init) {
   reader.Require("init");
   reader.Text("init", init);
   ReadName(reader, "architecture", model.architecture);
-  reader.OneOf("norm", model.norm, {"group"});
+  reader.OneOf("norm", model.norm, {"group", "batch", "batch_local"});
   reader.Require("classes");
   reader.Texts("classes", model.classes);
   if (model.classes.size() < 2 || model.classes.size() > 16) {
@@ -43,6 +43,12 @@ void ReadModel(TomlReader& reader, JobFile& job, std::string& init) {
   }
   ReadName(reader, "profile", model.profile);
   reader.Integer("min_age_years", model.min_age_years, 0, 150);
+  reader.Texts("local_layers", model.local_layers);
+  if (model.local_layers.size() > proto::kLocalLayersLimit) {
+    reader.Refuse("local_layers",
+                  absl::StrCat("has ", model.local_layers.size(), " patterns, at most ",
+                               proto::kLocalLayersLimit, " are possible."));
+  }
   for (const char* key : {"init", "architecture", "classes", "profile"}) {
     job.places[key] = reader.Place(key);
   }
@@ -53,6 +59,7 @@ void ReadModel(TomlReader& reader, JobFile& job, std::string& init) {
   };
   keep_optional("norm", model.norm);
   keep_optional("min_age_years", absl::StrCat(model.min_age_years));
+  keep_optional("local_layers", absl::StrJoin(model.local_layers, ","));
 }
 
 void ReadTraining(TomlReader& reader, proto::TrainingPlan& training) {
@@ -64,12 +71,18 @@ void ReadTraining(TomlReader& reader, proto::TrainingPlan& training) {
   reader.OneOf("schedule", training.schedule, {"constant", "cosine", "one-cycle"});
   reader.Integer("schedule_rounds", training.schedule_rounds, 0, 100'000);
   reader.Integer("local_epochs", training.local_epochs, 1, 100);
+  reader.Integer("local_steps", training.local_steps, 0, 1'000'000);
+  reader.Integer("time_limit_s", training.time_limit_s, 0, 30 * kDayS);
   reader.Integer("batch_size", training.batch_size, 1, 1024);
   reader.Bool("balance_classes", training.balance_classes);
   reader.Bool("keep_optimizer", training.keep_optimizer);
   reader.Real("augment", training.augment, {.min = 0, .max = 2});
   reader.Real("prox_mu", training.prox_mu, {.min = 0, .max = 10});
   reader.Real("max_gradient_norm", training.max_gradient_norm, {.min = 0, .max = 1e6});
+  reader.Real("label_smoothing", training.label_smoothing, {.min = 0, .max = 0.5});
+  if (training.local_steps != 0 && reader.Has("local_epochs")) {
+    reader.Refuse("local_epochs", "local_steps says how long a round is; remove one of the two.");
+  }
   if (training.optimizer != "sgd" && reader.Has("momentum")) {
     reader.Refuse("momentum", absl::StrCat("only optimizer \"sgd\" has it, and this is \"",
                                            training.optimizer, "\"; remove the line."));
@@ -120,7 +133,8 @@ void ReadRule(TomlReader& reader, proto::StrategyPlan& strategy) {
 void ReadStrategy(TomlReader& reader, proto::RoundPlan& plan) {
   reader.Section("strategy");
   proto::StrategyPlan& strategy = plan.strategy;
-  reader.OneOf("name", strategy.name, {"fedavg", "fedprox", "fedadagrad", "fedadam", "fedyogi"});
+  reader.OneOf("name", strategy.name,
+               {"fedavg", "fedprox", "fednova", "fedadagrad", "fedadam", "fedyogi"});
   reader.Real("server_learning_rate", strategy.server_learning_rate,
               {.min = 0, .max = 10, .above_min = true});
   ReadServerOptimizer(reader, strategy);
@@ -131,6 +145,9 @@ void ReadStrategy(TomlReader& reader, proto::RoundPlan& plan) {
   }
   if (plan.strategy.name == "fedprox" && plan.training.prox_mu == 0) {
     reader.Refuse("name", "needs [training] prox_mu above 0; without the pull it is \"fedavg\".");
+  }
+  if (plan.strategy.name == "fednova" && plan.training.local_steps == 0) {
+    reader.Refuse("name", "needs [training] local_steps, which each update is brought to.");
   }
 }
 
@@ -146,6 +163,14 @@ void ReadCohort(TomlReader& reader, proto::CohortPlan& cohort) {
   reader.Integer("return_wait_s", cohort.return_wait_s, 0, 30 * kDayS);
   reader.Integer("grace_s", cohort.grace_s, 1, kDayS);
   reader.Integer("deadline_s", cohort.deadline_s, 1, 30 * kDayS);
+}
+
+// What is trained has to be masked and sent before the round is over.
+void CheckTimeLimit(TomlReader& reader, const proto::RoundPlan& plan) {
+  if (plan.training.time_limit_s < plan.cohort.deadline_s) return;
+  reader.Section("training");
+  reader.Refuse("time_limit_s",
+                absl::StrCat("must be below [cohort] deadline_s, ", plan.cohort.deadline_s, "."));
 }
 
 // With fewer sites than that, two of them could work out the others' updates from the sum.
@@ -192,6 +217,19 @@ void ReadAggregation(TomlReader& reader, proto::RoundPlan& plan) {
   }
 }
 
+// What unit record leaves no room for, beside the keys that ReadPrivacy looks at itself.
+void CheckRecordUnit(TomlReader& reader, const proto::RoundPlan& plan) {
+  reader.Section("training");
+  for (const char* key : {"local_steps", "time_limit_s"}) {
+    if (!reader.Has(key)) continue;
+    reader.Refuse(key, "[privacy] unit \"record\" has steps of its own; remove the line.");
+  }
+  if (!proto::KeepsLayers(plan.model)) return;
+  reader.Section("model");
+  reader.Refuse(plan.model.norm != "group" ? "norm" : "local_layers",
+                "[privacy] unit \"record\" needs norm \"group\" and shares every layer.");
+}
+
 // [privacy]: without a unit there is no noise, and then no other key of it means anything.
 void ReadPrivacy(TomlReader& reader, proto::RoundPlan& plan) {
   proto::PrivacyPlan& privacy = plan.privacy;
@@ -233,6 +271,7 @@ void ReadPrivacy(TomlReader& reader, proto::RoundPlan& plan) {
                   "must be 0 with [privacy] unit \"record\", which clips each film's gradient to "
                   "[privacy] sample_clip.");
   }
+  CheckRecordUnit(reader, plan);
 }
 
 absl::Status About(const fs::path& file, const absl::Status& status) {
@@ -242,9 +281,13 @@ absl::Status About(const fs::path& file, const absl::Status& status) {
 // The command that makes a version 0 for this job.
 std::string HowToMake(const JobFile& job) {
   const proto::ModelPlan& model = job.plan.model;
-  return absl::StrCat("hilum model init ", model.architecture, " --seed N --out ",
-                      job.model_folder.string(), " --classes ", absl::StrJoin(model.classes, ","),
-                      " --profile ", model.profile, " --min-age ", model.min_age_years);
+  return absl::StrCat(
+      "hilum model init ", model.architecture, " --seed N --out ", job.model_folder.string(),
+      " --classes ", absl::StrJoin(model.classes, ","), " --profile ", model.profile, " --min-age ",
+      model.min_age_years, model.norm == "group" ? "" : absl::StrCat(" --norm ", model.norm),
+      model.local_layers.empty()
+          ? ""
+          : absl::StrCat(" --local '", absl::StrJoin(model.local_layers, ","), "'"));
 }
 
 // What the job file says of a key of [model] against what the folder of version 0 says.
@@ -261,6 +304,8 @@ absl::Status CheckAgrees(const JobFile& job, const proto::ModelDescription& mode
       {"classes", absl::StrJoin(plan.classes, ","), absl::StrJoin(model.classes, ",")},
       {"profile", plan.profile, model.profile},
       {"norm", plan.norm, model.norm},
+      {"local_layers", absl::StrJoin(plan.local_layers, ","),
+       absl::StrJoin(model.local_layers, ",")},
       {"min_age_years", absl::StrCat(plan.min_age_years), absl::StrCat(model.min_age_years)}};
   const std::string file = (job.model_folder / "model.json").string();
   for (const Claim& claim : claims) {
@@ -305,6 +350,7 @@ absl::StatusOr<JobFile> ParseJobFile(const fs::path& file, absl::string_view tex
   ReadTraining(reader, job.plan.training);
   ReadStrategy(reader, job.plan);
   ReadCohort(reader, job.plan.cohort);
+  CheckTimeLimit(reader, job.plan);
   ReadAggregation(reader, job.plan);
   ReadPrivacy(reader, job.plan);
   HILUM_RETURN_IF_ERROR(reader.Finish());

@@ -64,6 +64,9 @@ void FillPrivacy(const proto::PrivacyPlan& plan, privacy::RoundConfig& config) {
 // Films that training sees in a round, on the average where they are drawn.
 double FilmsARound(const proto::RoundPlan& plan, uint64_t films) {
   const double n = static_cast<double>(films);
+  if (plan.training.local_steps != 0) {
+    return static_cast<double>(plan.training.local_steps) * plan.training.batch_size;
+  }
   if (plan.privacy.unit != "record") return n * plan.training.local_epochs;
   return n * plan.privacy.sample_rate * static_cast<double>(plan.privacy.steps);
 }

@@ -23,7 +23,7 @@ std::string KindOf(const models::Layer& layer) {
                           layer.stride > 1 ? absl::StrCat(" /", layer.stride) : "",
                           layer.groups > 1 ? " depth-wise" : "");
     case models::LayerKind::kNorm:
-      return absl::StrCat("group norm ", layer.groups);
+      return layer.groups == 0 ? "batch norm" : absl::StrCat("group norm ", layer.groups);
     case models::LayerKind::kLinear:
       return "linear";
   }

@@ -73,8 +73,9 @@ absl::Status RunModelInit(const ModelInitFlags& flags) {
                                                    " years, it must be 0 to ", kMaxAgeYears));
   }
   HILUM_ASSIGN_OR_RETURN(const dicom::Profile profile, ProfileOf(flags));
-  const models::ArchitectureOptions options{
-      flags.architecture, static_cast<int>(flags.classes.size()), flags.norm, profile.size_px};
+  const models::ArchitectureOptions options{flags.architecture,
+                                            static_cast<int>(flags.classes.size()), flags.norm,
+                                            profile.size_px, flags.local_layers};
   HILUM_ASSIGN_OR_RETURN(const ModelSpec spec, models::SpecOf(options));
   HILUM_ASSIGN_OR_RETURN(const std::vector<float> weights,
                          models::InitialWeights(options, flags.seed));
@@ -82,20 +83,24 @@ absl::Status RunModelInit(const ModelInitFlags& flags) {
   model.architecture = flags.architecture;
   model.classes = flags.classes;
   model.norm = flags.norm;
+  model.local_layers = flags.local_layers;
   model.profile = profile.name;
   model.profile_digest = crypto::Sha256(profile.canonical_text());
   model.input_size = {3, profile.size_px, profile.size_px};
   model.n_params = spec.n_params();
   model.min_age_years = flags.min_age_years;
-  const proto::SafetensorsMetadata metadata{{"architecture", flags.architecture},
-                                            {"norm", flags.norm},
-                                            {"classes", absl::StrJoin(flags.classes, ",")},
-                                            {"min_age_years", absl::StrCat(flags.min_age_years)},
-                                            {"profile", profile.name},
-                                            {"profile_digest", ToHex(model.profile_digest)},
-                                            {"round", "0"},
-                                            {"job", ""},
-                                            {"origin", ""}};
+  proto::SafetensorsMetadata metadata{{"architecture", flags.architecture},
+                                      {"norm", flags.norm},
+                                      {"classes", absl::StrJoin(flags.classes, ",")},
+                                      {"min_age_years", absl::StrCat(flags.min_age_years)},
+                                      {"profile", profile.name},
+                                      {"profile_digest", ToHex(model.profile_digest)},
+                                      {"round", "0"},
+                                      {"job", ""},
+                                      {"origin", ""}};
+  if (!flags.local_layers.empty()) {
+    metadata["local_layers"] = absl::StrJoin(flags.local_layers, ",");
+  }
   HILUM_ASSIGN_OR_RETURN(const Bytes file, proto::EncodeSafetensors(spec, weights, metadata));
   model.sha256 = crypto::Sha256(file);
   const fs::path out(flags.out);

@@ -17,6 +17,7 @@ struct ModelInitFlags {
   std::vector<std::string> classes{"normal", "pneumonia"};
   std::string profile;  // empty: the one of the network's own size
   std::string norm = "group";
+  std::vector<std::string> local_layers;  // patterns of tensors that stay at each site
   int min_age_years = 18;
   bool json = false;
 };

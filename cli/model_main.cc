@@ -21,7 +21,11 @@ CLI::App* AddInit(CLI::App& app, ModelInitFlags& flags) {
       ->capture_default_str();
   init->add_option("--profile", flags.profile,
                    "Preprocessing, for example cxr128; default: the network's own size");
-  init->add_option("--norm", flags.norm, "Norm layers")->capture_default_str();
+  init->add_option("--norm", flags.norm, "Norm layers: group, batch or batch_local")
+      ->capture_default_str();
+  init->add_option("--local", flags.local_layers,
+                   "Tensors that stay at each site, for example 'head.*'; several with commas")
+      ->delimiter(',');
   init->add_option("--min-age", flags.min_age_years, "Youngest patient the model is for, in years")
       ->capture_default_str();
   init->add_flag("--json", flags.json, "One JSON document");
@@ -35,7 +39,8 @@ CLI::App* AddDescribe(CLI::App& app, ModelDescribeFlags& flags) {
   describe->add_option("--classes", flags.n_classes, "Number of classes")->capture_default_str();
   describe->add_option("--size", flags.input_size,
                        "Side of the image in pixels; default: the network's own");
-  describe->add_option("--norm", flags.norm, "Norm layers")->capture_default_str();
+  describe->add_option("--norm", flags.norm, "Norm layers: group, batch or batch_local")
+      ->capture_default_str();
   describe->add_flag("--json", flags.json, "One JSON document");
   return describe;
 }

@@ -52,7 +52,8 @@ absl::StatusOr<ModelDescription> DescribeModel(const RoundPlan& plan, const Mode
                           .job = plan.job,
                           .origin = made.origin,
                           .sha256 = made.sha256,
-                          .min_age_years = plan.model.min_age_years};
+                          .min_age_years = plan.model.min_age_years,
+                          .local_layers = plan.model.local_layers};
 }
 
 std::string ModelDescriptionToJson(const ModelDescription& description) {
@@ -70,6 +71,7 @@ std::string ModelDescriptionToJson(const ModelDescription& description) {
   json["origin"] = description.origin;
   json["sha256"] = ToHex(description.sha256);
   json["min_age_years"] = description.min_age_years;
+  if (!description.local_layers.empty()) json["local_layers"] = description.local_layers;
   return json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
 }
 
@@ -95,6 +97,9 @@ absl::StatusOr<ModelDescription> ModelDescriptionFromJson(absl::string_view json
   description.origin = fields.Text("origin");
   description.sha256 = fields.Hash("sha256");
   description.min_age_years = static_cast<int>(fields.Integer("min_age_years", 0, 150));
+  if (fields.Has("local_layers")) {
+    description.local_layers = fields.Texts("local_layers", kLocalLayersLimit);
+  }
   HILUM_RETURN_IF_ERROR(fields.Finish());
   HILUM_RETURN_IF_ERROR(CheckDescription(description));
   return description;

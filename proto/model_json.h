@@ -28,6 +28,7 @@ struct ModelDescription {
   std::string origin;  // of the ledger that proves it; empty at version 0
   Digest sha256{};     // of model.safetensors
   int min_age_years = 18;
+  std::vector<std::string> local_layers{};  // patterns (ModelPlan); not written while empty
   friend bool operator==(const ModelDescription&, const ModelDescription&) = default;
 };
 

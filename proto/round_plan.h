@@ -3,6 +3,7 @@
 #ifndef HILUM_PROTO_ROUND_PLAN_H_
 #define HILUM_PROTO_ROUND_PLAN_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -18,12 +19,17 @@ namespace hilum::proto {
 // JOB.toml [model]: the network and what goes in and out of it.
 struct ModelPlan {
   std::string architecture;          // covidnet-nano, covidnet-tiny, covidnet-s, covidnet-paper224
-  std::string norm = "group";        // the only one so far: no buffers, so all of it is summed
+  std::string norm = "group";        // group, batch or batch_local (models/architecture.h)
   std::vector<std::string> classes;  // 2 to 16 names, in the order of the outputs
   std::string profile;               // preprocessing, for example "cxr128"
   Digest profile_digest{};
   int min_age_years = 18;  // the card's range; younger patients are refused
+  // Tensors that stay at each site, at most 16 patterns; `spec` does not hold them. Not in the
+  // canonical bytes while empty.
+  std::vector<std::string> local_layers{};
 };
+// Whether a network of the plan keeps tensors at each site.
+bool KeepsLayers(const ModelPlan& model);
 
 // JOB.toml [training]: what each site does in a round.
 struct TrainingPlan {
@@ -40,11 +46,18 @@ struct TrainingPlan {
   double augment = 1.0;               // 0: none; 1: the ranges of docs/models.md; never a flip
   double prox_mu = 0.0;               // FedProx; only with strategy "fedprox"
   double max_gradient_norm = 0.0;     // 0: gradients are not clipped
+
+  // Not in the canonical bytes while 0.
+  int64_t local_steps = 0;       // steps of a round, whatever the number of films; 0: local_epochs
+  int time_limit_s = 0;          // a site sends what it has after so long; below the deadline
+  double label_smoothing = 0.0;  // 0..0.5
 };
 
 // JOB.toml [strategy]: what the server makes of the updates, and its step.
 struct StrategyPlan {
-  std::string name = "fedavg";        // fedavg, fedprox, fedadagrad, fedadam, fedyogi
+  // fedavg, fedprox, fednova, fedadagrad, fedadam, fedyogi. fednova: each site brings its update to
+  // local_steps steps, whatever number it took (decision 030); the server's step is fedavg's.
+  std::string name = "fedavg";
   double server_learning_rate = 1.0;  // eta
 
   // fedadagrad, fedadam and fedyogi only (Reddi et al. 2021, arXiv:2003.00295, algorithm 2).
@@ -106,6 +119,8 @@ struct PrivacyPlan {
   int64_t steps = 0;         // record: local steps of a round
   double sample_clip = 0.0;  // record: L2 norm of one film's gradient
 };
+
+inline constexpr size_t kLocalLayersLimit = 16;  // patterns
 
 // A snapshot for a site holds two plans, and every message is at most 2 MiB.
 inline constexpr uint64_t kRoundPlanLimitBytes = 512 << 10;

@@ -190,7 +190,7 @@ def _within(f, key, least, most):
 def read_strategy(value, real):
     """Its reals go into `real`."""
     f = Fields(value, "the plan's strategy")
-    name = f.text("name", ("fedavg", "fedprox", *MOMENTS))
+    name = f.text("name", ("fedavg", "fedprox", "fednova", *MOMENTS))
     real["eta"] = _within(f, "server_learning_rate", 0, 10)
     require(real["eta"] > 0, "the plan has a learning rate that is not above 0")
     if name in MOMENTS:
