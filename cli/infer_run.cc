@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "client/infer.h"
+#include "client/local_layers.h"
 
 namespace hilum::cli {
 namespace {
@@ -77,7 +78,9 @@ absl::Status RunInfer(const InferFlags& flags) {
         absl::StrCat("--out ", flags.out, " is a file; name a folder for the results"));
   }
   HILUM_ASSIGN_OR_RETURN(const client::VerifiedModel model, ReadRelease(flags.model, flags.trust));
-  HILUM_ASSIGN_OR_RETURN(client::Clinic clinic, client::Clinic::Open(model));
+  HILUM_ASSIGN_OR_RETURN(const std::vector<float> layers,
+                         client::LayersFor(model, flags.trust.site));
+  HILUM_ASSIGN_OR_RETURN(client::Clinic clinic, client::Clinic::Open(model, layers));
   HILUM_ASSIGN_OR_RETURN(const std::vector<fs::path> films, FilmsOf(flags.paths));
   if (!flags.reference.empty()) HILUM_RETURN_IF_ERROR(clinic.UseReference(flags.reference));
   nlohmann::ordered_json results = nlohmann::ordered_json::array();

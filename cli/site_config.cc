@@ -55,6 +55,7 @@ absl::StatusOr<SiteOptions> ParseSiteConfig(const std::string& file, const std::
   ReadPolicy(reader, options);
   reader.Section("training");
   reader.Integer("threads", options.threads, 1, 256);
+  reader.Integer("checkpoint_steps", options.checkpoint_steps, 0, 1'000'000);
   reader.Section("ledger");
   reader.Integer("faults", options.faults, 0, 512);
   reader.Integer("max_age", options.max_cosignature_age_s, 60, 365 * 86400);
@@ -99,34 +100,36 @@ std::string PrintSiteConfig(const SiteOptions& options) {
       "\nmin_sigma = ", options.min_sigma, "\nmax_epsilon = ", options.max_epsilon,
       "\nbudget_delta = ", options.budget_delta, "\nmin_films = ", options.min_films,
       "\narchitectures = ", list(options.architectures), "\nverify = \"", options.verify, "\"",
-      "\n\n[training]\nthreads = ", options.threads, "\n\n[ledger]\nfaults = ", options.faults,
+      "\n\n[training]\nthreads = ", options.threads,
+      "\ncheckpoint_steps = ", options.checkpoint_steps, "\n\n[ledger]\nfaults = ", options.faults,
       "\nmax_age = ", options.max_cosignature_age_s, "\n\n[import]\nprofile = \"", options.profile,
       "\"\nissuers = ", list(options.issuers), "\ninbox_gib = ", options.sources.inbox_bytes >> 30,
       "\n", PrintSources(options.sources));
 }
 
 nlohmann::ordered_json SiteConfigJson(const SiteOptions& options) {
-  return {{"site", {{"name", options.site}, {"server", options.server}}},
-          {"policy",
-           {{"approve", options.auto_approve ? "auto" : "ask"},
-            {"allow_open", options.allow_open},
-            {"min_cohort", options.min_cohort},
-            {"max_clip", options.max_clip_l2},
-            {"max_weight", options.max_weight},
-            {"min_sigma", options.min_sigma},
-            {"max_epsilon", options.max_epsilon},
-            {"budget_delta", options.budget_delta},
-            {"min_films", options.min_films},
-            {"architectures", options.architectures},
-            {"verify", options.verify}}},
-          {"training", {{"threads", options.threads}}},
-          {"ledger", {{"faults", options.faults}, {"max_age", options.max_cosignature_age_s}}},
-          {"import",
-           {{"profile", options.profile},
-            {"issuers", options.issuers},
-            {"inbox_gib", options.sources.inbox_bytes >> 30}}},
-          {"scp", ScpJson(options.sources.scp)},
-          {"dicomweb", DicomwebJson(options.sources.dicomweb)}};
+  return {
+      {"site", {{"name", options.site}, {"server", options.server}}},
+      {"policy",
+       {{"approve", options.auto_approve ? "auto" : "ask"},
+        {"allow_open", options.allow_open},
+        {"min_cohort", options.min_cohort},
+        {"max_clip", options.max_clip_l2},
+        {"max_weight", options.max_weight},
+        {"min_sigma", options.min_sigma},
+        {"max_epsilon", options.max_epsilon},
+        {"budget_delta", options.budget_delta},
+        {"min_films", options.min_films},
+        {"architectures", options.architectures},
+        {"verify", options.verify}}},
+      {"training", {{"threads", options.threads}, {"checkpoint_steps", options.checkpoint_steps}}},
+      {"ledger", {{"faults", options.faults}, {"max_age", options.max_cosignature_age_s}}},
+      {"import",
+       {{"profile", options.profile},
+        {"issuers", options.issuers},
+        {"inbox_gib", options.sources.inbox_bytes >> 30}}},
+      {"scp", ScpJson(options.sources.scp)},
+      {"dicomweb", DicomwebJson(options.sources.dicomweb)}};
 }
 
 }  // namespace hilum::cli

@@ -61,14 +61,14 @@ Clinic::Clinic(const VerifiedModel& model, models::Network network, dicom::Profi
       network_(std::move(network)),
       profile_(std::move(profile)) {}
 
-absl::StatusOr<Clinic> Clinic::Open(const VerifiedModel& model) {
+absl::StatusOr<Clinic> Clinic::Open(const VerifiedModel& model, std::span<const float> local) {
   HILUM_ASSIGN_OR_RETURN(dicom::Profile profile, dicom::FindProfile(model.profile()));
   if (ProfileDigest(profile) != model.profile_digest()) {
     return absl::FailedPreconditionError(
         absl::StrCat("the model was trained with another recipe of profile ", model.profile(),
                      " than this program has; use the release that trained it."));
   }
-  HILUM_ASSIGN_OR_RETURN(models::Network network, LoadNetwork(model));
+  HILUM_ASSIGN_OR_RETURN(models::Network network, LoadNetwork(model, local));
   return Clinic(model, std::move(network), std::move(profile));
 }
 

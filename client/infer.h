@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -42,9 +43,10 @@ struct Finding {
 // A verified model, ready. Not thread-safe.
 class Clinic {
  public:
+  // `local`: what stays at this site (LayersFor of local_layers.h).
   // FailedPrecondition: this program's profile of that name is not the model's. Else as
   // LoadNetwork.
-  static absl::StatusOr<Clinic> Open(const VerifiedModel& model);
+  static absl::StatusOr<Clinic> Open(const VerifiedModel& model, std::span<const float> local = {});
 
   // From here on a film that is unlike those below `folder` is refused (evaluation/film_gate.h),
   // before the network sees it. The folder holds frontal chest films of the site's own kind that

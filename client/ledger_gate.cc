@@ -241,6 +241,7 @@ absl::StatusOr<VerifiedModel> LedgerGate::AdmitBase(const ProvenRound& round, By
   model.spec_ = std::move(parsed->spec);
   model.flat_ = std::move(parsed->flat);
   model.norm_ = plan.model.norm;
+  model.local_layers_ = plan.model.local_layers;
   model.classes_ = plan.model.classes;
   model.profile_ = plan.model.profile;
   model.profile_digest_ = plan.model.profile_digest;

@@ -36,6 +36,7 @@ class VerifiedModel {
   std::span<const float> flat() const { return flat_; }  // [n_params], finite
   const Digest& sha256() const { return sha256_; }       // of the safetensors file
   const std::string& norm() const { return norm_; }
+  const std::vector<std::string>& local_layers() const { return local_layers_; }
   const std::vector<std::string>& classes() const { return classes_; }
   const std::string& profile() const { return profile_; }
   const Digest& profile_digest() const { return profile_digest_; }
@@ -55,6 +56,7 @@ class VerifiedModel {
   std::vector<float> flat_;
   Digest sha256_{};
   std::string norm_;
+  std::vector<std::string> local_layers_;
   std::vector<std::string> classes_;
   std::string profile_;
   Digest profile_digest_{};

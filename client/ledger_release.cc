@@ -110,6 +110,12 @@ absl::Status CheckDescription(const proto::SafetensorsFile& file,
           absl::StrCat("model.json says ", key, " \"", expected, "\", the proven file does not"));
     }
   }
+  const auto layers = file.metadata.find("local_layers");  // only where some stay at the sites
+  const std::string expected = absl::StrJoin(description.local_layers, ",");
+  if ((layers == file.metadata.end() ? std::string() : layers->second) != expected) {
+    return absl::DataLossError(
+        absl::StrCat("model.json says local_layers \"", expected, "\", the proven file does not"));
+  }
   return absl::OkStatus();
 }
 
@@ -183,6 +189,7 @@ absl::StatusOr<VerifiedModel> LedgerGate::AdmitRelease(const fs::path& folder,
   model.flat_ = std::move(parsed.flat);
   model.sha256_ = sha256;
   model.norm_ = description.norm;
+  model.local_layers_ = description.local_layers;
   model.classes_ = description.classes;
   model.profile_ = description.profile;
   model.profile_digest_ = description.profile_digest;

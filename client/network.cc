@@ -4,6 +4,7 @@
 #include "base/status_macros.h"
 #include "crypto/hash.h"
 #include "dicom/profile.h"
+#include "models/initial_weights.h"
 #include "models/load.h"
 #include "proto/safetensors.h"
 
@@ -14,15 +15,29 @@ absl::StatusOr<models::ArchitectureOptions> ArchitectureOf(const proto::ModelPla
   return models::ArchitectureOptions{.name = model.architecture,
                                      .n_classes = static_cast<int>(model.classes.size()),
                                      .norm = model.norm,
-                                     .input_size = profile.size_px};
+                                     .input_size = profile.size_px,
+                                     .local_layers = model.local_layers};
 }
 
-absl::StatusOr<models::Network> LoadNetwork(const VerifiedModel& model) {
-  const models::ArchitectureOptions options{.name = model.spec().architecture,
-                                            .n_classes = static_cast<int>(model.classes().size()),
-                                            .norm = model.norm(),
-                                            .input_size = model.input_size()};
-  return models::Load(options, model.spec(), model.flat());
+models::ArchitectureOptions ArchitectureOf(const VerifiedModel& model) {
+  return {.name = model.spec().architecture,
+          .n_classes = static_cast<int>(model.classes().size()),
+          .norm = model.norm(),
+          .input_size = model.input_size(),
+          .local_layers = model.local_layers()};
+}
+
+absl::StatusOr<models::Network> LoadNetwork(const VerifiedModel& model,
+                                            std::span<const float> local) {
+  const models::ArchitectureOptions options = ArchitectureOf(model);
+  HILUM_ASSIGN_OR_RETURN(const ModelSpec kept, models::LocalSpecOf(options));
+  if (!kept.tensors.empty() && local.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the model of job ", model.job(), " keeps ", kept.tensors.size(),
+                     " tensors at each site (norm ", model.norm(),
+                     "), so by itself it is not whole; `hilum infer --site DIR` adds a site's."));
+  }
+  return models::Load(options, model.spec(), model.flat(), local);
 }
 
 absl::StatusOr<InitialModel> ReadInitialModel(const fs::path& folder,
@@ -46,7 +61,8 @@ absl::StatusOr<InitialModel> ReadInitialModel(const fs::path& folder,
 }
 
 absl::StatusOr<models::Network> LoadForComparison(const InitialModel& model) {
-  return models::Load(model.options_, model.spec_, model.flat_);
+  HILUM_ASSIGN_OR_RETURN(const std::vector<float> local, models::InitialLocal(model.options_));
+  return models::Load(model.options_, model.spec_, model.flat_, local);
 }
 
 }  // namespace hilum::client

@@ -2,6 +2,7 @@
 #ifndef HILUM_CLIENT_NETWORK_H_
 #define HILUM_CLIENT_NETWORK_H_
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,9 +21,14 @@ namespace hilum::client {
 // profile. NotFound: an unknown profile.
 absl::StatusOr<models::ArchitectureOptions> ArchitectureOf(const proto::ModelPlan& model);
 
-// Builds the network of a verified model.
+// The same of a verified model.
+models::ArchitectureOptions ArchitectureOf(const VerifiedModel& model);
+
+// Builds the network of a verified model. `local`: what stays at this site (local_layers.h).
 // InvalidArgument, NotFound: this program does not know the architecture, or its layout differs.
-absl::StatusOr<models::Network> LoadNetwork(const VerifiedModel& model);
+// FailedPrecondition: the model keeps layers at each site, and `local` is empty.
+absl::StatusOr<models::Network> LoadNetwork(const VerifiedModel& model,
+                                            std::span<const float> local = {});
 
 // Version 0 as `hilum model init` made it: what a comparison starts from. No ledger has seen it
 // before a job's first round, so it has no proof; therefore nothing that grows out of it is ever

@@ -12,15 +12,18 @@
 #include "client/checked_round.h"
 #include "client/dataset.h"
 #include "client/incident.h"
+#include "client/local_layers.h"
 #include "client/network.h"
 #include "client/optimizer_memory.h"
 #include "client/own_entry.h"
 #include "client/record_noise.h"
 #include "client/round_check.h"
+#include "client/round_checkpoint.h"
 #include "client/train.h"
 #include "crypto/hash.h"
 #include "crypto/secret.h"
 #include "models/architecture.h"
+#include "models/initial_weights.h"
 #include "privacy/clip.h"
 #include "privacy/noise.h"
 #include "privacy/policy.h"
@@ -180,31 +183,77 @@ absl::StatusOr<LocalDataset> Films(const RoundContext& context, const CheckedRou
   return dataset;
 }
 
+RoundCheckpoint CheckpointOf(const RoundContext& context, const CheckedRound& round,
+                             const LocalDataset& dataset, uint64_t seed) {
+  return RoundCheckpoint(context.folder.training(),
+                         {.job = round.facts.job,
+                          .round = round.facts.round,
+                          .plan = round.config.plan,
+                          .base_model = round.proven.open().base_model,
+                          .films = dataset.films,
+                          .seed = seed},
+                         context.secret);
+}
+
+// What stays at this site, as the round before left it.
+absl::StatusOr<std::vector<float>> LayersBefore(const LocalLayers& layers, uint64_t round,
+                                                const models::ArchitectureOptions& architecture,
+                                                const ModelSpec& spec) {
+  if (spec.tensors.empty()) return std::vector<float>();
+  HILUM_ASSIGN_OR_RETURN(std::optional<std::vector<float>> kept, layers.Before(round, spec));
+  if (kept.has_value()) return *std::move(kept);
+  return models::InitialLocal(architecture);
+}
+
+// Nothing, unless the round's unit is a record.
+absl::StatusOr<std::optional<models::RecordPrivacy>> RecordPrivacyOf(const RoundContext& context,
+                                                                     const CheckedRound& round) {
+  if (round.config.unit != privacy::PrivacyUnit::kRecord) return std::nullopt;
+  using Purpose = privacy::NoiseStream::Purpose;
+  HILUM_ASSIGN_OR_RETURN(models::RecordPrivacy record,
+                         MakeRecordPrivacy(round.plan.privacy, round.plan.spec.n_params(),
+                                           {.noise = NoiseOf(context, round, Purpose::kNoise),
+                                            .sample = NoiseOf(context, round, Purpose::kSample)}));
+  return record;
+}
+
 absl::StatusOr<LocalWeights> Train(const RoundContext& context, const CheckedRound& round,
                                    const LocalDataset& dataset, const VerifiedModel& model) {
+  const models::ArchitectureOptions architecture = ArchitectureOf(model);
+  HILUM_ASSIGN_OR_RETURN(const models::Description network, models::Describe(architecture));
+  HILUM_ASSIGN_OR_RETURN(const ModelSpec local_spec, models::LocalSpecOf(architecture));
+  const LocalLayers layers(context.folder.local(), round.facts.job, context.secret);
   const bool keeps = round.plan.training.keep_optimizer;
   const OptimizerFolder folder(context.folder.optimizer(), round.facts.job, dataset.films);
   models::OptimizerMemory memory;
-  if (keeps) memory = folder.Before(round.facts.round, round.plan.spec.n_params());
-  std::optional<models::RecordPrivacy> record_privacy;
-  if (round.config.unit == privacy::PrivacyUnit::kRecord) {
-    using Purpose = privacy::NoiseStream::Purpose;
-    HILUM_ASSIGN_OR_RETURN(
-        record_privacy, MakeRecordPrivacy(round.plan.privacy, round.plan.spec.n_params(),
-                                          {.noise = NoiseOf(context, round, Purpose::kNoise),
-                                           .sample = NoiseOf(context, round, Purpose::kSample)}));
+  if (keeps) memory = folder.Before(round.facts.round, network.n_params);
+  LocalTraining training{
+      .round = round.facts.round,
+      .seed = SeedOf(round.plan, round.facts.round, context.options.site, context.secret),
+      .threads = context.options.threads,
+      .on_progress = context.on_training,
+      .cancel = context.cancel,
+      .memory = keeps ? &memory : nullptr};
+  HILUM_ASSIGN_OR_RETURN(training.layers,
+                         LayersBefore(layers, round.facts.round, architecture, local_spec));
+  HILUM_ASSIGN_OR_RETURN(training.privacy, RecordPrivacyOf(context, round));
+  const RoundCheckpoint checkpoint = CheckpointOf(context, round, dataset, training.seed);
+  std::optional<models::TrainCheckpoint> resume;
+  // With DP-SGD there are none: its noise is drawn for one run.
+  if (!training.privacy.has_value() && context.options.checkpoint_steps > 0) {
+    resume = checkpoint.Read(round.plan.spec.n_params() + local_spec.n_params(), network.n_params);
+    if (resume.has_value()) training.resume = &*resume;
+    training.checkpoint_steps = context.options.checkpoint_steps;
+    training.on_checkpoint = [&](const models::TrainCheckpoint& now) {
+      return checkpoint.Write(now);
+    };
   }
-  HILUM_ASSIGN_OR_RETURN(LocalWeights local,
-                         TrainLocally(model, round.plan, dataset,
-                                      {.round = round.facts.round,
-                                       .seed = SeedOf(round.plan, round.facts.round,
-                                                      context.options.site, context.secret),
-                                       .threads = context.options.threads,
-                                       .on_progress = context.on_training,
-                                       .cancel = context.cancel,
-                                       .memory = keeps ? &memory : nullptr,
-                                       .privacy = std::move(record_privacy)}));
+  HILUM_ASSIGN_OR_RETURN(LocalWeights local, TrainLocally(model, round.plan, dataset, training));
   if (keeps) HILUM_RETURN_IF_ERROR(folder.Keep(round.facts.round, memory));
+  if (!local_spec.tensors.empty()) {
+    HILUM_RETURN_IF_ERROR(layers.Keep(round.facts.round, local_spec, local.layers()));
+  }
+  checkpoint.Remove();
   return local;
 }
 
@@ -263,6 +312,7 @@ absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const Check
   if (const absl::Status logged = LogManifest(context, round, dataset); !logged.ok()) {
     return absl::Status(logged.code(), absl::StrCat(kNotSent, logged.message()));
   }
+  HILUM_RETURN_IF_ERROR(CleanTraining(context.folder.training(), context.state));
   HILUM_ASSIGN_OR_RETURN(const VerifiedModel model, BaseModel(context, round));
   HILUM_ASSIGN_OR_RETURN(const LocalWeights local, Train(context, round, dataset, model));
   record.loss = local.mean_loss();

@@ -33,6 +33,7 @@ struct SiteOptions {
 
   // [training]
   int threads = 1;
+  int64_t checkpoint_steps = 50;  // a round's training can go on from every so many steps; 0: none
 
   // [ledger]
   uint64_t faults = 0;  // witnesses that may be dishonest
@@ -74,6 +75,8 @@ struct SiteFolder {
   fs::path cache() const { return root / "cache"; }
   fs::path models() const { return root / "models"; }
   fs::path optimizer() const { return root / "optimizer"; }  // memories of jobs (keep_optimizer)
+  fs::path local() const { return root / "local"; }          // local_layers.h
+  fs::path training() const { return root / "training"; }    // round_checkpoint.h
   fs::path outbox() const { return root / "outbox"; }        // updates, until their round is over
   fs::path evidence() const { return root / "evidence"; }    // of incidents, by SHA-256
   fs::path logs() const { return root / "logs"; }

@@ -12,6 +12,7 @@ namespace hilum::client {
 
 int64_t StepsPerRound(const proto::RoundPlan& plan, int64_t n_samples) {
   if (plan.privacy.unit == "record") return plan.privacy.steps;
+  if (plan.training.local_steps != 0) return plan.training.local_steps;
   return models::StepsPerEpoch(n_samples, plan.training.batch_size) * plan.training.local_epochs;
 }
 
@@ -29,6 +30,7 @@ absl::StatusOr<models::TrainOptions> TrainOptionsOf(const proto::RoundPlan& plan
   options.augmentation = models::ScaledAugmentation(static_cast<float>(training.augment));
   options.fedprox_mu = static_cast<float>(training.prox_mu);
   options.max_gradient_norm = static_cast<float>(training.max_gradient_norm);
+  options.label_smoothing = static_cast<float>(training.label_smoothing);
   const int64_t steps = StepsPerRound(plan, slice.n_samples);
   const uint64_t last_round = slice.first_round + slice.n_rounds - 1;
   const uint64_t scheduled =
@@ -93,12 +95,36 @@ std::vector<uint64_t> NamesOf(std::span<const Sample> samples) {
   return names;
 }
 
+models::TrainHooks HooksOf(const proto::RoundPlan& plan, const LocalTraining& training) {
+  models::TrainHooks hooks;
+  hooks.cancel = training.cancel;
+  if (training.on_progress) {
+    hooks.on_step = [&training](const models::TrainProgress& progress) {
+      training.on_progress(static_cast<uint32_t>(100 * progress.step / progress.n_steps));
+    };
+  }
+  if (const int limit_s = plan.training.time_limit_s; limit_s > 0) {
+    hooks.is_enough = [limit_s](double seconds) { return seconds >= limit_s; };
+  }
+  hooks.on_checkpoint = training.on_checkpoint;
+  hooks.checkpoint_steps = training.checkpoint_steps;
+  hooks.resume = training.resume;
+  return hooks;
+}
+
+// FedNova (arXiv:2007.07481, equation 8) with tau_eff fixed to the plan's steps: a site that took
+// fewer has its update stretched to them, and nobody is told how many it took.
+double ScaleOf(const proto::RoundPlan& plan, const models::TrainOptions& options, int64_t n_steps) {
+  if (plan.strategy.name != "fednova") return 1.0;
+  return models::LocalProgress(options, options.n_steps) / models::LocalProgress(options, n_steps);
+}
+
 }  // namespace
 
 absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const proto::RoundPlan& plan,
                                           const LocalDataset& dataset,
                                           const LocalTraining& training) {
-  HILUM_ASSIGN_OR_RETURN(models::Network network, LoadNetwork(model));
+  HILUM_ASSIGN_OR_RETURN(models::Network network, LoadNetwork(model, training.layers));
   if ((plan.privacy.unit == "record") != training.privacy.has_value()) {
     return absl::PermissionDeniedError(
         absl::StrCat("job ", plan.job, " has privacy unit ", plan.privacy.unit, ", its training ",
@@ -111,19 +137,15 @@ absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const prot
                             .seed = training.seed,
                             .threads = training.threads}));
   options.privacy = training.privacy;
-  models::TrainHooks hooks;
-  hooks.cancel = training.cancel;
-  if (training.on_progress) {
-    hooks.on_step = [&](const models::TrainProgress& progress) {
-      training.on_progress(static_cast<uint32_t>(100 * progress.step / progress.n_steps));
-    };
-  }
   models::TrainingSet set = SetOf(dataset.samples, dataset.height, dataset.width);
   if (training.privacy.has_value()) set.names = NamesOf(dataset.samples);
-  HILUM_ASSIGN_OR_RETURN(const models::TrainResult result,
-                         models::Train(network, set, options, hooks, training.memory));
+  HILUM_ASSIGN_OR_RETURN(
+      const models::TrainResult result,
+      models::Train(network, set, options, HooksOf(plan, training), training.memory));
   LocalWeights local;
   local.flat_ = network.Flat();
+  local.layers_ = network.Local();
+  local.scale_ = ScaleOf(plan, options, result.n_steps);
   local.mean_loss_ = result.mean_loss;
   local.n_films_ = dataset.samples.size();
   return local;
@@ -138,7 +160,9 @@ absl::StatusOr<privacy::ModelDelta> Difference(const LocalWeights& local,
   }
   std::vector<float> delta(local.flat_.size());
   std::transform(local.flat_.begin(), local.flat_.end(), global.flat().begin(), delta.begin(),
-                 [](float trained, float start) { return trained - start; });
+                 [scale = static_cast<float>(local.scale_)](float trained, float start) {
+                   return scale * (trained - start);
+                 });
   return privacy::ModelDelta(std::move(delta));
 }
 

@@ -28,6 +28,8 @@ class LocalWeights {
 
   double mean_loss() const { return mean_loss_; }
   uint64_t n_films() const { return n_films_; }  // the site's weight in the mean
+  // What stays at this site (local_layers.h).
+  const std::vector<float>& layers() const { return layers_; }
 
  private:
   friend absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model,
@@ -38,8 +40,10 @@ class LocalWeights {
                                                         const VerifiedModel& global);
   LocalWeights() = default;
   std::vector<float> flat_;
+  std::vector<float> layers_;
   double mean_loss_ = 0;
   uint64_t n_films_ = 0;
+  double scale_ = 1;  // what the difference is multiplied by
 };
 
 // What is this site's own, beside the plan.
@@ -50,6 +54,11 @@ struct LocalTraining {
   std::function<void(uint32_t percent)> on_progress;  // may be empty
   const std::atomic<bool>* cancel = nullptr;
   models::OptimizerMemory* memory = nullptr;  // models::Train
+  std::vector<float> layers{};                // what stays at this site, as models::Load takes it
+  // As in models::TrainHooks.
+  std::function<absl::Status(const models::TrainCheckpoint&)> on_checkpoint{};
+  int64_t checkpoint_steps = 0;
+  const models::TrainCheckpoint* resume = nullptr;
   std::optional<models::RecordPrivacy>
       privacy{};  // record_noise.h, where the plan's unit is record
 };
@@ -79,15 +88,17 @@ uint64_t SeedOf(const proto::RoundPlan& plan, uint64_t round, absl::string_view 
 // The samples as models/ reads them; they must outlive the set.
 models::TrainingSet SetOf(std::span<const Sample> samples, int height, int width);
 
+// Training ends after the plan's time_limit_s; at least one step is taken, and what was trained
+// counts. With strategy fednova the difference is brought to the plan's number of steps.
 // With unit record training is DP-SGD; PermissionDenied: `privacy` is not there then, and nothing
 // is trained without the noise that the plan promises. DataLoss: a loss or weight became NaN or
 // infinite; nothing of it is used. Cancelled: the flag was set. InvalidArgument: plan and data set
-// do not fit the network.
+// do not fit the network. Errors of `on_checkpoint` are passed on.
 absl::StatusOr<LocalWeights> TrainLocally(const VerifiedModel& model, const proto::RoundPlan& plan,
                                           const LocalDataset& dataset,
                                           const LocalTraining& training);
 
-// Local minus global. InvalidArgument: different lengths.
+// Local minus global, of what is shared. InvalidArgument: different lengths.
 absl::StatusOr<privacy::ModelDelta> Difference(const LocalWeights& local,
                                                const VerifiedModel& global);
 
