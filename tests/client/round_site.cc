@@ -154,7 +154,10 @@ absl::StatusOr<SignedUpdate> RoundSite::Take(const RoundNotice& notice) {
         if (found == objects.end()) return absl::NotFoundError("no such object");
         return found->second;
       },
-      .on_training = [&](uint32_t) { ++n_steps; },
+      .on_training =
+          [&](uint32_t) {
+            if (++n_steps == cancel_at) cancel = true;
+          },
       .cancel = &cancel};
   return TakePart(context, notice);
 }

@@ -55,7 +55,8 @@ class RoundSite {
   // The proof between two sizes of the ledger.
   ledger_anchor::HashList Consistency(uint64_t old_size, uint64_t new_size) const;
   int n_fetched = 0;
-  int n_steps = 0;  // training steps seen
+  int n_steps = 0;    // training steps seen
+  int cancel_at = 0;  // `cancel` is set after so many of them
   size_t open_index = 0, close_index = 0;
 };
 

@@ -25,8 +25,9 @@ constexpr int64_t kDayS = 86'400;
 models::ArchitectureOptions NanoOptions(const proto::RoundPlan& plan) {
   return {.name = "covidnet-nano",
           .n_classes = static_cast<int>(plan.model.classes.size()),
-          .norm = "group",
-          .input_size = 96};
+          .norm = plan.model.norm,
+          .input_size = 96,
+          .local_layers = plan.model.local_layers};
 }
 
 }  // namespace
@@ -105,8 +106,9 @@ aggregator::JobView TestServer::Job(const std::string& job) {
 Bytes VersionZero(const proto::RoundPlan& plan) {
   const auto weights = models::InitialWeights(NanoOptions(plan), 7);
   HILUM_CHECK(weights.ok());
+  // As the plan stands now: a test may have chosen another norm since.
   const auto file =
-      proto::EncodeSafetensors(plan.spec, *weights,
+      proto::EncodeSafetensors(*models::SpecOf(NanoOptions(plan)), *weights,
                                {{"architecture", "covidnet-nano"},
                                 {"norm", plan.model.norm},
                                 {"min_age_years", absl::StrCat(plan.model.min_age_years)},

@@ -126,8 +126,8 @@ TEST(SpecOf, RefusesWhatTheNetworkDoesNotTake) {
               StatusIs(absl::StatusCode::kNotFound, "covidnet-nano, covidnet-tiny"));
   EXPECT_THAT(SpecOf({"covidnet-nano", 1}),
               StatusIs(absl::StatusCode::kInvalidArgument, "2 to 1000 classes, 1 were"));
-  EXPECT_THAT(SpecOf({"covidnet-nano", 3, "batch_local"}),
-              StatusIs(absl::StatusCode::kInvalidArgument, "norm \"batch_local\""));
+  EXPECT_THAT(SpecOf({"covidnet-nano", 3, "layer"}),
+              StatusIs(absl::StatusCode::kInvalidArgument, "norm \"layer\""));
   EXPECT_THAT(SpecOf({"covidnet-nano", 3, "group", 31}),
               StatusIs(absl::StatusCode::kInvalidArgument, "32 to 2048 pixels, not 31"));
   EXPECT_THAT(SpecOf({"covidnet-paper224", 3, "group", 480}),

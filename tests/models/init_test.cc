@@ -109,8 +109,10 @@ TEST_F(ModelInit, RefusesWrongFlagsAndThenWritesNothing) {
        [](ModelInitFlags& f) {
          f.classes = {"normal", "a,b"};
        }},
-      {absl::StatusCode::kInvalidArgument, "norm \"batch\"",
-       [](ModelInitFlags& f) { f.norm = "batch"; }},
+      {absl::StatusCode::kInvalidArgument, "norm \"layer\"",
+       [](ModelInitFlags& f) { f.norm = "layer"; }},
+      {absl::StatusCode::kInvalidArgument, "local_layers \"tail.*\" fits no tensor",
+       [](ModelInitFlags& f) { f.local_layers = {"tail.*"}; }},
       {absl::StatusCode::kInvalidArgument, "--min-age is 151",
        [](ModelInitFlags& f) { f.min_age_years = 151; }},
       {absl::StatusCode::kInvalidArgument, "224 pixels, not 128",

@@ -16,12 +16,14 @@ inline constexpr int kSide = 32;  // pixels
 
 inline ArchitectureOptions SmallOptions() { return {"covidnet-nano", 2, "group", kSide}; }
 
-inline Network SmallNetwork(uint64_t seed) {
+inline Network MakeNetwork(const ArchitectureOptions& options, uint64_t seed) {
   auto network =
-      Load(SmallOptions(), *SpecOf(SmallOptions()), *InitialWeights(SmallOptions(), seed));
+      Load(options, *SpecOf(options), *InitialWeights(options, seed), *InitialLocal(options));
   HILUM_CHECK(network.ok());
   return *std::move(network);
 }
+
+inline Network SmallNetwork(uint64_t seed) { return MakeNetwork(SmallOptions(), seed); }
 
 inline std::vector<float> RandomPixels(int64_t n, uint64_t seed) {
   SeededRandom random(seed);

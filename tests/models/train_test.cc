@@ -5,36 +5,11 @@
 #include <cmath>
 #include <limits>
 
-#include "tests/models/small_network.h"
+#include "tests/models/small_set.h"
 #include "tests/status_matchers.h"
 
 namespace hilum::models {
 namespace {
-
-// Class 1 has a bright disc in the middle, class 0 a bright frame; noise on both.
-TrainingSet Separable(int n, uint64_t seed) {
-  std::vector<float> pixels = RandomPixels(n, seed);
-  std::vector<int32_t> labels;
-  for (int i = 0; i < n; ++i) {
-    labels.push_back(i % 2);
-    for (int y = 0; y < kSide; ++y) {
-      for (int x = 0; x < kSide; ++x) {
-        const bool middle = std::hypot(y - kSide / 2.0, x - kSide / 2.0) < kSide / 4.0;
-        float& pixel = pixels[(i * kSide + y) * kSide + x];
-        pixel = 0.3f * pixel + (middle == (i % 2 == 1) ? 0.6f : 0.1f);
-      }
-    }
-  }
-  return *InMemory(1, kSide, kSide, std::move(pixels), std::move(labels));
-}
-
-TrainOptions Steps(int64_t n_steps) {
-  TrainOptions options;
-  options.n_steps = options.total_steps = n_steps;
-  options.batch = 4;
-  options.seed = 11;
-  return options;
-}
 
 double LossOf(const Network& network, const TrainingSet& set) {
   const int64_t n = static_cast<int64_t>(set.labels.size());
@@ -304,6 +279,7 @@ TEST(Train, RefusesOptionsOutOfRange) {
       {"momentum is 1", [](TrainOptions& o, float) { o.momentum = 1; }},
       {"weight_decay is -1", [](TrainOptions& o, float) { o.weight_decay = -1; }},
       {"fedprox_mu is 101", [](TrainOptions& o, float) { o.fedprox_mu = 101; }},
+      {"label_smoothing is 0.6", [](TrainOptions& o, float) { o.label_smoothing = 0.6f; }},
       {"max_gradient_norm is -1", [](TrainOptions& o, float) { o.max_gradient_norm = -1; }},
       {"batch is 0", [](TrainOptions& o, float) { o.batch = 0; }},
       {"steps 0 to 0", [](TrainOptions& o, float) { o.n_steps = 0; }},

@@ -54,12 +54,18 @@ TEST(RoundPlan, EveryFieldComesBack) {
                       .ring_bits = 30,
                       .value_bits = 20,
                       .max_weight = 17};
+  plan.training.label_smoothing = 0.1;
+  plan.training.time_limit_s = 3;
+  plan.model.local_layers = {"head.*", "stem.*"};
   HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EncodeRoundPlan(plan));
   HILUM_ASSERT_OK_AND_ASSIGN(const RoundPlan read, ParseRoundPlan(text));
   EXPECT_EQ(*EncodeRoundPlan(read), text);
   EXPECT_EQ(read.training.learning_rate, 0.1 + 0.2);
   EXPECT_TRUE(read.training.keep_optimizer);
   EXPECT_EQ(read.training.augment, 0.5);
+  EXPECT_EQ(read.training.label_smoothing, 0.1);
+  EXPECT_EQ(read.training.time_limit_s, 3);
+  EXPECT_EQ(read.model.local_layers, plan.model.local_layers);
   EXPECT_EQ(read.cohort.target, 5);
   EXPECT_EQ(read.aggregation.max_weight, 17u);
   EXPECT_EQ(read.spec, plan.spec);
@@ -204,7 +210,24 @@ TEST(RoundPlan, ValuesOutOfRangeAreNamedWithTheirRange) {
          p.model.classes = {"a", "b,c"};
        },
        "\"b,c\""},
-      {[](RoundPlan& p) { p.model.norm = "batch"; }, "model.norm is \"batch\", allowed is group"},
+      {[](RoundPlan& p) { p.model.norm = "layer"; },
+       "model.norm is \"layer\", allowed is group, batch, batch_local"},
+      {[](RoundPlan& p) {
+         p.model.local_layers = {"head.*", "a b"};
+       },
+       "is \"a b\", allowed is 1"},
+      {[](RoundPlan& p) { p.model.local_layers.assign(17, "*"); }, "model.local_layers is 17"},
+      {[](RoundPlan& p) { p.training.local_steps = -1; }, "training.local_steps is -1"},
+      {[](RoundPlan& p) {
+         p.training.local_steps = 5;
+         p.training.local_epochs = 2;
+       },
+       "local_epochs with local_steps is 2"},
+      {[](RoundPlan& p) { p.training.time_limit_s = p.cohort.deadline_s; },
+       "training.time_limit_s"},
+      {[](RoundPlan& p) { p.training.label_smoothing = 0.6; }, "training.label_smoothing is 0.6"},
+      {[](RoundPlan& p) { p.strategy.name = "fednova"; },
+       "training.local_steps is 0, allowed is 1"},
       {[](RoundPlan& p) { p.model.architecture = "other"; }, "model.architecture is other"},
       {[](RoundPlan& p) { p.training.optimizer = "adam"; }, "adamw, sgd"},
       {[](RoundPlan& p) { p.training.learning_rate = 0; }, "training.learning_rate is 0"},
@@ -214,7 +237,7 @@ TEST(RoundPlan, ValuesOutOfRangeAreNamedWithTheirRange) {
       {[](RoundPlan& p) { p.training.batch_size = 2000; }, "1 to 1024"},
       {[](RoundPlan& p) { p.training.augment = 2.5; }, "training.augment is 2.5"},
       {[](RoundPlan& p) { p.training.prox_mu = 0.1; }, "training.prox_mu is 0.1"},
-      {[](RoundPlan& p) { p.strategy.name = "krum"; }, "fedavg, fedprox, fedadagrad"},
+      {[](RoundPlan& p) { p.strategy.name = "krum"; }, "fedavg, fedprox, fednova, fedadagrad"},
       {[nan](RoundPlan& p) { p.strategy.server_learning_rate = nan; }, "server_learning_rate"},
       {[](RoundPlan& p) { p.cohort.minimum = 1; }, "cohort.minimum is 1, allowed is 2 to 500"},
       {[](RoundPlan& p) { p.cohort.target = 1; }, "cohort.target is 1, allowed is 2 to 500"},
