@@ -123,6 +123,12 @@ TEST(JobFile, RefusesAKeyThatNothingWouldRead) {
        "[strategy] clip_radius = 1.0: only rule \"centred-clipping\" has it"},
       {"[cohort]", "[strategy]\nname = \"fedprox\"\n[cohort]",
        "jobs/job.toml:15: [strategy] name = 'fedprox': needs [training] prox_mu above 0"},
+      {"[cohort]", "[strategy]\nname = \"fednova\"\n[cohort]",
+       "jobs/job.toml:15: [strategy] name = 'fednova': needs [training] local_steps"},
+      {"local_epochs = 2", "local_epochs = 2\nlocal_steps = 5",
+       "[training] local_epochs = 2: local_steps says how long a round is"},
+      {"local_epochs = 2", "time_limit_s = 3600",
+       "[training] time_limit_s = 3600: must be below [cohort] deadline_s, 3600"},
   };
   for (const Refused& refused : cases) {
     EXPECT_THAT(With(refused.line, refused.instead),
@@ -135,6 +141,9 @@ TEST(JobFile, TakesThoseKeysWhereSomethingReadsThem) {
   HILUM_EXPECT_OK(With("local_epochs = 2", "optimizer = \"sgd\"\nmomentum = 0.5"));
   HILUM_EXPECT_OK(With("local_epochs = 2", "schedule = \"cosine\"\nschedule_rounds = 8"));
   HILUM_EXPECT_OK(With("local_epochs = 2\n", "prox_mu = 0.1\n[strategy]\nname = \"fedprox\"\n"));
+  HILUM_EXPECT_OK(With("local_epochs = 2\n",
+                       "local_steps = 5\ntime_limit_s = 60\nlabel_smoothing = 0.1\n"
+                       "[strategy]\nname = \"fednova\"\n"));
 }
 
 constexpr char kRecord[] =
@@ -162,6 +171,8 @@ TEST(JobFile, RefusesDifferentialPrivacyThatWouldNotHold) {
        "[training] max_gradient_norm = 1"},
       {"balance_classes = false", "balance_classes = false\nkeep_optimizer = true",
        "[training] keep_optimizer = true"},
+      {"balance_classes = false", "balance_classes = false\ntime_limit_s = 9",
+       "[training] time_limit_s = 9: [privacy] unit \"record\" has steps of its own"},
       {"unit = \"record\"", "unit = \"silo\"", "needs [aggregation] mode = \"masked\""},
       {"unit = \"record\"\n", "", "is not a known key"},
   };

@@ -43,6 +43,7 @@ TEST(SiteConfig, EachMistakeIsNamedWithItsLine) {
       {"min_cohort = 2", "min_cohort = 1", "min_cohort"},
       {"max_clip = 100.0", "max_clip = 0", "max_clip"},
       {"threads = 1", "threads = 0", "threads"},
+      {"threads = 1", "threads = 1\ncheckpoint_steps = -1", "checkpoint_steps"},
       {"localhost:7443", "localhost", "HOST:PORT"},
       {"hospital-a", "Hospital A", "name"},
       {"profile = \"cxr128\"", "profile = \"cxr1\"", "profile"},

@@ -103,6 +103,26 @@ TEST(RoundPlan, PrivacyComesBackAndIsAbsentWithoutAUnit) {
   EXPECT_EQ(ParseRoundPlan(silo)->privacy.sigma, 8);
 }
 
+// What a plan does not use is not in its bytes, so plans of before keep their digest.
+TEST(RoundPlan, ANewFieldHasOneSpelling) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EncodeRoundPlan(Plan()));
+  for (const char* key : {"local_steps", "time_limit_s", "label_smoothing", "local_layers"}) {
+    EXPECT_EQ(text.find(key), std::string::npos) << key;
+  }
+  const auto with = [&](const std::string& before, const std::string& field) {
+    std::string other = text;
+    other.insert(other.find(before), field);
+    return ParseRoundPlan(other).status();
+  };
+  EXPECT_THAT(with("\"max_gradient_norm\"", "\"local_steps\":0,"),
+              StatusIs(StatusCode::kInvalidArgument, "is 0, which is not written"));
+  HILUM_EXPECT_OK(with("\"max_gradient_norm\"", "\"local_steps\":5,"));
+  EXPECT_THAT(with("\"learning_rate\"", "\"label_smoothing\":\"0\","),
+              StatusIs(StatusCode::kInvalidArgument, "is 0, which is not written"));
+  EXPECT_THAT(with("\"min_age_years\"", "\"local_layers\":[],"),
+              StatusIs(StatusCode::kInvalidArgument, "is empty, which is not written"));
+}
+
 TEST(RoundPlan, PrivacyWithoutItsConditionsIsRefused) {
   RoundPlan record = Plan();
   record.training.balance_classes = false;
@@ -128,6 +148,10 @@ TEST(RoundPlan, PrivacyWithoutItsConditionsIsRefused) {
   refused([](auto& p) { p.privacy.sample_clip = 0; }, "privacy.sample_clip is 0");
   refused([](auto& p) { p.training.balance_classes = true; }, "each film is drawn by itself");
   refused([](auto& p) { p.training.max_gradient_norm = 1; }, "max_gradient_norm");
+  refused([](auto& p) { p.model.norm = "batch"; }, "no layers that stay at the site");
+  refused([](auto& p) { p.model.local_layers = {"head.*"}; }, "no layers that stay at the site");
+  refused([](auto& p) { p.training.local_steps = 5; }, "local_steps with privacy.unit record is 5");
+  refused([](auto& p) { p.training.time_limit_s = 5; }, "time_limit_s with privacy.unit record");
   refused([](auto& p) { p.training.keep_optimizer = true; }, "would leave its trace in the next");
 }
 
