@@ -19,7 +19,8 @@ constexpr absl::string_view kNote =
 std::string KindOf(const models::Layer& layer) {
   switch (layer.kind) {
     case models::LayerKind::kConvolution:
-      return absl::StrCat("conv ", layer.kernel, "x", layer.kernel,
+      return absl::StrCat("conv ", layer.slices > 0 ? absl::StrCat(layer.kernel_slices, "x") : "",
+                          layer.kernel, "x", layer.kernel,
                           layer.stride > 1 ? absl::StrCat(" /", layer.stride) : "",
                           layer.groups > 1 ? " depth-wise" : "");
     case models::LayerKind::kNorm:
@@ -30,6 +31,21 @@ std::string KindOf(const models::Layer& layer) {
   return "";
 }
 
+// Channels, slices of a volume, rows, columns.
+std::vector<int64_t> OutputOf(const models::Layer& layer) {
+  std::vector<int64_t> extents(layer.output.begin(), layer.output.end());
+  if (layer.slices > 0) extents.insert(extents.begin() + 1, layer.slices);
+  return extents;
+}
+
+std::vector<int64_t> InputOf(const models::Description& network) {
+  const models::ArchitectureOptions& options = network.options;
+  const models::Layer& stem = network.layers.front();
+  if (stem.slices == 0) return {options.channels, options.input_size, options.input_size};
+  return {options.channels, stem.slices, stem.stride * stem.output[1],
+          stem.stride * stem.output[2]};
+}
+
 nlohmann::ordered_json ToJson(const models::Description& network) {
   nlohmann::ordered_json layers = nlohmann::ordered_json::array();
   for (const models::Layer& layer : network.layers) {
@@ -37,20 +53,15 @@ nlohmann::ordered_json ToJson(const models::Description& network) {
                       {"kind", KindOf(layer)},
                       {"in", layer.in},
                       {"out", layer.out},
-                      {"output", layer.output},
+                      {"output", OutputOf(layer)},
                       {"n_params", layer.n_params},
                       {"macs", layer.macs}});
   }
-  return {{"architecture", network.options.name},
-          {"reconstructed", true},
-          {"n_classes", network.options.n_classes},
-          {"norm", network.options.norm},
-          {"input_size", {3, network.options.input_size, network.options.input_size}},
-          {"n_params", network.n_params},
-          {"n_tensors", network.n_tensors},
-          {"macs", network.macs},
-          {"payload_bytes", 4 * network.n_params},
-          {"layers", layers}};
+  return {{"architecture", network.options.name},   {"reconstructed", true},
+          {"n_classes", network.options.n_classes}, {"norm", network.options.norm},
+          {"input_size", InputOf(network)},         {"n_params", network.n_params},
+          {"n_tensors", network.n_tensors},         {"macs", network.macs},
+          {"payload_bytes", 4 * network.n_params},  {"layers", layers}};
 }
 
 std::string SummaryOf(const std::vector<models::Description>& networks) {
@@ -67,7 +78,7 @@ std::string SummaryOf(const std::vector<models::Description>& networks) {
 std::string LayersOf(const models::Description& network) {
   Table table({"layer", "kind", "output", "parameters", "MACs"});
   for (const models::Layer& layer : network.layers) {
-    table.AddRow({layer.name, KindOf(layer), absl::StrJoin(layer.output, " x "),
+    table.AddRow({layer.name, KindOf(layer), absl::StrJoin(OutputOf(layer), " x "),
                   absl::StrCat(layer.n_params), absl::StrCat(layer.macs)});
   }
   return table.ToString();

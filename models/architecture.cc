@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "models/layers.h"
+#include "models/volume.h"
 
 namespace hilum::models {
 namespace {
@@ -31,6 +32,14 @@ const std::vector<Architecture>& Architectures() {
        {1024, 1024}},
       {"covidnet-ct-s", 512, false, Block::kPrpe, 48, {48, 96, 192, 256}, {3, 4, 6, 3}, {}},
       {"covidnet-ct-l", 512, false, Block::kPrpe, 48, {80, 160, 320, 512}, {3, 4, 6, 3}, {}},
+      {"covidnet-vol",
+       kVolumeHeight,
+       true,
+       Block::kVolume,
+       16,
+       {64, 128, 0, 0},
+       {1, 1, 0, 0},
+       {32}},
       {"resnet18", 224, false, Block::kBasic, 64, {64, 128, 256, 512}, {2, 2, 2, 2}, {}},
   };
   return all;
@@ -46,6 +55,11 @@ absl::Status CheckOptions(const Architecture& architecture, const ArchitectureOp
     return absl::InvalidArgumentError(
         absl::StrCat("the norm \"", options.norm,
                      "\" is not offered, use \"group\", \"batch\" or \"batch_local\""));
+  }
+  const bool is_volume = architecture.block == Block::kVolume;
+  if (is_volume ? options.channels < 1 || options.channels > 2 : options.channels != 3) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        options.name, " takes ", is_volume ? "1 or 2" : "3", " channels, not ", options.channels));
   }
   const int size = options.input_size;
   if (architecture.fixed_input && size != architecture.input_size) {
@@ -100,6 +114,8 @@ class Builder {
         return Prpe(name, in, out, stride);
       case Block::kBasic:
         return Basic(name, in, out, stride);
+      case Block::kVolume:
+        return;  // VolumeLayersOf
     }
   }
 
@@ -182,6 +198,9 @@ bool Fits(absl::string_view pattern, absl::string_view name) {
 std::vector<int64_t> WeightShape(const Layer& layer) {
   if (layer.kind == LayerKind::kNorm) return {layer.out};
   if (layer.kind == LayerKind::kLinear) return {layer.out, layer.in};
+  if (layer.slices > 0) {
+    return {layer.out, layer.in, layer.kernel_slices, layer.kernel, layer.kernel};
+  }
   return {layer.out, layer.in / layer.groups, layer.kernel, layer.kernel};
 }
 
@@ -194,6 +213,7 @@ void AppendTensor(ModelSpec& spec, std::string name, std::vector<int64_t> shape)
 }  // namespace
 
 std::vector<Layer> LayersOf(const Architecture& architecture, const ArchitectureOptions& options) {
+  if (architecture.block == Block::kVolume) return VolumeLayersOf(architecture, options);
   Builder builder(architecture.block, options.input_size,
                   options.norm == "group" ? kNormGroups : 0);
   const bool strided = HasShortcuts(architecture.block);
@@ -238,6 +258,8 @@ absl::StatusOr<Description> Describe(const ArchitectureOptions& options) {
   Description description{options, {}};
   int& size = description.options.input_size;
   if (size == 0) size = architecture.input_size;
+  int& channels = description.options.channels;
+  if (channels == 0) channels = architecture.block == Block::kVolume ? 2 : 3;
   HILUM_RETURN_IF_ERROR(CheckOptions(architecture, description.options));
   description.layers = LayersOf(architecture, description.options);
   for (const Layer& layer : description.layers) {

@@ -26,6 +26,8 @@ struct ArchitectureOptions {
   int input_size = 0;  // pixels, the image is square; 0: the network's own size
   // Tensors of these names stay at the site; `*` stands for any characters, for example "head.*".
   std::vector<std::string> local_layers{};
+  // Of covidnet-vol: 1 (CT) or 2 (CT and lung mask); 0: its own 2. All others: 0, they take 3.
+  int channels = 0;
 };
 
 // What a stage is made of. A new kind needs its layers in architecture.cc (LayersOf) and its
@@ -35,6 +37,7 @@ enum class Block {
   kPlainPepx,  // the same with biases and one norm at the end (covidnet-paper224)
   kPrpe,       // project, replicate, depth-wise, project, expand, norm; shortcut (covidnet-ct-*)
   kBasic,      // two 3x3 convolutions and a shortcut (ResNet-18: He et al. 2016, table 1)
+  kVolume,     // 3x1x1, 1x3x3 and 1x1x1 with a shortcut (covidnet-vol; models/volume.h)
 };
 
 // What the layers of a network follow from.
@@ -79,7 +82,9 @@ struct Layer {
   bool bias = false;
   std::array<int64_t, 3> output{};  // C, H, W for one image
   int64_t n_params = 0;
-  int64_t macs = 0;  // multiplications for one image; norms and biases count 0
+  int64_t macs = 0;       // multiplications for one image; norms and biases count 0
+  int kernel_slices = 1;  // of a convolution of volumes
+  int64_t slices = 0;     // of the output; 0: no volume
 };
 
 struct Description {

@@ -2,6 +2,7 @@
 #ifndef HILUM_MODELS_BATCH_READER_H_
 #define HILUM_MODELS_BATCH_READER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -21,7 +22,8 @@ class BatchReader {
       : set_(set),
         options_(options),
         sampler_(set.labels, options.balance, options.batch, options.seed),
-        size_(int64_t{1} * set.channels * set.height * set.width) {}
+        n_planes_(static_cast<int>(set.channels * std::max<int64_t>(set.slices, 1))),
+        size_(int64_t{1} * n_planes_ * set.height * set.width) {}
 
   absl::Status Read(int64_t step) { return ReadDraws(sampler_.Batch(step)); }
 
@@ -43,7 +45,7 @@ class BatchReader {
       const int64_t at = draws[i].index;
       const uint64_t name = set_.names.empty() ? static_cast<uint64_t>(at) : set_.names[at];
       const Warp warp = DrawWarp(options_.augmentation, options_.seed, draws[i].pass, name);
-      ApplyWarp(warp, set_.channels, set_.height, set_.width, sample, scratch_);
+      ApplyWarp(warp, n_planes_, set_.height, set_.width, sample, scratch_);
       labels_.push_back(set_.labels[draws[i].index]);
     }
     return absl::OkStatus();
@@ -52,6 +54,7 @@ class BatchReader {
   const TrainingSet& set_;
   const TrainOptions& options_;
   Sampler sampler_;
+  int n_planes_;  // of a sample: its channels, for each slice
   int64_t size_;  // values of a sample
   std::vector<float> pixels_;
   std::vector<int64_t> labels_;

@@ -20,7 +20,8 @@ bool StartsAtZero(const Layer& layer) {
 }
 
 void AppendUniform(std::vector<float>& flat, const Layer& layer, SeededRandom& random) {
-  const int64_t fan_in = int64_t{layer.in / layer.groups} * layer.kernel * layer.kernel;
+  const int64_t fan_in =
+      int64_t{layer.in / layer.groups} * layer.kernel * layer.kernel * layer.kernel_slices;
   const double bound = std::sqrt(6.0 / static_cast<double>(fan_in));
   for (int64_t i = 0; i < fan_in * layer.out; ++i) {
     flat.push_back(static_cast<float>(random.Uniform(-bound, bound)));

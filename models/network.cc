@@ -23,6 +23,7 @@
 #include "models/load.h"
 #include "models/torch_network.h"
 #include "models/torch_status.h"
+#include "models/volume.h"
 
 namespace hilum::models {
 namespace {
@@ -101,9 +102,7 @@ void AppendTo(std::vector<float>& values, const at::Tensor& tensor) {
   values.insert(values.end(), more.begin(), more.end());
 }
 
-}  // namespace
-
-absl::StatusOr<at::Tensor> ToTensor(const Network::Impl& network, const ImageBatch& batch) {
+absl::Status CheckImages(const Network::Impl& network, const ImageBatch& batch) {
   if (batch.n < 1 || (batch.channels != 1 && batch.channels != 3)) {
     return absl::InvalidArgumentError(
         absl::StrCat("a batch of ", batch.n, " images with ", batch.channels,
@@ -115,7 +114,25 @@ absl::StatusOr<at::Tensor> ToTensor(const Network::Impl& network, const ImageBat
                                                    " pixels, this network takes ", size, " x ",
                                                    size));
   }
-  const uint64_t n_values = uint64_t{1} * batch.n * batch.channels * batch.height * batch.width;
+  return absl::OkStatus();
+}
+
+absl::Status CheckVolumes(const Network::Impl& network, const ImageBatch& batch) {
+  if (batch.n < 1) return absl::InvalidArgumentError("a batch of no volumes");
+  return CheckVolume(network.options, batch.channels, batch.slices, batch.height, batch.width);
+}
+
+}  // namespace
+
+absl::StatusOr<at::Tensor> ToTensor(const Network::Impl& network, const ImageBatch& batch) {
+  const bool is_volume = network.architecture.block == Block::kVolume;
+  HILUM_RETURN_IF_ERROR(is_volume ? CheckVolumes(network, batch) : CheckImages(network, batch));
+  if (!is_volume && batch.slices != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        network.options.name, " takes images, not volumes of ", batch.slices, " slices"));
+  }
+  const uint64_t n_values = uint64_t{1} * batch.n * batch.channels *
+                            std::max<int64_t>(batch.slices, 1) * batch.height * batch.width;
   if (batch.pixels.size() != n_values) {
     return absl::InvalidArgumentError(absl::StrCat("the batch holds ", batch.pixels.size(),
                                                    " values, its sizes ask for ", n_values));
@@ -124,8 +141,9 @@ absl::StatusOr<at::Tensor> ToTensor(const Network::Impl& network, const ImageBat
     return absl::DataLossError("an image holds NaN or an infinite value");
   }
   return CatchTorch([&] {
-    return at::from_blob(const_cast<float*>(batch.pixels.data()),
-                         {batch.n, batch.channels, batch.height, batch.width}, at::kFloat);
+    std::vector<int64_t> shape{batch.n, batch.channels, batch.height, batch.width};
+    if (is_volume) shape.insert(shape.begin() + 2, batch.slices);
+    return at::from_blob(const_cast<float*>(batch.pixels.data()), shape, at::kFloat);
   });
 }
 
@@ -216,6 +234,9 @@ absl::StatusOr<HeatMap> Network::Explain(const ImageBatch& image, int class_inde
                                                    " images cannot be explained: one image and a "
                                                    "class below ",
                                                    impl_->options.n_classes, " are needed"));
+  }
+  if (impl_->architecture.block == Block::kVolume) {
+    return absl::InvalidArgumentError("a network of volumes has no heat map");
   }
   HILUM_ASSIGN_OR_RETURN(const at::Tensor images, ToTensor(*impl_, image));
   return CatchTorch([&]() -> absl::StatusOr<HeatMap> {

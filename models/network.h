@@ -21,6 +21,9 @@ struct ImageBatch {
   int height = 0;    // pixels
   int width = 0;
   std::span<const float> pixels;  // [n, channels, height, width], finite
+  // Of volumes (covidnet-vol): then pixels are [n, channels, slices, height, width], the channels
+  // CT and, where the network takes it, the lung mask. 0: images.
+  int64_t slices = 0;
 };
 
 struct Prediction {
@@ -60,7 +63,8 @@ class Network {
 
   // Grad-CAM of one image on the output of the last stage, resized to the image's size and divided
   // by its largest value. Selvaraju et al. 2017, arXiv:1610.02391, section 3.
-  // InvalidArgument: n is not 1, or class_index outside [0, n_classes); else as Predict.
+  // InvalidArgument: n is not 1, class_index outside [0, n_classes), or a network of volumes; else
+  // as Predict.
   absl::StatusOr<HeatMap> Explain(const ImageBatch& image, int class_index) const;
 
   // LibTorch's side; only models/ knows the type.

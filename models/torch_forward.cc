@@ -1,15 +1,22 @@
 // The forward pass, from the same layers as the layer table.
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/adaptive_max_pool3d.h>
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/conv2d.h>
+#include <ATen/ops/conv3d.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/max_pool2d.h>
+#include <ATen/ops/max_pool3d.h>
 #include <ATen/ops/relu.h>
+
+#include <array>
+#include <tuple>
 
 #include "base/check.h"
 #include "models/layers.h"
 #include "models/torch_network.h"
 #include "models/torch_norm.h"
+#include "models/volume.h"
 
 namespace hilum::models {
 namespace {
@@ -49,6 +56,24 @@ class Walk {
     const at::Tensor gamma = Tensor();
     return norm.groups == 0 ? BatchNorm(x, gamma, Tensor(), relu)
                             : GroupNorm(x, gamma, Tensor(), relu);
+  }
+  // The same on volumes: with a bias, or with a norm.
+  at::Tensor ConvolveVolume(const at::Tensor& x, bool relu) {
+    const Layer& layer = Next(LayerKind::kConvolution);
+    const at::Tensor weight = Tensor();
+    const at::Tensor bias = layer.bias ? Tensor() : at::Tensor();
+    const std::array<int64_t, 3> stride{1, layer.stride, layer.stride};
+    const std::array<int64_t, 3> padding{layer.kernel_slices / 2, layer.kernel / 2,
+                                         layer.kernel / 2};
+    const at::Tensor y = at::conv3d(x, weight, bias, stride, padding);
+    if (layer.bias) return relu ? at::relu(y) : y;
+    const Layer& norm = Next(LayerKind::kNorm);
+    const at::Tensor gamma = Tensor();
+    if (norm.groups == 0) return BatchNorm(y, gamma, Tensor(), relu);
+    // To a group all voxels are alike: the slices one below the other.
+    const at::Tensor rows =
+        y.contiguous().view({y.size(0), y.size(1), y.size(2) * y.size(3), y.size(4)});
+    return GroupNorm(rows, gamma, Tensor(), relu).contiguous().view(y.sizes());
   }
   at::Tensor Connect(const at::Tensor& x) {
     Next(LayerKind::kLinear);
@@ -123,10 +148,34 @@ at::Tensor Stage(Walk& walk, Block block, int n_blocks, at::Tensor x) {
   return sum;
 }
 
+at::Tensor Bottleneck(Walk& walk, const at::Tensor& x) {
+  at::Tensor y = walk.ConvolveVolume(x, /*relu=*/true);
+  y = walk.ConvolveVolume(y, /*relu=*/true);
+  y = walk.ConvolveVolume(y, /*relu=*/false);
+  return at::relu(y + walk.ConvolveVolume(x, /*relu=*/false));
+}
+
+at::Tensor VolumeFeatures(Walk walk, const at::Tensor& volumes) {
+  at::Tensor x = walk.ConvolveVolume(volumes, /*relu=*/true);
+  x = at::max_pool3d(x, {1, 3, 3}, {1, 2, 2}, {0, 1, 1});
+  x = at::max_pool3d(Bottleneck(walk, x), {2, 1, 1});
+  return Bottleneck(walk, x);
+}
+
+at::Tensor VolumeHead(Walk walk, at::Tensor x) {
+  for (const auto& extents : kVolumeHeadPools) {
+    x = std::get<0>(at::adaptive_max_pool3d(x, extents));
+    x = walk.ConvolveVolume(x, /*relu=*/true);
+  }
+  x = std::get<0>(at::adaptive_max_pool3d(x, {1, 1, 1})).flatten(1);
+  return walk.Connect(at::relu(walk.Connect(x)));
+}
+
 }  // namespace
 
 at::Tensor Network::Impl::Features(const at::Tensor& images) const {
   Walk walk(*this, 0, 0);
+  if (architecture.block == Block::kVolume) return VolumeFeatures(walk, images);
   at::Tensor x = walk.ConvolveAndNormalise(images.contiguous(at::MemoryFormat::ChannelsLast),
                                            /*relu=*/true);
   const Block block = architecture.block;
@@ -140,6 +189,10 @@ at::Tensor Network::Impl::Features(const at::Tensor& images) const {
 
 at::Tensor Network::Impl::Head(const at::Tensor& features) const {
   const size_t n_linear = architecture.head_hidden.size() + 1;
+  if (architecture.block == Block::kVolume) {
+    const size_t n_head = kVolumeHeadPools.size() + n_linear;
+    return VolumeHead(Walk(*this, layers.size() - n_head, tensors.size() - 2 * n_head), features);
+  }
   Walk walk(*this, layers.size() - n_linear, tensors.size() - 2 * n_linear);
   at::Tensor x = architecture.fixed_input
                      ? features.contiguous(at::MemoryFormat::Contiguous).flatten(1)

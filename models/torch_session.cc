@@ -47,8 +47,9 @@ Session::~Session() {
 double Session::Backward(BatchReader& batch, double label_smoothing, int64_t n_at_once) {
   std::ranges::fill(gradient(), 0.0f);
   const TrainingSet& set = batch.set();
-  const at::Tensor pixels = at::from_blob(
-      batch.pixels().data(), {batch.n(), set.channels, set.height, set.width}, at::kFloat);
+  std::vector<int64_t> shape{batch.n(), set.channels, set.height, set.width};
+  if (set.slices > 0) shape.insert(shape.begin() + 2, set.slices);
+  const at::Tensor pixels = at::from_blob(batch.pixels().data(), shape, at::kFloat);
   const at::Tensor labels = at::from_blob(batch.labels().data(), {batch.n()}, at::kLong);
   double sum = 0;
   for (int64_t first = 0; first < batch.n(); first += n_at_once) {

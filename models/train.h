@@ -27,6 +27,9 @@ struct TrainingSet {
   // What each sample's augmentation goes by, one a sample; empty: its place in the set. With names
   // of their own samples change in the same way whatever else is in the set.
   std::vector<uint64_t> names{};
+  // Of volumes: then samples are [channels, slices, height, width], and all slices of one are
+  // changed alike. 0: images.
+  int64_t slices = 0;
 };
 
 // A TrainingSet over `pixels` [n, channels, height, width] in memory.

@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "base/status_macros.h"
 #include "models/record_privacy.h"
+#include "models/volume.h"
 
 namespace hilum::models {
 namespace {
@@ -82,7 +83,12 @@ absl::Status CheckSet(const TrainingSet& set, const Network& network) {
   if (set.labels.empty() || !set.read) {
     return absl::InvalidArgumentError("the training set has no samples, at least one is needed");
   }
-  if ((set.channels != 1 && set.channels != 3) || set.height != size || set.width != size) {
+  HILUM_ASSIGN_OR_RETURN(const Architecture architecture, FindArchitecture(network.options().name));
+  if (architecture.block == Block::kVolume) {
+    HILUM_RETURN_IF_ERROR(
+        CheckVolume(network.options(), set.channels, set.slices, set.height, set.width));
+  } else if (set.slices != 0 || (set.channels != 1 && set.channels != 3) || set.height != size ||
+             set.width != size) {
     return absl::InvalidArgumentError(
         absl::StrCat("the samples have ", set.channels, " channels of ", set.height, " x ",
                      set.width, " pixels, this network takes 1 or 3 of ", size, " x ", size));

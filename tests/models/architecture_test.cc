@@ -27,6 +27,7 @@ TEST(Architecture, CountsEqualTheDocumentedTables) {
               {"covidnet-paper224", 2, 0, 116240834, 201, 2.265},
               {"covidnet-ct-s", 3, 0, 450027, 171, 0.994},
               {"covidnet-ct-l", 3, 0, 1400587, 173, 1.993},
+              {"covidnet-vol", 2, 0, 346978, 37, 12.450},
               // torchvision's ResNet-18 has 11,689,512 parameters and 1.814 GMACs.
               {"resnet18", 1000, 0, 11689512, 62, 1.814},
               {"resnet18", 3, 0, 11178051, 62, 1.814}};
