@@ -63,6 +63,24 @@ check_fingerprints() {
   run_ctest build/release -R '^kernel_fingerprints'
 }
 
+# docs/pytorch with PyTorch itself: some gigabytes from the Python package index, so only by name.
+check_pytorch() {
+  local stamp=$DEPS/pytorch/packages packages
+  setup
+  build release hilum-model
+  packages=$(python_oracles pytorch | tr '\n' ' ')
+  if [ "$(cat "$stamp" 2>/dev/null)" != "$packages" ]; then
+    say "installing $packages(some gigabytes)"
+    rm -rf "$DEPS/pytorch"
+    python3 -m venv "$DEPS/pytorch" || fail "python3 -m venv failed: is python3-venv installed?"
+    # shellcheck disable=SC2086  # one word a package
+    "$DEPS/pytorch/bin/pip" install -q --disable-pip-version-check $packages ||
+      fail "pip could not install PyTorch; its reason stands above"
+    echo "$packages" >"$stamp"
+  fi
+  "$DEPS/pytorch/bin/python" tests/models/pytorch_test.py --bin build/release/bin
+}
+
 # Mistyped arguments are refused at once, not when all is set up.
 check_mutants_arguments() { # [--part I/N] [REGEX]
   ! command -v python3 >/dev/null ||
@@ -79,7 +97,7 @@ check() { # [NAME...] [mutants [ARGUMENTS]]
   local name names=() failed=""
   while [ $# -gt 0 ]; do
     case $1 in
-      asan | tsan | fuzz | fingerprints | soak | kill) names+=("$1") ;;
+      asan | tsan | fuzz | fingerprints | soak | kill | pytorch) names+=("$1") ;;
       all) names+=(asan tsan fuzz fingerprints soak kill mutants) ;;
       mutants) # takes what follows
         names+=(mutants)

@@ -8,7 +8,7 @@ Usage: ./dev VERB [ARGUMENTS...]
   demo [--rounds N] [--seed N] [--dir D] [--keep] [--kill-server ROUND] [--json]
                      runs a whole federation on real chest X-rays on this computer
   test [-R REGEX]    runs every test; `-R cuda` builds and runs the GPU kernels' tests alone
-  check [asan|tsan|fuzz|fingerprints|soak|kill|mutants]...
+  check [asan|tsan|fuzz|fingerprints|soak|kill|mutants|pytorch]...
                      the long checks; all of them without an argument
   setup [test|check|cuda]
                      installs what a build needs (and what tests, checks, CUDA need)
@@ -51,9 +51,9 @@ TEXT
 
 help_check() {
   cat <<'TEXT'
-Usage: ./dev check [asan|tsan|fuzz|fingerprints|soak|kill]... [mutants [--part I/N] [REGEX]]
+Usage: ./dev check [asan|tsan|fuzz|fingerprints|soak|kill|pytorch]... [mutants [--part I/N] [REGEX]]
 
-The long checks: those that are named, without an argument all of them, one after the other.
+The long checks: those that are named, without an argument all but pytorch, one after the other.
 
   asan      the tests under AddressSanitizer and UndefinedBehaviorSanitizer
   tsan      the tests under ThreadSanitizer
@@ -63,6 +63,8 @@ The long checks: those that are named, without an argument all of them, one afte
             and site at every write and send of a masked round, which must end soundly. Hours.
   fingerprints
             builds the kernels with clang; same bits as with g++, for each instruction set.
+  pytorch   loads our models with docs/pytorch into PyTorch, which it downloads (some gigabytes), and
+            compares the logits
   mutants   takes each countermeasure of tests/mutants.d away; its test must fail then. Hours;
             --part 1/4 does the first quarter.
             REGEX: only those whose test's name fits
