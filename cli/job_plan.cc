@@ -71,6 +71,12 @@ double FilmsARound(const proto::RoundPlan& plan, uint64_t films) {
   return n * plan.privacy.sample_rate * static_cast<double>(plan.privacy.steps);
 }
 
+std::string StepsText(const proto::RoundPlan& plan) {
+  if (plan.privacy.unit == "record") return absl::StrCat(plan.privacy.steps, " steps");
+  if (plan.training.local_steps == 0) return absl::StrCat(plan.training.local_epochs, " epochs");
+  return absl::StrCat(plan.training.local_steps, " steps");
+}
+
 absl::Status FillBits(const proto::AggregationPlan& plan, privacy::RoundConfig& config) {
   if (plan.value_bits == 0) {
     if (privacy::MaxValueBits(plan.ring_bits, config.roster.size()) < 2) {
@@ -192,9 +198,7 @@ std::string CostPage(const proto::RoundPlan& plan, const CostInput& input, const
   if (cost.seconds_a_round.has_value()) {
     absl::StrAppend(&page, "training a round          ", FormatSeconds(*cost.seconds_a_round),
                     " at the largest site (", input.films, " films, ",
-                    plan.privacy.unit == "record"
-                        ? absl::StrCat(plan.privacy.steps, " steps")
-                        : absl::StrCat(plan.training.local_epochs, " epochs"),
+                    StepsText(plan),
                     ")\n", "training, all rounds      ",
                     FormatSeconds(*cost.seconds_a_round * static_cast<double>(plan.rounds)), "\n");
   }

@@ -29,7 +29,8 @@ void AppendUniform(std::vector<float>& flat, const Layer& layer, SeededRandom& r
 }
 
 // All weights that are trained: what is shared, then what is local.
-std::vector<float> Draw(const Description& description, const Layout& layout, uint64_t seed) {
+std::vector<float> DrawWeights(const Description& description, const Layout& layout,
+                               uint64_t seed) {
   SeededRandom random = SeededRandom::For({seed});
   std::vector<float> drawn;  // in forward order
   drawn.reserve(description.n_params);
@@ -56,7 +57,7 @@ absl::StatusOr<std::vector<float>> InitialWeights(const ArchitectureOptions& opt
                                                   uint64_t seed) {
   HILUM_ASSIGN_OR_RETURN(const Description description, Describe(options));
   HILUM_ASSIGN_OR_RETURN(const Layout layout, LayoutOf(description));
-  std::vector<float> weights = Draw(description, layout, seed);
+  std::vector<float> weights = DrawWeights(description, layout, seed);
   weights.resize(layout.shared.n_params());
   return weights;
 }
@@ -64,7 +65,7 @@ absl::StatusOr<std::vector<float>> InitialWeights(const ArchitectureOptions& opt
 absl::StatusOr<std::vector<float>> InitialLocal(const ArchitectureOptions& options) {
   HILUM_ASSIGN_OR_RETURN(const Description description, Describe(options));
   HILUM_ASSIGN_OR_RETURN(const Layout layout, LayoutOf(description));
-  std::vector<float> local = Draw(description, layout, 0);
+  std::vector<float> local = DrawWeights(description, layout, 0);
   local.erase(local.begin(), local.begin() + layout.shared.n_params());
   for (size_t i = layout.n_local_weights; i < layout.local.tensors.size(); ++i) {
     const TensorSpec& tensor = layout.local.tensors[i];

@@ -7,7 +7,6 @@
 #include "proto/canonical_json.h"
 #include "proto/json_fields.h"
 #include "proto/model_spec_codec.h"
-#include "proto/safetensors.h"
 
 namespace hilum::proto {
 namespace {

@@ -8,8 +8,8 @@
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "proto/canonical_json.h"
-#include "proto/model_spec_codec.h"
 #include "proto/round_plan.h"
+#include "proto/safetensors.h"
 
 namespace hilum::proto {
 namespace {

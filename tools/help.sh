@@ -63,8 +63,8 @@ The long checks: those that are named, without an argument all but pytorch, one 
             and site at every write and send of a masked round, which must end soundly. Hours.
   fingerprints
             builds the kernels with clang; same bits as with g++, for each instruction set.
-  pytorch   loads our models with docs/pytorch into PyTorch, which it downloads (some gigabytes), and
-            compares the logits
+  pytorch   loads our models with docs/pytorch into PyTorch, which it downloads (some gigabytes),
+            and compares the logits
   mutants   takes each countermeasure of tests/mutants.d away; its test must fail then. Hours;
             --part 1/4 does the first quarter.
             REGEX: only those whose test's name fits
