@@ -197,9 +197,8 @@ std::string CostPage(const proto::RoundPlan& plan, const CostInput& input, const
                       cost.rounding_step, plan.aggregation.clip_l2));
   if (cost.seconds_a_round.has_value()) {
     absl::StrAppend(&page, "training a round          ", FormatSeconds(*cost.seconds_a_round),
-                    " at the largest site (", input.films, " films, ",
-                    StepsText(plan),
-                    ")\n", "training, all rounds      ",
+                    " at the largest site (", input.films, " films, ", StepsText(plan), ")\n",
+                    "training, all rounds      ",
                     FormatSeconds(*cost.seconds_a_round * static_cast<double>(plan.rounds)), "\n");
   }
   absl::StrAppend(&page, "masks                     ", MasksText(plan, input.n_sites), "\n",

@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
@@ -13,6 +15,7 @@
 #include "cli/site_config.h"
 #include "client/consent_gate.h"
 #include "client/incident.h"
+#include "client/local_layers.h"
 #include "client/pins.h"
 #include "client/site_evaluation.h"
 #include "client/state.h"
@@ -36,6 +39,7 @@ absl::StatusOr<client::SiteEvaluation> Evaluate(const client::SiteFolder& folder
                          client::LedgerGate::AdmitRelease(flags.model, pins, now_s));
   HILUM_ASSIGN_OR_RETURN(const client::SiteSecret secret,
                          client::LoadSiteSecret(folder.pseudonym_secret()));
+  HILUM_ASSIGN_OR_RETURN(std::vector<float> layers, client::LayersFor(model, folder.root));
   HILUM_ASSIGN_OR_RETURN(const std::vector<client::ConsentRecord> consents, state.Consents());
   return client::EvaluateForLedger(
       {.model = model,
@@ -43,7 +47,8 @@ absl::StatusOr<client::SiteEvaluation> Evaluate(const client::SiteFolder& folder
        .site = options.site,
        .secret = secret,
        .consents = client::ActiveSet::Build(consents, now_s),
-       .threads = std::clamp<int>(static_cast<int>(std::thread::hardware_concurrency()), 1, 8)});
+       .threads = std::clamp<int>(static_cast<int>(std::thread::hardware_concurrency()), 1, 8),
+       .layers = std::move(layers)});
 }
 
 // One row a metric: no number without its interval.

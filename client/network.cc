@@ -35,7 +35,8 @@ absl::StatusOr<models::Network> LoadNetwork(const VerifiedModel& model,
     return absl::FailedPreconditionError(
         absl::StrCat("the model of job ", model.job(), " keeps ", kept.tensors.size(),
                      " tensors at each site (norm ", model.norm(),
-                     "), so by itself it is not whole; `hilum infer --site DIR` adds a site's."));
+                     "), so by itself it is not whole; `hilum infer --site DIR` and `hilum site "
+                     "evaluate` add a site's."));
   }
   return models::Load(options, model.spec(), model.flat(), local);
 }

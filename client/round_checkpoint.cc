@@ -87,7 +87,7 @@ std::optional<models::TrainCheckpoint> RoundCheckpoint::Read(int64_t n_values,
         {{"job", facts_.job}, {"round", facts_.round}, {"steps", checkpoint->n_steps}});
     return *std::move(checkpoint);
   }
-  if (!absl::IsNotFound(checkpoint.status())) {
+  if (absl::IsDataLoss(checkpoint.status())) {
     Log(LogLevel::kInfo, "a checkpoint of another training is deleted",
         {{"job", facts_.job}, {"round", facts_.round}, {"reason", checkpoint.status()}});
     Remove();

@@ -100,7 +100,7 @@ absl::StatusOr<SiteEvaluation> EvaluateForLedger(const EvaluationInputs& inputs)
     return absl::FailedPreconditionError(
         absl::StrCat("model ", model.job(), " is version 0: no round has made it."));
   }
-  HILUM_ASSIGN_OR_RETURN(const models::Network network, LoadNetwork(model));
+  HILUM_ASSIGN_OR_RETURN(const models::Network network, LoadNetwork(model, inputs.layers));
   HILUM_ASSIGN_OR_RETURN(LabelledSet set, ReadLabelledSet({.folder = inputs.data,
                                                            .profile = model.profile(),
                                                            .classes = model.classes(),

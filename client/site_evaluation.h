@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "base/file.h"
@@ -22,6 +23,7 @@ struct EvaluationInputs {
   const SiteSecret& secret;
   const ActiveSet& consents;  // of the site
   int threads = 2;
+  std::vector<float> layers{};  // what stays at the site (LayersFor of local_layers.h)
 };
 
 struct SiteEvaluation {
