@@ -132,6 +132,12 @@ TEST_F(ReleaseTest, ALoweredAgeLimitIsDataLoss) {
   EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "min_age_years"));
 }
 
+TEST_F(ReleaseTest, LayersThatStayInTheDescriptionAloneAreDataLoss) {
+  Replace("model.json",
+          "\"min_age_years\": ", "\"local_layers\": [\"head.*\"], \"min_age_years\": ");
+  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "says local_layers \"head.*\""));
+}
+
 TEST_F(ReleaseTest, AnotherRoundOrJobInTheDescriptionIsDataLoss) {
   Replace("model.json", "\"round\": 1", "\"round\": 2");
   EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kDataLoss, "round"));

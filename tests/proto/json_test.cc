@@ -33,6 +33,12 @@ TEST(ModelJson, ReadsWhatItWritesAndSaysWhatItIsFor) {
   HILUM_ASSERT_OK_AND_ASSIGN(const ModelDescription read, ModelDescriptionFromJson(text));
   EXPECT_EQ(read, Description());
   EXPECT_EQ(ModelDescriptionToJson(read), text);
+  EXPECT_EQ(text.find("local_layers"), std::string::npos) << "all of it is shared";
+  ModelDescription kept = Description();
+  kept.local_layers = {"head.*", "stem.*"};
+  HILUM_ASSERT_OK_AND_ASSIGN(const ModelDescription again,
+                             ModelDescriptionFromJson(ModelDescriptionToJson(kept)));
+  EXPECT_EQ(again, kept);
 }
 
 TEST(ModelJson, NamesWhatIsWrong) {
