@@ -140,13 +140,9 @@ Signature SigningKey::Sign(ByteView message) const {
 }
 
 absl::Status Verify(const PublicKey& key, ByteView message, const Signature& signature) {
-  const KeyPtr handle(
-      EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key.bytes.data(), key.bytes.size()));
-  const DigestCtxPtr context(EVP_MD_CTX_new());
-  if (handle != nullptr && context != nullptr &&
-      EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, handle.get()) == 1 &&
-      EVP_DigestVerify(context.get(), signature.bytes.data(), signature.bytes.size(),
-                       message.data(), message.size()) == 1) {
+  // libsodium: more than twice as fast as libcrypto 3.0, and stricter about R and the key.
+  if (crypto_sign_verify_detached(signature.bytes.data(), message.data(), message.size(),
+                                  key.bytes.data()) == 0) {
     return absl::OkStatus();
   }
   return absl::DataLossError(absl::StrCat("the signature over ", message.size(),

@@ -69,7 +69,8 @@ class SigningKey {
   std::unique_ptr<Impl> impl_;
 };
 
-// DataLoss: `signature` is not `key`'s over `message`.
+// RFC 8032, section 5.1.7, without the cofactor; S, R and the key must be canonical, R and the key
+// not of small order. DataLoss: `signature` is not `key`'s over `message`.
 absl::Status Verify(const PublicKey& key, ByteView message, const Signature& signature);
 inline absl::Status Verify(const PublicKey& key, absl::string_view message,
                            const Signature& signature) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "crypto/hash.h"
 #include "crypto/labels.h"
 #include "crypto/random.h"
@@ -48,6 +50,23 @@ TEST(Ed25519, RefusesEachFlippedBit) {
               StatusIs(StatusCode::kDataLoss, "is not of the key"));
   EXPECT_THAT(Verify(SigningKey::FromSeed({4}).public_key(), message, signature),
               StatusIs(StatusCode::kDataLoss, "is not of the key"));
+}
+
+// Under a key of small order this signature, S = 1 and R the base point, holds for some messages
+// or all.
+TEST(Ed25519, RefusesKeysThatBindNobody) {
+  Signature signature;
+  signature.bytes.fill(0x66);
+  signature.bytes[0] = 0x58;
+  std::fill(signature.bytes.begin() + 32, signature.bytes.end(), 0);
+  signature.bytes[32] = 1;
+  const auto vectors = ReadVectors("crypto/ed25519.json");
+  for (const auto& point : vectors.at("bad_points")) {
+    for (uint8_t i = 0; i < 16; ++i) {
+      EXPECT_FALSE(Verify({HexArray<32>(point, "key")}, ByteView(&i, 1), signature).ok())
+          << point.at("why");
+    }
+  }
 }
 
 TEST(CheckPublicKey, RefusesPointsThatBindNobody) {
