@@ -30,7 +30,8 @@ struct Verb {
 constexpr Verb kVerbs[] = {
     {"server", "the aggregator: init, invite, members, policy, remove, status, gc, run"},
     {"site",
-     "a hospital: join, import, release, run, status, approve, deny, resume, policy, studies, "
+     "a hospital: join, import, send, release, run, status, approve, deny, resume, policy, "
+     "studies, "
      "receipt, round-receipt, disclose, evaluate, incident, rotate-key, doctor"},
     {"job",
      "the ML lead: plan, launch, status, watch, cancel, resume, report, compare, "

@@ -10,6 +10,7 @@
 #include "crypto/hash.h"
 #include "kernels/device.h"
 #include "privacy/packed_vector.h"
+#include "privacy/policy.h"
 #include "privacy/round_config.h"
 #include "privacy/secagg/evidence.h"
 #include "privacy/secagg/journal.h"
@@ -83,8 +84,12 @@ absl::Status PublishedSum::ReadRecipe() {
                     config_.round == record_.round &&
                     config_.n_params == static_cast<uint64_t>(plan_.spec.n_params()) &&
                     config_.n_extras == privacy::kMinExtras;
-  return same ? absl::OkStatus()
-              : False("its plan or configuration has another model than the approved plan");
+  if (!same) return False("its plan or configuration has another model than the approved plan");
+  if (config_.chunk_coords != privacy::kChunkCoords) {
+    return False("its configuration has chunks of ", config_.chunk_coords,
+                 " coordinates, this version has ", privacy::kChunkCoords);
+  }
+  return privacy::CheckHeadroom(config_);
 }
 
 absl::Status PublishedSum::ReadEvidence() {

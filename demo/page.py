@@ -187,7 +187,7 @@ def check_section(summary):
     last = summary["rounds"][-1]["round"]
     proof = f"{model}/round.tlog-proof"
     receipt = f"{export}/anchors/rfc3161/{summary['anchor']['size']}"
-    return ["with Hilum, offline:",
+    return ["with Hilum (build/release/bin in PATH, in the clone's folder), offline:",
             f"  hilum ledger verify --from {export} --policy {model}/policy",
             f"  hilum ledger audit {last} --from {export}",
             "without Hilum: Python and openssl; all signatures, links, cosignatures, proofs:",

@@ -49,7 +49,7 @@ def parse_arguments(arguments):
     parser.add_argument("--kill-server", type=int, metavar="ROUND",
                         help="kill the server (SIGKILL) in this round and start it again")
     parser.add_argument("--skip-compare", action="store_true",
-                        help="leave out local-only and pooled training (two thirds of the time)")
+                        help="leave out local-only and pooled training (about half of the time)")
     parser.add_argument("--permute-labels", action="store_true",
                         help="shuffle the training labels: the result must fall towards chance")
     parser.add_argument("--json", action="store_true", help="print one JSON object at the end")

@@ -18,7 +18,6 @@ namespace {
 
 constexpr long kPduBytes = 65'536;
 
-
 // What a site's models read, films and volumes (docs/dicom.md, conformance).
 constexpr std::array kStorageClasses = {UID_ComputedRadiographyImageStorage,
                                         UID_DigitalXRayImageStorageForPresentation,

@@ -67,7 +67,7 @@ def target_of(test):
     fuzz = re.match(r"\^?fuzz_replay/(\w+)", test)
     if fuzz:
         return f"fuzz_replay_{fuzz.group(1)}"
-    name = re.match(r"\^?(\w+)/", test)
+    name = re.match(r"\^?(\w+)(/|\$$)", test)
     return f"{name.group(1)}_test" if name and not test.endswith("/programs") else "all"
 
 

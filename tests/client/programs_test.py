@@ -165,7 +165,8 @@ class Federation(unittest.TestCase):
         self.assertIn("8 films accepted (8 known before), 1 rejected", text)
         studies = hilum_json("site", "studies", "--dir", self.folder / "hospital-a")
         self.assertEqual([study["file"] for study in studies], ["films/bad.dcm"])
-        hilum(*site, "dicomweb+https://pacs.example/", expect=2)
+        hilum(*site, "dicomweb+http://127.0.0.1:9/", expect=5)  # nothing listens there
+        hilum(*site, "dicomweb+ftp://127.0.0.1/", expect=2)
         hilum(*site, "/no/such/folder", expect=2)
         hilum("site", "import", "--dir", self.folder / "hospital-b", self.source("hospital-b", 8))
 

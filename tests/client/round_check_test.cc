@@ -118,6 +118,23 @@ TEST_F(RoundCheck, ARecordThatContradictsTheLedgerFails) {
   ExpectFailed("the round record contradicts the round's entries");
 }
 
+// A configuration that a site which took part would have refused; this one may have been away.
+TEST_F(RoundCheck, AConfigurationWithAnotherLayoutFails) {
+  config_.chunk_coords = 0;
+  record_.config = privacy::HashConfig(config_);
+  record_.config_object = Put(privacy::EncodeRoundConfig(config_));
+  Publish();
+  ExpectFailed("chunks of 0 coordinates");
+}
+
+TEST_F(RoundCheck, AConfigurationWithAnotherRingFails) {
+  config_.ring_bits = 64;
+  record_.config = privacy::HashConfig(config_);
+  record_.config_object = Put(privacy::EncodeRoundConfig(config_));
+  Publish();
+  ExpectFailed("a ring of 64 bits");
+}
+
 TEST_F(RoundCheck, EvidenceThatIsNotShownFails) {
   Publish();
   objects_.erase(record_.masked->sum_object);

@@ -68,6 +68,7 @@ class MutantsTest(unittest.TestCase):
     def test_knows_the_binary_of_a_test(self):
         self.assertEqual(target_of("crypto/Tree.Root"), "crypto_test")
         self.assertEqual(target_of("^ledger_anchor/Gate"), "ledger_anchor_test")
+        self.assertEqual(target_of("masked_replay$"), "masked_replay_test")
         self.assertEqual(target_of("fuzz_replay/note"), "fuzz_replay_note")
         self.assertEqual(target_of("cli/programs"), "all")
         self.assertEqual(target_of("system"), "all")

@@ -1,4 +1,5 @@
 // Whole rounds of the protocol: the honest way, and drop-outs in each flight.
+#include "absl/strings/str_cat.h"
 #include "privacy/secagg/journal.h"
 #include "tests/privacy/secagg/fixtures.h"
 
@@ -91,8 +92,9 @@ TEST(Rounds, WithoutAnAnswerTheWholeVectorStandsForTheTag) {
 
 // Mode B sees a lie in the chunks that it draws, and in no other.
 TEST(Rounds, ASampleIsThatPartOfTheModel) {
-  RoundConfig config = MaskedRound(6, 100);
-  config.chunk_coords = 16;  // 103 coordinates: 7 chunks, the extra ones are in the last
+  constexpr size_t kParams =
+      2 * kChunkCoords + 100;  // three chunks, the extra coordinates in the last
+  const RoundConfig config = MaskedRound(6, kParams);
   Federation federation(config);
   federation.RunTo(Federation::kU2);
   federation.Drop(2);
@@ -100,7 +102,7 @@ TEST(Rounds, ASampleIsThatPartOfTheModel) {
   const PublishedRound published = federation.Published();
   HILUM_ASSERT_OK_AND_ASSIGN(RingTotal total, VerifyRound(published, kernels::Device::kCpu));
   HILUM_ASSERT_OK_AND_ASSIGN(const MeanDelta mean, Dequantize(std::move(total), config));
-  const std::vector<float> base(100, 0.25f);
+  const std::vector<float> base(kParams, 0.25f);
   std::vector<float> model = base;
   HILUM_ASSERT_OK(AddMean(mean, 1.0, model));
   HILUM_ASSERT_OK_AND_ASSIGN(const VerifiedMessages messages, VerifyMessages(published));
@@ -109,11 +111,13 @@ TEST(Rounds, ASampleIsThatPartOfTheModel) {
                                                             kernels::Device::kCpu));
     return std::move(sample).CheckModel(config, 1.0, base, model);
   };
-  HILUM_EXPECT_OK(check({0, 1, 2, 3, 4, 5, 6}));
-  model[47] += 0.5f;  // in chunk 2
-  HILUM_EXPECT_OK(check({0, 3, 6}));
-  EXPECT_THAT(check({2, 6}), StatusIs(absl::StatusCode::kDataLoss, "parameter 47 of the model"));
-  EXPECT_THAT(check({0, 2}), StatusIs(absl::StatusCode::kInvalidArgument, "lacks chunk 6"));
+  HILUM_EXPECT_OK(check({0, 1, 2}));
+  model[kChunkCoords + 47] += 0.5f;  // in chunk 1
+  HILUM_EXPECT_OK(check({0, 2}));
+  EXPECT_THAT(check({1, 2}),
+              StatusIs(absl::StatusCode::kDataLoss,
+                       absl::StrCat("parameter ", kChunkCoords + 47, " of the model")));
+  EXPECT_THAT(check({0, 1}), StatusIs(absl::StatusCode::kInvalidArgument, "lacks chunk 2"));
 }
 
 TEST(Rounds, MoreDropsThanTheCohortBearsEndTheRoundWithAReason) {
