@@ -20,8 +20,10 @@ std::span<float> Values(const at::Tensor& tensor) {
 }  // namespace
 
 Session::Session(Network::Impl& network)
-    : network_(network), start_(network.flat.clone()), gradient_(at::zeros_like(network.flat)) {
-  for (const at::Tensor& tensor : network.statistics) start_statistics_.push_back(tensor.clone());
+    : network_(network),
+      start_(network.flat.clone()),
+      start_statistics_(Statistics()),
+      gradient_(at::zeros_like(network.flat)) {
   for (size_t i = 0; i < network.tensors.size(); ++i) {
     const TensorSpec& spec = network.layout.trained[i];
     network.tensors[i].requires_grad_(true);
@@ -39,9 +41,7 @@ Session::~Session() {
   }
   if (kept_) return;
   std::ranges::copy(start(), weights().begin());
-  for (size_t i = 0; i < start_statistics_.size(); ++i) {
-    std::ranges::copy(Values(start_statistics_[i]), Values(network_.statistics[i]).begin());
-  }
+  SetStatistics(start_statistics_);
 }
 
 double Session::Backward(BatchReader& batch, double label_smoothing, int64_t n_at_once) {
@@ -52,8 +52,10 @@ double Session::Backward(BatchReader& batch, double label_smoothing, int64_t n_a
   const at::Tensor pixels = at::from_blob(batch.pixels().data(), shape, at::kFloat);
   const at::Tensor labels = at::from_blob(batch.labels().data(), {batch.n()}, at::kLong);
   double sum = 0;
-  for (int64_t first = 0; first < batch.n(); first += n_at_once) {
-    const int64_t n = std::min(n_at_once, batch.n() - first);
+  for (int64_t first = 0, n = 0; first < batch.n(); first += n) {
+    n = std::min(n_at_once, batch.n() - first);
+    const int64_t rest = batch.n() - first - n;
+    if (rest < smallest_part()) n += rest;
     const at::Tensor logits = network_.Head(network_.Features(pixels.narrow(0, first, n)));
     at::Tensor loss =
         at::cross_entropy_loss(logits, labels.narrow(0, first, n), {}, at::Reduction::Mean,
@@ -71,6 +73,18 @@ std::span<const float> Session::start() const { return Values(start_); }
 
 std::vector<float> Session::All() {
   std::vector<float> all(weights().begin(), weights().end());
+  const std::vector<float> statistics = Statistics();
+  all.insert(all.end(), statistics.begin(), statistics.end());
+  return all;
+}
+
+void Session::SetAll(std::span<const float> values) {
+  std::ranges::copy(values.first(weights().size()), weights().begin());
+  SetStatistics(values.subspan(weights().size()));
+}
+
+std::vector<float> Session::Statistics() const {
+  std::vector<float> all;
   for (const at::Tensor& tensor : network_.statistics) {
     const std::span<const float> values = Values(tensor);
     all.insert(all.end(), values.begin(), values.end());
@@ -78,13 +92,12 @@ std::vector<float> Session::All() {
   return all;
 }
 
-void Session::SetAll(std::span<const float> values) {
-  const auto take = [&](std::span<float> to) {
+void Session::SetStatistics(std::span<const float> values) {
+  for (const at::Tensor& tensor : network_.statistics) {
+    const std::span<float> to = Values(tensor);
     std::ranges::copy(values.first(to.size()), to.begin());
     values = values.subspan(to.size());
-  };
-  take(weights());
-  for (const at::Tensor& tensor : network_.statistics) take(Values(tensor));
+  }
 }
 
 }  // namespace hilum::models

@@ -22,8 +22,12 @@ class Session {
   Session(const Session&) = delete;
 
   // The sum of the batch's losses; afterwards gradient() holds the gradient of their mean. At most
-  // `n_at_once` samples are in memory at a time.
+  // `n_at_once` samples, at least smallest_part(), are in memory at a time; where fewer than that
+  // would be left over, they go with the part before.
   double Backward(BatchReader& batch, double label_smoothing, int64_t n_at_once);
+
+  // To BatchNorm a lone sample has no variance.
+  int64_t smallest_part() const { return network_.statistics.empty() ? 1 : 2; }
 
   std::span<float> weights();   // all that are trained: shared, then local
   std::span<float> gradient();  // of weights()
@@ -34,12 +38,16 @@ class Session {
   std::vector<float> All();
   void SetAll(std::span<const float> values);
 
+  // BatchNorm's statistics alone. Backward moves them, also where it fails.
+  std::vector<float> Statistics() const;
+  void SetStatistics(std::span<const float> values);
+
   void Keep() { kept_ = true; }
 
  private:
   Network::Impl& network_;
   at::Tensor start_;
-  std::vector<at::Tensor> start_statistics_;
+  std::vector<float> start_statistics_;
   at::Tensor gradient_;
   bool kept_ = false;
 };

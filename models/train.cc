@@ -87,12 +87,16 @@ class Training {
 // parts of half the size, and so again.
 absl::StatusOr<StepLoss> Training::PlainGradient(int64_t step) {
   HILUM_RETURN_IF_ERROR(batch_.Read(step));
+  const std::vector<float> statistics = session_.Statistics();
   while (true) {
     const absl::StatusOr<double> loss =
         CatchTorch([&] { return session_.Backward(batch_, options_.label_smoothing, n_at_once_); });
     if (loss.ok()) return StepLoss{.sum = *loss, .n_samples = batch_.n()};
     const int64_t n = std::min(n_at_once_, batch_.n());
-    if (!absl::IsResourceExhausted(loss.status()) || n == 1) return loss.status();
+    if (!absl::IsResourceExhausted(loss.status()) || n <= session_.smallest_part()) {
+      return loss.status();
+    }
+    session_.SetStatistics(statistics);
     n_at_once_ = (n + 1) / 2;
     Log(LogLevel::kWarning, "memory is short, a batch is taken in parts",
         {{"samples_at_once", n_at_once_}, {"reason", loss.status()}});
@@ -131,7 +135,7 @@ absl::Status Training::Step(int64_t step) {
   n_samples_seen_ += seen.n_samples;
   if (hooks_.on_step) {
     const double n = static_cast<double>(std::max<int64_t>(seen.n_samples, 1));
-    hooks_.on_step({step + 1, options_.n_steps, seen.sum / n});
+    hooks_.on_step({step + 1, options_.n_steps, seen.sum / n, Seconds()});
   }
   return absl::OkStatus();
 }

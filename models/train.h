@@ -124,7 +124,8 @@ struct TrainCheckpoint {
 struct TrainProgress {
   int64_t step = 0;  // steps done in this call
   int64_t n_steps = 0;
-  double loss = 0;  // mean cross-entropy of the last batch
+  double loss = 0;     // mean cross-entropy of the last batch
+  double seconds = 0;  // of training so far, with those before a kill
 };
 
 // What the caller may do between two steps. Functions may be empty.
@@ -150,7 +151,7 @@ struct TrainResult {
   double seconds = 0;
   // Samples that the memory held at once: smaller than the batch where it was short. A batch is
   // then taken in parts and its gradient is their sum, so a step stays the same up to rounding
-  // (BatchNorm sees the parts).
+  // (BatchNorm sees the parts, of two samples or more).
   int n_at_once = 0;
 };
 
@@ -171,7 +172,7 @@ double LocalProgress(const TrainOptions& options, int64_t n_steps);
 // the memory suffices. InvalidArgument: options, set, memory or checkpoint out of range or of
 // another size; with BatchNorm, a step of fewer than two samples. DataLoss: the loss or a weight
 // became NaN or infinite. Cancelled: the flag was set. ResourceExhausted: no memory even for one
-// sample at once. Errors of `set.read` and `on_checkpoint` are passed on.
+// sample at once (BatchNorm: two). Errors of `set.read` and `on_checkpoint` are passed on.
 absl::StatusOr<TrainResult> Train(Network& network, const TrainingSet& set,
                                   const TrainOptions& options, const TrainHooks& hooks = {},
                                   OptimizerMemory* memory = nullptr);

@@ -91,6 +91,42 @@ TEST(ShortMemory, TakesABatchInPartsAndLearnsTheSame) {
   }
 }
 
+// One step of a network with BatchNorm, all samples in one batch.
+absl::StatusOr<TrainResult> StepWithBatchNorm(Network& network, const TrainingSet& set) {
+  TrainOptions options = Steps(1);
+  options.batch = static_cast<int>(set.labels.size());
+  return Train(network, set, options);
+}
+
+TEST(ShortMemory, APassThatFailedLeavesNoTraceInTheStatistics) {
+  const TrainingSet set = Separable(4, 1);
+  const ArchitectureOptions architecture{"covidnet-nano", 2, "batch_local", kSide};
+  std::vector<std::vector<float>> local;
+  // Before BatchNorm has seen anything, and after most of it has.
+  for (const int n_good : {0, 300}) {
+    ShortMemory memory;
+    Network network = MakeNetwork(architecture, 1);
+    HILUM_ASSERT_OK_AND_ASSIGN(const TrainResult result,
+                               StepWithBatchNorm(network, Arming(set, memory, n_good, 1)));
+    EXPECT_EQ(result.n_at_once, 2) << n_good;
+    local.push_back(network.Local());
+  }
+  EXPECT_EQ(local[0], local[1]);
+}
+
+TEST(ShortMemory, BatchNormIsNeverGivenALoneSample) {
+  const ArchitectureOptions architecture{"covidnet-nano", 2, "batch", kSide};
+  const TrainingSet three = Separable(3, 1);
+  ShortMemory memory;
+  Network whole = MakeNetwork(architecture, 1), parts = MakeNetwork(architecture, 1);
+  HILUM_ASSERT_OK(StepWithBatchNorm(whole, three));
+  HILUM_ASSERT_OK(StepWithBatchNorm(parts, Arming(three, memory, 0, 1)));
+  EXPECT_EQ(parts.Flat(), whole.Flat()) << "two and one go together";
+  EXPECT_EQ(parts.Local(), whole.Local());
+  EXPECT_THAT(StepWithBatchNorm(parts, Arming(Separable(2, 1), memory, 0, 1)),
+              StatusIs(StatusCode::kResourceExhausted, "can't allocate memory"));
+}
+
 TEST(ShortMemory, ThatDoesNotSufficeForOneSampleIsSaid) {
   ShortMemory memory;
   Network network = SmallNetwork(1);
