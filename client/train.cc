@@ -95,15 +95,24 @@ std::vector<uint64_t> NamesOf(std::span<const Sample> samples) {
   return names;
 }
 
+// How much of a round's training is done, towards whichever end comes first. The server is told, so
+// steps alone would tell it how many were taken when the time was over.
+uint32_t PercentOf(const models::TrainProgress& progress, int limit_s) {
+  double percent = static_cast<double>(100 * progress.step / progress.n_steps);
+  if (limit_s > 0) percent = std::max(percent, std::min(100.0, 100 * progress.seconds / limit_s));
+  return static_cast<uint32_t>(percent);
+}
+
 models::TrainHooks HooksOf(const proto::RoundPlan& plan, const LocalTraining& training) {
   models::TrainHooks hooks;
   hooks.cancel = training.cancel;
+  const int limit_s = plan.training.time_limit_s;
   if (training.on_progress) {
-    hooks.on_step = [&training](const models::TrainProgress& progress) {
-      training.on_progress(static_cast<uint32_t>(100 * progress.step / progress.n_steps));
+    hooks.on_step = [&training, limit_s](const models::TrainProgress& progress) {
+      training.on_progress(PercentOf(progress, limit_s));
     };
   }
-  if (const int limit_s = plan.training.time_limit_s; limit_s > 0) {
+  if (limit_s > 0) {
     hooks.is_enough = [limit_s](double seconds) { return seconds >= limit_s; };
   }
   hooks.on_checkpoint = training.on_checkpoint;

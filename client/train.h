@@ -51,7 +51,8 @@ struct LocalTraining {
   uint64_t round = 1;
   uint64_t seed = 0;  // SeedOf
   int threads = 1;
-  std::function<void(uint32_t percent)> on_progress;  // may be empty
+  // Of the plan's steps, or of its time_limit_s where that is nearer; may be empty.
+  std::function<void(uint32_t percent)> on_progress;
   const std::atomic<bool>* cancel = nullptr;
   models::OptimizerMemory* memory = nullptr;  // models::Train
   std::vector<float> layers{};                // what stays at this site, as models::Load takes it

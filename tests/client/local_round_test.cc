@@ -180,6 +180,7 @@ TEST(ASlowSite, SendsWhatItHasWhenItsTimeIsOver) {
     HILUM_ASSERT_OK(site->Take());
     EXPECT_GE(site->n_steps, 1);
     EXPECT_LT(site->n_steps, 1'000'000);
+    EXPECT_GE(site->percent, 90u) << "the server hears of time, not of steps";
     EXPECT_GT(site->Record().update_norm, 0);
   }
   EXPECT_GT(stretched.Record().update_norm, 100 * slow.Record().update_norm);

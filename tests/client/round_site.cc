@@ -155,7 +155,8 @@ absl::StatusOr<SignedUpdate> RoundSite::Take(const RoundNotice& notice) {
         return found->second;
       },
       .on_training =
-          [&](uint32_t) {
+          [&](uint32_t now) {
+            percent = now;
             if (++n_steps == cancel_at) cancel = true;
           },
       .cancel = &cancel};

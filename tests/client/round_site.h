@@ -3,6 +3,7 @@
 #define HILUM_TESTS_CLIENT_ROUND_SITE_H_
 
 #include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -55,8 +56,9 @@ class RoundSite {
   // The proof between two sizes of the ledger.
   ledger_anchor::HashList Consistency(uint64_t old_size, uint64_t new_size) const;
   int n_fetched = 0;
-  int n_steps = 0;    // training steps seen
-  int cancel_at = 0;  // `cancel` is set after so many of them
+  int n_steps = 0;       // training steps seen
+  uint32_t percent = 0;  // of the training after the last of them
+  int cancel_at = 0;     // `cancel` is set after so many of them
   size_t open_index = 0, close_index = 0;
 };
 
