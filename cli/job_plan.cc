@@ -71,10 +71,11 @@ double FilmsARound(const proto::RoundPlan& plan, uint64_t films) {
   return n * plan.privacy.sample_rate * static_cast<double>(plan.privacy.steps);
 }
 
-std::string StepsText(const proto::RoundPlan& plan) {
-  if (plan.privacy.unit == "record") return absl::StrCat(plan.privacy.steps, " steps");
-  if (plan.training.local_steps == 0) return absl::StrCat(plan.training.local_epochs, " epochs");
-  return absl::StrCat(plan.training.local_steps, " steps");
+// Of the largest site, which need not come to the end of its steps.
+double SecondsARound(const proto::RoundPlan& plan, const CostInput& input) {
+  const double seconds = FilmsARound(plan, input.films) / *input.films_per_second;
+  const int limit_s = plan.training.time_limit_s;
+  return limit_s > 0 ? std::min(seconds, static_cast<double>(limit_s)) : seconds;
 }
 
 absl::Status FillBits(const proto::AggregationPlan& plan, privacy::RoundConfig& config) {
@@ -177,7 +178,7 @@ absl::StatusOr<JobCost> EstimateCost(const proto::RoundPlan& plan, const CostInp
   cost.rounding_step = 1.0 / config.scale;
   HILUM_ASSIGN_OR_RETURN(cost.privacy, PrivacyCostOf(plan, config));
   if (input.films_per_second.has_value()) {
-    cost.seconds_a_round = FilmsARound(plan, input.films) / *input.films_per_second;
+    cost.seconds_a_round = SecondsARound(plan, input);
   }
   return cost;
 }
@@ -197,8 +198,8 @@ std::string CostPage(const proto::RoundPlan& plan, const CostInput& input, const
                       cost.rounding_step, plan.aggregation.clip_l2));
   if (cost.seconds_a_round.has_value()) {
     absl::StrAppend(&page, "training a round          ", FormatSeconds(*cost.seconds_a_round),
-                    " at the largest site (", input.films, " films, ", StepsText(plan), ")\n",
-                    "training, all rounds      ",
+                    " at the largest site (", input.films, " films, ", proto::RoundLength(plan),
+                    ")\n", "training, all rounds      ",
                     FormatSeconds(*cost.seconds_a_round * static_cast<double>(plan.rounds)), "\n");
   }
   absl::StrAppend(&page, "masks                     ", MasksText(plan, input.n_sites), "\n",

@@ -39,6 +39,14 @@ absl::Status CheckClasses(const std::vector<std::string>& classes) {
   return absl::OkStatus();
 }
 
+// What model.json and JOB.toml can hold.
+absl::Status CheckLocalLayers(const std::vector<std::string>& patterns) {
+  if (patterns.size() <= proto::kLocalLayersLimit) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--local has ", patterns.size(),
+                                                 " patterns, at most ", proto::kLocalLayersLimit,
+                                                 " are possible"));
+}
+
 // The profile that was asked for, or the one of the network's own size.
 absl::StatusOr<dicom::Profile> ProfileOf(const ModelInitFlags& flags) {
   if (!flags.profile.empty()) return dicom::FindProfile(flags.profile);
@@ -68,6 +76,7 @@ nlohmann::ordered_json ToJson(const proto::ModelDescription& model, const fs::pa
 
 absl::Status RunModelInit(const ModelInitFlags& flags) {
   HILUM_RETURN_IF_ERROR(CheckClasses(flags.classes));
+  HILUM_RETURN_IF_ERROR(CheckLocalLayers(flags.local_layers));
   if (flags.min_age_years < 0 || flags.min_age_years > kMaxAgeYears) {
     return absl::InvalidArgumentError(absl::StrCat("--min-age is ", flags.min_age_years,
                                                    " years, it must be 0 to ", kMaxAgeYears));

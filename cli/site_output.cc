@@ -43,6 +43,8 @@ ordered_json JobJson(const client::JobOverview& job) {
   json["profile"] = job.profile;
   json["min_age_years"] = job.min_age_years;
   json["minimum_sites"] = job.minimum;
+  json["training_a_round"] = job.training;
+  json["keeps_layers"] = job.keeps_layers;
   json["mode"] = job.mode;
   json["differential_privacy"] = job.privacy;
   json["max_norm_l2"] = job.max_norm_l2;

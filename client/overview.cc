@@ -39,6 +39,8 @@ JobOverview OfJob(const JobRecord& record, const SiteOptions& options,
   job.rounds = plan->rounds;
   job.minimum = plan->cohort.minimum;
   job.min_age_years = plan->model.min_age_years;
+  job.training = proto::RoundLength(*plan);
+  job.keeps_layers = proto::KeepsLayers(plan->model);
   job.mode = plan->aggregation.mode;
   job.privacy = plan->privacy.unit == "none"
                     ? "none"

@@ -23,6 +23,8 @@ struct JobOverview {
   uint64_t rounds = 0;
   int minimum = 0;  // sites that a round needs
   int min_age_years = 0;
+  std::string training;        // how long a round is, in words
+  bool keeps_layers = false;   // parts of the network stay here (local_layers.h)
   std::string mode;            // open, masked
   double max_norm_l2 = 0;      // of an update
   uint64_t bytes_a_round = 0;  // what would leave the site in each round

@@ -7,6 +7,15 @@
 namespace hilum::evaluation {
 namespace {
 
+// Empty where all of the network is shared.
+std::string LocalLayersText(const proto::ModelPlan& model) {
+  if (!proto::KeepsLayers(model)) return "";
+  return absl::StrCat("| not in this file | what stays at each site: norm ", model.norm,
+                      model.local_layers.empty() ? "" : ", layers ",
+                      absl::StrJoin(model.local_layers, ", "),
+                      "; `hilum infer --site` adds a site's |\n");
+}
+
 // What the server saw, and what is claimed of the model itself. A clip alone is no claim.
 std::string PrivacyText(const proto::RoundPlan& plan) {
   const proto::PrivacyPlan& privacy = plan.privacy;
@@ -31,9 +40,9 @@ std::string ModelCard(const proto::ModelDescription& model, const proto::RoundPl
       absl::StrJoin(model.classes, ", "), " |\n| preprocessing | ", model.profile, " (",
       ToHex(model.profile_digest), ") |\n| patients | ", model.min_age_years,
       " years and older; younger ones are refused |\n| training | ", plan.strategy.name, ", ",
-      model.round, " rounds, ", plan.training.local_epochs, " local epochs, ",
-      plan.training.optimizer, ", clip ", plan.aggregation.clip_l2, " |\n| sites of this round | ",
-      absl::StrJoin(round.cohort, ", "), " |\n");
+      model.round, " rounds, ", proto::RoundLength(plan), " a round, ", plan.training.optimizer,
+      ", clip ", plan.aggregation.clip_l2, " |\n| sites of this round | ",
+      absl::StrJoin(round.cohort, ", "), " |\n", LocalLayersText(plan.model));
   if (!round.dropped.empty()) {
     absl::StrAppend(&card, "| dropped in this round | ", absl::StrJoin(round.dropped, ", "),
                     " |\n");

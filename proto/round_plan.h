@@ -138,7 +138,11 @@ struct RoundPlan {
   ModelSpec spec;
 };
 
-// Canonical bytes (docs/wire.md): narrowed RFC 8785 JSON, every field present.
+// How long a site trains in a round, in words: "2 epochs", "250 steps, at most 600 s".
+std::string RoundLength(const RoundPlan& plan);
+
+// Canonical bytes (docs/wire.md): narrowed RFC 8785 JSON, every field present but those that are
+// left out while they are empty or 0.
 // InvalidArgument: a value out of its range; the sentence names field, value and range.
 absl::StatusOr<std::string> EncodeRoundPlan(const RoundPlan& plan);
 

@@ -1,4 +1,4 @@
-// The ranges of a round plan's values, for JOB.toml and wire alike.
+// The ranges of a round plan's values, for JOB.toml and wire alike, and what follows from them.
 #include <algorithm>
 #include <set>
 
@@ -202,6 +202,18 @@ void CheckPrivacy(const RoundPlan& plan, Ranges& ranges) {
 
 bool KeepsLayers(const ModelPlan& model) {
   return model.norm != "group" || !model.local_layers.empty();
+}
+
+std::string RoundLength(const RoundPlan& plan) {
+  const auto count = [](int64_t n, absl::string_view noun) {
+    return absl::StrCat(n, " ", noun, n == 1 ? "" : "s");
+  };
+  const TrainingPlan& training = plan.training;
+  if (plan.privacy.unit == "record") return count(plan.privacy.steps, "step");
+  return absl::StrCat(
+      training.local_steps == 0 ? count(training.local_epochs, "epoch")
+                                : count(training.local_steps, "step"),
+      training.time_limit_s == 0 ? "" : absl::StrCat(", at most ", training.time_limit_s, " s"));
 }
 
 bool IsAdaptive(const StrategyPlan& strategy) {

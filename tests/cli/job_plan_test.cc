@@ -54,6 +54,20 @@ TEST(EstimateCost, TimesTheLargestSiteByItsRate) {
   EXPECT_EQ(cost.seconds_a_round, 10.0);  // two epochs
 }
 
+TEST(EstimateCost, TimesStepsAndNoMoreThanTheTimeLimit) {
+  proto::RoundPlan plan = SmallPlan();
+  plan.training.local_epochs = 1;
+  plan.training.local_steps = 50;
+  plan.training.batch_size = 8;
+  const CostInput input{.n_sites = 6, .films_per_second = 20.0, .films = 100};
+  HILUM_ASSERT_OK_AND_ASSIGN(JobCost cost, EstimateCost(plan, input));
+  EXPECT_EQ(cost.seconds_a_round, 20.0);  // 50 steps of 8 films
+  plan.training.time_limit_s = 15;
+  HILUM_ASSERT_OK_AND_ASSIGN(cost, EstimateCost(plan, input));
+  EXPECT_EQ(cost.seconds_a_round, 15.0);
+  EXPECT_THAT(CostPage(plan, input, cost), HasSubstr("(100 films, 50 steps, at most 15 s)"));
+}
+
 TEST(CostPage, SaysThatItPredictsAndWhatIsOff) {
   const CostInput input{.n_sites = 6, .model_bytes = 500};
   HILUM_ASSERT_OK_AND_ASSIGN(const JobCost cost, EstimateCost(SmallPlan(), input));

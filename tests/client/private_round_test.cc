@@ -141,6 +141,7 @@ TEST(PrivateRound, NobodyApprovesAJobThatDoesNotFitTheBudget) {
   HILUM_ASSERT_OK_AND_ASSIGN(const Overview overview,
                              MakeOverview(site.folder, site.options, *site.state, 1767000500));
   EXPECT_EQ(overview.jobs.at(0).privacy, "unit record, sigma 2, delta 1e-05");
+  EXPECT_EQ(overview.jobs.at(0).training, "3 steps");
   EXPECT_EQ(overview.spending.at(1).left, site.options.max_epsilon);
 }
 

@@ -84,5 +84,19 @@ TEST(ModelCard, SaysWhatTheServerSaw) {
   EXPECT_THAT(ModelCard(model, plan, {}), Not(HasSubstr("saw each update")));
 }
 
+TEST(ModelCard, SaysHowLongARoundWasAndWhatTheFileLacks) {
+  proto::RoundPlan plan;
+  const proto::ModelDescription model{.architecture = "covidnet-nano", .round = 3};
+  EXPECT_THAT(ModelCard(model, plan, {}), HasSubstr("fedavg, 3 rounds, 1 epoch a round, adamw"));
+  EXPECT_THAT(ModelCard(model, plan, {}), Not(HasSubstr("not in this file")));
+  plan.training.local_steps = 40;
+  plan.model.norm = "batch_local";
+  plan.model.local_layers = {"head.*"};
+  EXPECT_THAT(ModelCard(model, plan, {}), HasSubstr("3 rounds, 40 steps a round"));
+  EXPECT_THAT(ModelCard(model, plan, {}),
+              HasSubstr("| not in this file | what stays at each site: norm batch_local, layers "
+                        "head.*; "));
+}
+
 }  // namespace
 }  // namespace hilum::evaluation
