@@ -109,8 +109,9 @@ absl::StatusOr<std::vector<float>> LayersFor(const VerifiedModel& model, const f
                          layers.Before(model.round() + 1, spec));
   if (values.has_value()) return *std::move(values);
   return absl::FailedPreconditionError(
-      absl::StrCat(kept, "the site in ", site.string(),
-                   " has trained in no round of the job up to round ", model.round(), "."));
+      absl::StrCat(kept, "the site in ", site.string(), " holds none of round ", model.round(),
+                   " or before: it has trained in no such round, or has only those of the newest ",
+                   kRoundsKept, " rounds."));
 }
 
 }  // namespace hilum::client

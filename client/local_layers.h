@@ -48,8 +48,9 @@ class LocalLayers {
 };
 
 // What the site of folder `site` adds to a released model; empty where the model is whole.
-// FailedPrecondition: `site` is empty, or it has trained in no round of the job up to that of the
-// release. DataLoss: as Before. NotFound, PermissionDenied: as LoadSiteSecret.
+// FailedPrecondition: `site` is empty, or holds no layers of the release's round or before: it has
+// trained in none, or the release is older than the rounds that are kept. DataLoss: as Before.
+// NotFound, PermissionDenied: as LoadSiteSecret.
 absl::StatusOr<std::vector<float>> LayersFor(const VerifiedModel& model, const fs::path& site);
 
 }  // namespace hilum::client

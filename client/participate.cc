@@ -183,6 +183,18 @@ absl::StatusOr<LocalDataset> Films(const RoundContext& context, const CheckedRou
   return dataset;
 }
 
+// The films with their labels, one after the other: what the steps are made of.
+Digest LabelledFilms(const LocalDataset& dataset) {
+  Bytes labels;
+  for (const Sample& sample : dataset.samples) {
+    AppendU32(labels, static_cast<uint32_t>(sample.label()));
+  }
+  crypto::Sha256Stream stream;
+  stream.Update(ByteView(dataset.films));
+  stream.Update(ByteView(labels));
+  return stream.Finish();
+}
+
 RoundCheckpoint CheckpointOf(const RoundContext& context, const CheckedRound& round,
                              const LocalDataset& dataset, uint64_t seed) {
   return RoundCheckpoint(context.folder.training(),
@@ -190,7 +202,7 @@ RoundCheckpoint CheckpointOf(const RoundContext& context, const CheckedRound& ro
                           .round = round.facts.round,
                           .plan = round.config.plan,
                           .base_model = round.proven.open().base_model,
-                          .films = dataset.films,
+                          .films = LabelledFilms(dataset),
                           .seed = seed},
                          context.secret);
 }

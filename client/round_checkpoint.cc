@@ -88,7 +88,7 @@ std::optional<models::TrainCheckpoint> RoundCheckpoint::Read(int64_t n_values,
     return *std::move(checkpoint);
   }
   if (absl::IsDataLoss(checkpoint.status())) {
-    Log(LogLevel::kInfo, "a checkpoint of another training is deleted",
+    Log(LogLevel::kInfo, "a checkpoint that is damaged or of another training is deleted",
         {{"job", facts_.job}, {"round", facts_.round}, {"reason", checkpoint.status()}});
     Remove();
   }

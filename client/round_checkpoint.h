@@ -22,7 +22,7 @@ struct TrainingFacts {
   uint64_t round = 0;
   Digest plan{};        // SHA-256 of the canonical bytes
   Digest base_model{};  // of the round
-  Digest films{};       // LocalDataset
+  Digest films{};       // those that are trained on, with their labels
   uint64_t seed = 0;    // SeedOf
 };
 

@@ -112,7 +112,7 @@ TEST(LocalLayersInARound, AModelByItselfIsNotWhole) {
   HILUM_EXPECT_OK(LoadNetwork(model, layers).status());
   fs::remove_all(site.folder.local());
   EXPECT_THAT(LayersFor(model, site.folder.root).status(),
-              StatusIs(StatusCode::kFailedPrecondition, "has trained in no round of the job"));
+              StatusIs(StatusCode::kFailedPrecondition, "holds none of round 1 or before"));
 }
 
 TEST(ARoundThatWasKilled, GoesOnFromItsCheckpointWithTheSameBits) {
@@ -145,6 +145,21 @@ TEST(ARoundThatWasKilled, DoesNotGoOnWithAPatientWhoHasWithdrawn) {
   std::vector<ConsentRecord> consents = site.state->Consents().value();
   consents[0].consent.permits = false;
   HILUM_ASSERT_OK(site.state->PutConsent(consents[0]));
+  HILUM_ASSERT_OK(site.Take());
+  EXPECT_EQ(site.n_steps, 3 + 5) << "it began again";
+}
+
+TEST(ARoundThatWasKilled, DoesNotGoOnWithALabelThatWasWrong) {
+  RoundSite site;
+  Change(site, FiveEpochs);
+  site.options.checkpoint_steps = 1;
+  site.OpenRound();
+  site.cancel_at = 3;
+  EXPECT_THAT(site.Take(), StatusIs(StatusCode::kCancelled, ""));
+  site.cancel = false;
+  std::vector<FilmRecord> films = site.state->Films().value();
+  films[0].label = films[0].label == "normal" ? "pneumonia" : "normal";
+  HILUM_ASSERT_OK(site.state->PutFilm(films[0]));
   HILUM_ASSERT_OK(site.Take());
   EXPECT_EQ(site.n_steps, 3 + 5) << "it began again";
 }
