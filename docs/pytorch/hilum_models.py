@@ -7,8 +7,8 @@ Needs torch and safetensors. Nothing in a file is executed. COVID-Net-style (rec
 research use only.
 
 A job with norm "batch" or "batch_local" or with local_layers keeps tensors at its sites, and no
-release holds them (docs/decisions/030). load() takes them as `local`, a second file of the same
-form; without it BatchNorm's statistics can be estimated with estimate_statistics().
+release holds them (docs/decisions/030). Where only BatchNorm's statistics are missing (norm
+"batch"), estimate_statistics() makes them from images; any other such file is refused.
 """
 import torch
 import torch.nn.functional as F
@@ -218,19 +218,16 @@ def is_counter(name):
     return name.endswith("num_batches_tracked")
 
 
-def load(path, local=None, statistics="given"):
+def load(path, statistics="given"):
     """The network of a model.safetensors, in inference mode.
 
-    local       a second file with the tensors that stay at a site
     statistics  "given", or "estimate" when estimate_statistics() follows
     ValueError: tensors are missing, or there are some that the network does not have.
     """
     tensors, metadata = read(path)
-    channels = tensors["stem.conv.weight"].shape[1]
+    stem = tensors.get("stem.conv.weight")
     network = make(metadata["architecture"], len(metadata["classes"].split(",")),
-                   metadata.get("norm", "group"), channels)
-    if local is not None:
-        tensors |= read(local)[0]
+                   metadata.get("norm", "group"), 2 if stem is None else stem.shape[1])
     missing, unexpected = network.load_state_dict(tensors, strict=False)
     missing = [name for name in missing if not is_counter(name) and
                not (statistics == "estimate" and ".running_" in name)]
@@ -242,7 +239,7 @@ def load(path, local=None, statistics="given"):
 @torch.no_grad()
 def estimate_statistics(network, batches):
     """Sets BatchNorm's means and variances to those of `batches` of images, all counting alike:
-    what a site does that has trained in no round. Each batch holds two images or more."""
+    what a site would do that has trained in no round. Each batch holds two images or more."""
     norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     for module in norms:
         module.reset_running_stats()

@@ -56,14 +56,18 @@ class PyTorch(unittest.TestCase):
                 logits = network(reference_images()).numpy()
             self.assertLess(np.abs(logits - expected).max(), bound, architecture)
 
+    @staticmethod
+    def init(folder, architecture, *arguments):
+        subprocess.run([f"{BIN}/hilum-model", "init", architecture, "--seed", "7",
+                        "--profile", "cxr96", "--out", f"{folder}/m", *arguments],
+                       check=True, capture_output=True)
+        return f"{folder}/m/model.safetensors"
+
     def test_loads_what_we_write_by_name(self):
         for architecture in ("covidnet-nano", "covidnet-tiny", "covidnet-ct-s", "resnet18"):
             for norm in ("group", "batch"):
                 with tempfile.TemporaryDirectory() as folder:
-                    subprocess.run([f"{BIN}/hilum-model", "init", architecture, "--seed", "7",
-                                    "--norm", norm, "--profile", "cxr96", "--out", f"{folder}/m"],
-                                   check=True, capture_output=True)
-                    path = f"{folder}/m/model.safetensors"
+                    path = self.init(folder, architecture, "--norm", norm)
                     if norm == "batch":
                         with self.assertRaises(ValueError):
                             hilum.load(path)  # no site's statistics
@@ -74,6 +78,14 @@ class PyTorch(unittest.TestCase):
                     state = network.state_dict()
                     for name, tensor in tensors.items():
                         self.assertTrue(torch.equal(state[name], tensor), name)
+
+    def test_refuses_a_network_that_is_not_whole(self):
+        for arguments in (("--norm", "batch_local"), ("--local", "stem.*"), ("--local", "head.*")):
+            with tempfile.TemporaryDirectory() as folder:
+                path = self.init(folder, "covidnet-nano", *arguments)
+                for statistics in ("given", "estimate"):
+                    with self.assertRaises(ValueError):
+                        hilum.load(path, statistics)
 
     def test_estimates_the_statistics_of_batch_norm(self):
         torch.manual_seed(1)
