@@ -64,8 +64,8 @@ def faults_of_sources(root):
 
 def faults_of_entries(root):
     calls = "".join(read(path) for path in (root / "kernels").glob("*.cc"))
-    for name in re.findall(r"^(?:absl::\w+(?:<.*>)?|int) (\w+)\(", read(root / "kernels/cuda_entry.h"),
-                           re.MULTILINE):
+    header = read(root / "kernels/cuda_entry.h")
+    for name in re.findall(r"^(?:absl::\w+(?:<.*>)?|int) (\w+)\(", header, re.MULTILINE):
         if f"cuda::{name}(" not in calls:
             yield f"kernels/cuda_entry.h: no .cc of kernels/ calls cuda::{name}"
 
