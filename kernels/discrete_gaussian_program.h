@@ -24,7 +24,7 @@ __extension__ using Wide = unsigned __int128;
 
 HILUM_KERNEL int BitLength(uint64_t value) {
 #if defined(__CUDACC__)
-  return 64 - __clzll(static_cast<long long>(value));  // NOLINT: CUDA's own type
+  return 64 - __clzll(static_cast<int64_t>(value));
 #else
   return std::bit_width(value);
 #endif
@@ -35,7 +35,7 @@ HILUM_KERNEL int BitLength(Wide value) {
 }
 
 // The trials of Canonne, Kamath, Steinke 2020. Words has uint32_t Next(), uniform.
-
+//
 // Bernoulli(n / d), n <= d, 1 <= d < 2^127: whether U < n, U uniform in 0..d - 1. U is drawn with
 // the bit length of d and refused when it is not below d. Its upper 32 bits are drawn first, and
 // the others only if these do not decide: the same trial, for one word instead of four.
@@ -108,8 +108,7 @@ HILUM_KERNEL int64_t DrawGaussian(const GaussianParameters& p, Words& words) {
     const Wide twice_variance =
         static_cast<Wide>(2 * p.numerator) * p.denominator * (p.scale * p.scale);
     if (!Exp(words, square, twice_variance)) continue;
-    const auto magnitude = static_cast<int64_t>(y);
-    return is_negative ? -magnitude : magnitude;
+    return is_negative ? -static_cast<int64_t>(y) : static_cast<int64_t>(y);
   }
 }
 
@@ -142,7 +141,6 @@ class RunWords {
     start[12] = block_;
     start[13] = low;
     start[14] = high;
-    start[15] = 0;
     uint32_t x[kChaChaWords];
     HILUM_UNROLL for (int i = 0; i < kChaChaWords; ++i) x[i] = start[i];
     for (int round = 0; round < 10; ++round) DoubleRound(x);
@@ -167,11 +165,7 @@ class RunWords {
 // Launch BlocksFor(n, kTile) blocks.
 struct DiscreteGaussianProgram {
   static constexpr int kRun = 64;
-#if defined(__CUDACC__)
-  static constexpr int kThreads = 128;
-#else
-  static constexpr int kThreads = 16;
-#endif
+  static constexpr int kThreads = RunWords::kWords == kChaChaWords ? 128 : 16;  // a GPU, a CPU
   static constexpr int kTile = kThreads * kRun;
   static constexpr int64_t kMinBlocksPerThread = 1;  // a block takes a tenth of a millisecond
   struct Shared {};

@@ -35,8 +35,8 @@ class GroupSum {
   absl::Status Subtract(int64_t chunk, std::span<const uint32_t> words);
 
   // The sum, [n_coords]; ends this. With several devices the computer's memory holds a part of
-  // 8 n_coords bytes for each but the first meanwhile, and each device first gives back what its
-  // part had, before it takes less for the collective.
+  // 8 n_coords bytes for each but the first meanwhile, and the devices give back what their parts
+  // took before the collective takes its stretch, which is no longer.
   // InvalidArgument: another length. Unavailable: a device failed; `total` is undefined then.
   absl::Status Read(std::span<uint64_t> total) &&;
 

@@ -163,7 +163,7 @@ class Graph:
 
 
 def check_runs(graph, u3, config):
-    """Drop-outs that somebody chose must not cut the ring: each run has more members than colluders."""
+    """Drop-outs that somebody chose must not cut the ring: more members in a run than colluders."""
     if graph.ring is None:
         return
     n, length = len(graph.ring), graph.k // 2
