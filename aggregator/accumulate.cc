@@ -18,7 +18,7 @@
 #include "base/status_macros.h"
 #include "crypto/labels.h"
 #include "crypto/tree.h"
-#include "kernels/chunk_pipeline.h"
+#include "kernels/group_sum.h"
 #include "kernels/integer_sum.h"
 #include "kernels/pack.h"
 #include "privacy/quantize.h"
@@ -42,27 +42,27 @@ struct RunningSum {
         shape(v),
         layout(v.layout()),
         n_chunks(layout.n_chunks()),
-        pipeline(MakePipeline(v, compute)),
-        sums(pipeline == nullptr ? v.n_coords : 0),
+        group(MakeGroup(v, compute)),
+        sums(group == nullptr ? v.n_coords : 0),
         chunk_locks(std::make_unique<absl::Mutex[]>(n_chunks)) {}
 
   // Null: S is made on the CPU.
-  static std::unique_ptr<kernels::ChunkPipeline> MakePipeline(const VectorShape& shape,
-                                                              const Compute& compute) {
+  static std::unique_ptr<kernels::GroupSum> MakeGroup(const VectorShape& shape,
+                                                      const Compute& compute) {
     if (compute.make_queues == nullptr) return nullptr;
     absl::Status status;
     if (auto queues = compute.make_queues(); queues.ok()) {
-      auto pipeline = kernels::ChunkPipeline::Create(
-          *std::move(queues), {.n_coords = static_cast<int64_t>(shape.n_coords),
-                               .chunk_coords = shape.chunk_coords,
-                               .budget_bytes = compute.device_budget_bytes});
-      if (pipeline.ok()) return *std::move(pipeline);
-      status = pipeline.status();
+      auto group = kernels::GroupSum::Create(*std::move(queues),
+                                             {.n_coords = static_cast<int64_t>(shape.n_coords),
+                                              .chunk_coords = shape.chunk_coords,
+                                              .budget_bytes = compute.device_budget_bytes});
+      if (group.ok()) return *std::move(group);
+      status = group.status();
     } else {
       status = queues.status();
     }
     Log(LogLevel::kWarning, "the sum is made on the CPU",
-        {{"device", kernels::ToString(compute.device)}, {"reason", status}});
+        {{"device", kernels::ToString(compute.devices)}, {"reason", status}});
     return nullptr;
   }
 
@@ -74,12 +74,12 @@ struct RunningSum {
   // CPU adds block by block, a GPU takes whole chunks.
   std::span<uint32_t> PlaceOf(uint32_t chunk, size_t first, std::vector<uint32_t>& words) const {
     const size_t n_chunk = layout.CoordsOf(chunk), n = std::min(kBlockWords, n_chunk - first);
-    const bool whole = pipeline != nullptr;
+    const bool whole = group != nullptr;
     words.resize(whole ? n_chunk : n);
     return std::span(words).subspan(whole ? first : 0, n);
   }
   void AddBlock(uint32_t chunk, size_t first, std::span<const uint32_t> words, int sign = 1) {
-    if (pipeline != nullptr) return;
+    if (group != nullptr) return;
     const uint64_t at = uint64_t{chunk} * shape.chunk_coords + first;
     const std::span<uint64_t> part = std::span(sums).subspan(at, words.size());
     const absl::MutexLock lock(&chunk_locks[chunk]);
@@ -89,19 +89,18 @@ struct RunningSum {
   }
   // After the last block. A GPU that fails spoils S, not the uploads: they are in the store.
   void AddChunk(uint32_t chunk, std::span<const uint32_t> words, int sign = 1) {
-    if (pipeline == nullptr || device_failed) return;
-    const absl::Status status =
-        sign > 0 ? pipeline->Add(chunk, words) : pipeline->Subtract(chunk, words);
+    if (group == nullptr || device_failed) return;
+    const absl::Status status = sign > 0 ? group->Add(chunk, words) : group->Subtract(chunk, words);
     if (status.ok() || device_failed.exchange(true)) return;
     Log(LogLevel::kError, "the sum on the device is lost",
-        {{"device", kernels::ToString(pipeline->device())}, {"reason", status}});
+        {{"device", kernels::ToString(group->devices())}, {"reason", status}});
   }
 
   const ledger_anchor::Store* const store;
   const VectorShape shape;
   const privacy::VectorLayout layout;
   const uint32_t n_chunks;
-  const std::unique_ptr<kernels::ChunkPipeline> pipeline;
+  const std::unique_ptr<kernels::GroupSum> group;
   std::vector<uint64_t> sums;  // [D], each part under its chunk's lock; or empty: on the device
   std::unique_ptr<absl::Mutex[]> chunk_locks;
   std::atomic<uint32_t> n_counted{0};
@@ -436,17 +435,17 @@ absl::StatusOr<privacy::MaskedTotal> Accumulator::Total() && {
   if (sum_->broken) {
     return absl::DataLossError("the bytes of a broken upload could not be taken out of the sum");
   }
-  if (sum_->pipeline != nullptr) {
+  if (sum_->group != nullptr) {
     sum_->sums.resize(sum_->shape.n_coords);
-    HILUM_RETURN_IF_ERROR(sum_->pipeline->Read(sum_->sums));
+    HILUM_RETURN_IF_ERROR(std::move(*sum_->group).Read(sum_->sums));
   }
   return privacy::MaskedTotal(std::move(sum_->sums), sum_->n_counted);
 }
 
 uint32_t Accumulator::n_counted() const { return sum_->n_counted; }
 
-Device Accumulator::device() const {
-  return sum_->pipeline == nullptr ? Device(Device::kCpu) : sum_->pipeline->device();
+std::vector<Device> Accumulator::devices() const {
+  return sum_->group == nullptr ? std::vector<Device>{Device::kCpu} : sum_->group->devices();
 }
 
 }  // namespace hilum::aggregator

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -66,8 +67,9 @@ class Upload {
 // whatever the number of sites. Thread-safe: uploads add in parallel, chunk by chunk.
 //
 // On a GPU S lies in the GPU's memory, the chunks go there by kernels/chunk_pipeline.h, and an
-// upload holds one chunk. Where the GPU or the budget has no room for S, it is made on the CPU,
-// with the same bits, and the log says so.
+// upload holds one chunk. Several GPUs take chunks in turn and have a part of S each, which
+// kernels/collective.h adds up. Where a GPU or the budget has no room, S is made on the CPU, with
+// the same bits, and the log says so.
 class Accumulator {
  public:
   // `store` must outlive this. Null: only AddVector may be called.
@@ -101,7 +103,7 @@ class Accumulator {
   absl::StatusOr<privacy::MaskedTotal> Total() &&;
 
   uint32_t n_counted() const;
-  kernels::Device device() const;  // where S is
+  std::vector<kernels::Device> devices() const;  // where S is
 
  private:
   std::shared_ptr<RunningSum> sum_;

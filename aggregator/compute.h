@@ -1,4 +1,4 @@
-// What a server or an auditor computes with: the device that holds the running sum, and threads.
+// What a server or an auditor computes with: the devices that hold the running sum, threads.
 #ifndef HILUM_AGGREGATOR_COMPUTE_H_
 #define HILUM_AGGREGATOR_COMPUTE_H_
 
@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "kernels/device.h"
@@ -15,25 +16,25 @@ namespace hilum::aggregator {
 
 // As people write it.
 struct ComputeOptions {
-  std::string device = "cpu";         // auto, cpu or cuda:N
+  std::string device = "cpu";         // auto, cpu, cuda:N or cuda:N,cuda:M,...
   int threads = 0;                    // of the CPU; 0: one for each core that the process may use
-  uint64_t device_memory_mib = 4096;  // of a GPU, at most
+  uint64_t device_memory_mib = 4096;  // of each GPU, at most
 };
 
 // As it is used. By default the CPU.
 struct Compute {
-  kernels::Device device;
-  int64_t device_budget_bytes = 0;
-  // Makes the queues that feed `device`. Null: the CPU adds where the words are.
-  std::function<absl::StatusOr<std::unique_ptr<kernels::DeviceQueues>>()> make_queues;
+  std::vector<kernels::Device> devices = {kernels::Device::kCpu};
+  int64_t device_budget_bytes = 0;  // of each
+  // Makes the queues that feed each of `devices`. Null: the CPU adds where the words are.
+  std::function<absl::StatusOr<std::vector<std::unique_ptr<kernels::DeviceQueues>>>()> make_queues;
 };
 
 // Also sets the number of threads of this process. "auto" takes a GPU only where there is one.
-// InvalidArgument: not a device, or a GPU that is not here or not in this build; the sentence says
-// which.
+// InvalidArgument: not a device, a GPU twice, or one that is not here or not in this build; the
+// sentence says which.
 absl::StatusOr<Compute> ChooseCompute(const ComputeOptions& options);
 
-// Logs the device, the CPU's instruction set (HILUM_ISA) and the number of threads.
+// Logs the devices, the CPU's instruction set (HILUM_ISA) and the number of threads.
 void LogCompute(const Compute& compute);
 
 }  // namespace hilum::aggregator

@@ -32,7 +32,7 @@ absl::StatusOr<privacy::MaskedTotal> Sum(Objects& objects, const Pair& pair,
                    .ring_bits = recipe.config.ring_bits,
                    .max_weight = recipe.config.max_weight},
                   compute);
-  result.device = kernels::ToString(sum.device());
+  result.device = kernels::ToString(sum.devices());
   result.n_read = 0;
   for (const CountedUpdate& update : record.updates) {
     const std::string what = absl::StrCat("update of ", recipe.roster[update.site_index].site.name);

@@ -14,7 +14,7 @@ namespace hilum::cli {
 struct AuditFlags {
   LedgerFlags ledger;
   uint64_t round = 0;
-  std::string device = "cpu";  // where updates are added up: auto, cpu or cuda:N
+  std::string device = "cpu";  // where updates are added up: auto, cpu, cuda:N or a list of GPUs
   bool tags = false;           // the cheaper form: the published sum against its tags alone
   bool quiet = false;          // no progress
 };

@@ -117,7 +117,8 @@ CLI::App* AddAudit(CLI::App& app, LedgerFlags& flags, hilum::cli::AuditFlags& au
   CLI::App* verb =
       AddStudyVerb(app, flags, "audit", "Computes a round again and compares it, bit for bit");
   verb->add_option("ROUND", audit.round, "The round")->check(hilum::cli::WholeNumber())->required();
-  verb->add_option("--device", audit.device, "Where updates are added up: auto, cpu or cuda:N");
+  verb->add_option("--device", audit.device,
+                   "Where updates are added up: auto, cpu, cuda:N, or GPUs: cuda:0,cuda:1");
   verb->add_flag("--tags", audit.tags,
                  "The cheaper form of a masked round: the published sum against its tags, without "
                  "reading the updates");

@@ -19,7 +19,7 @@ struct ServerConfig {
   std::string log_level = "info";            // debug, info, warning, error
   uint64_t max_model_mib = 1024;             // 1..4096
   uint16_t audit_days = 365;                 // 0..36500
-  std::string device = "cpu";                // auto, cpu or cuda:N
+  std::string device = "cpu";                // auto, cpu, cuda:N or a list of GPUs
   int threads = 0;                           // 0..256; 0: the cores that the process may use
   uint64_t gpu_mib = 4096;                   // of a GPU's memory, 64..1048576
   std::string licence = "LicenseRef-research-use-only";  // of released models, SPDX

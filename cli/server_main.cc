@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
   run->add_option("--http", flags.overrides.http, "HOST:PORT for ledger files and metrics");
   run->add_option("--log-file", flags.overrides.log_file, "Where the log goes besides stderr");
   run->add_option("--device", flags.overrides.device,
-                  "Where updates are added up: auto, cpu or cuda:N");
+                  "Where updates are added up: auto, cpu, cuda:N, or GPUs: cuda:0,cuda:1");
   run->add_option("--threads", flags.overrides.threads,
                   "Of the CPU, at most 256; 0: the cores that it may use")
       ->check(hilum::cli::WholeNumber());

@@ -14,6 +14,7 @@
 #include "absl/status/statusor.h"
 #include "kernels/dequantize.h"
 #include "kernels/device.h"
+#include "kernels/discrete_gaussian.h"
 #include "kernels/keystream.h"
 #include "kernels/quantize.h"
 #include "kernels/server_step.h"
@@ -80,6 +81,9 @@ absl::Status TrimmedMean(Updates updates, const TrimmedMeanProgram& host,
 // mask: 2^ring_bits - 1. The keys are wiped on the GPU afterwards.
 absl::Status ChaCha20Add(std::span<uint32_t> tile, const MaskKeys& keys, uint64_t first_coord,
                          uint32_t mask, int device_index);
+// mask: 2^ring_bits - 1. The key is wiped on the GPU afterwards.
+absl::Status AddDiscreteGaussian(std::span<uint32_t> ring, const GaussianParameters& gaussian,
+                                 NoiseKey key, uint32_t mask, int device_index);
 // words_per_coord: 1, or 2 for 64-bit sums.
 absl::StatusOr<TagValues> EvaluateTags(std::span<const uint32_t> words, const TagValues& points,
                                        int words_per_coord, int device_index);

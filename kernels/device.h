@@ -3,6 +3,7 @@
 #define HILUM_KERNELS_DEVICE_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,6 +29,12 @@ std::string ToString(Device device);
 // InvalidArgument: another text. FailedPrecondition: CUDA was asked for, and this program was
 // built without CUDA or this computer has no such GPU; the sentence says which.
 absl::StatusOr<Device> ParseDevice(absl::string_view text);
+
+// Reads what ParseDevice reads, or several GPUs: "cuda:0,cuda:1". InvalidArgument, besides: several
+// are given and one of them is no GPU, or is given twice.
+absl::StatusOr<std::vector<Device>> ParseDevices(absl::string_view text);
+// "cuda:0,cuda:1".
+std::string ToString(const std::vector<Device>& devices);
 
 // FailedPrecondition: `device` cannot be used here, as for ParseDevice. The CPU always can.
 absl::Status CheckDevice(Device device);

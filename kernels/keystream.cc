@@ -9,6 +9,7 @@
 #include "kernels/aes256_ctr.h"
 #include "kernels/chacha20_lanes.h"
 #include "kernels/chacha20_program.h"
+#include "kernels/chacha20_stream.h"
 #include "kernels/cpu.h"
 #include "kernels/cuda_entry.h"
 
@@ -68,6 +69,23 @@ void AddAes(std::span<uint32_t> tile, const MaskKeys& keys, uint64_t first_coord
 template <class Lanes>
 using RunProgram = void (*)(const ChaCha20Program<Lanes>&, int64_t, int64_t);
 
+// body(run), run the program of the widest lanes here.
+template <class Body>
+void WithWidestLanes(Body body) {
+  constexpr Order kOrder = Order::kForward;
+#if defined(__x86_64__)
+  switch (DefaultIsa()) {
+    case Isa::kAvx512:
+      return body(&RunAvx512<kOrder, ChaCha20Program<Lanes32>>);
+    case Isa::kAvx2:
+      return body(&RunAvx2<kOrder, ChaCha20Program<Lanes8>>);
+    case Isa::kScalar:
+      return body(&RunScalar<kOrder, ChaCha20Program<Lanes4>>);
+  }
+#endif
+  body(&RunScalar<kOrder, ChaCha20Program<uint32_t>>);
+}
+
 template <class Lanes>
 void LaunchChaCha(RunProgram<Lanes> run, std::span<uint32_t> tile, const MaskKeys& keys,
                   uint64_t first_coord, uint32_t mask) {
@@ -90,25 +108,31 @@ void LaunchChaCha(RunProgram<Lanes> run, std::span<uint32_t> tile, const MaskKey
 
 void AddChaCha(std::span<uint32_t> tile, const MaskKeys& keys, uint64_t first_coord,
                uint32_t mask) {
-  constexpr Order kOrder = Order::kForward;
-#if defined(__x86_64__)
-  switch (DefaultIsa()) {
-    case Isa::kAvx512:
-      return LaunchChaCha<Lanes32>(&RunAvx512<kOrder, ChaCha20Program<Lanes32>>, tile, keys,
-                                   first_coord, mask);
-    case Isa::kAvx2:
-      return LaunchChaCha<Lanes8>(&RunAvx2<kOrder, ChaCha20Program<Lanes8>>, tile, keys,
-                                  first_coord, mask);
-    case Isa::kScalar:
-      return LaunchChaCha<Lanes4>(&RunScalar<kOrder, ChaCha20Program<Lanes4>>, tile, keys,
-                                  first_coord, mask);
-  }
-#endif
-  LaunchChaCha<uint32_t>(&RunScalar<kOrder, ChaCha20Program<uint32_t>>, tile, keys, first_coord,
-                         mask);
+  WithWidestLanes([&]<class Lanes>(RunProgram<Lanes> run) {
+    LaunchChaCha<Lanes>(run, tile, keys, first_coord, mask);
+  });
 }
 
 }  // namespace
+
+void ChaCha20Words(const uint32_t* key, const std::array<uint32_t, 3>& nonce, uint32_t first_block,
+                   std::span<uint32_t> words) {
+  constexpr int8_t kAdded = 1;
+  std::fill(words.begin(), words.end(), 0);
+  WithWidestLanes([&]<class Lanes>(RunProgram<Lanes> run) {
+    using Program = ChaCha20Program<Lanes>;
+    const Program program{.tile = words.data(),
+                          .n = static_cast<int64_t>(words.size()),
+                          .lead = 0,
+                          .first_block = first_block,
+                          .keys = key,
+                          .signs = &kAdded,
+                          .n_keys = 1,
+                          .nonce = {nonce[0], nonce[1], nonce[2]},
+                          .mask = 0xffffffffu};
+    run(program, 0, BlocksFor(program.n, Program::kTile));
+  });
+}
 
 absl::StatusOr<MaskKeys> MaskKeys::Create(std::span<const MaskKey> keys,
                                           const MaskOptions& options) {

@@ -2,6 +2,7 @@
 #include "kernels/chacha20_program.h"
 #include "kernels/clip_program.h"
 #include "kernels/dequantize_program.h"
+#include "kernels/discrete_gaussian_program.h"
 #include "kernels/gram_program.h"
 #include "kernels/integer_sum_program.h"
 #include "kernels/pack_program.h"
@@ -36,6 +37,7 @@ template __global__ void Run(ServerStepProgram<ServerRule::kFedAdam, FloatMean>)
 template __global__ void Run(ServerStepProgram<ServerRule::kFedYogi, RingMean>);
 template __global__ void Run(ServerStepProgram<ServerRule::kFedYogi, FloatMean>);
 template __global__ void Run(ChaCha20Program<uint32_t>);
+template __global__ void Run(DiscreteGaussianProgram);
 template __global__ void Run(TagProgram<uint64_t>);
 
 }  // namespace hilum::kernels

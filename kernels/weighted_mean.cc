@@ -12,6 +12,9 @@
 namespace hilum::kernels {
 namespace {
 
+// A sum of 4 MiB and more is not read back from a cache.
+constexpr int64_t kStreamedCoords = int64_t{1} << 20;
+
 absl::Status CheckWeights(Updates updates, std::span<const double> weights) {
   if (weights.size() != updates.size()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -60,7 +63,8 @@ absl::Status SumTimesGain(Updates updates, std::span<const double> weights, doub
                    .marks = marks.data(),
                    .n_sites = static_cast<int64_t>(sites.size()),
                    .n = n,
-                   .gain = gain},
+                   .gain = gain,
+                   .streaming = n >= kStreamedCoords},
            BlocksFor(n, Program::kTile));
   }
   return CheckMarks(updates, sum, marks);

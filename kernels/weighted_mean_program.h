@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/exec.h"
+#include "kernels/streaming_store.h"
 
 namespace hilum::kernels {
 
@@ -20,6 +21,7 @@ HILUM_KERNEL int32_t NotFiniteMark(float value) {
 // (CPU) or in registers (GPU), and each value of a site is read once.
 //   sites  [n_sites] addresses of [n] values; weights  [n_sites]; sum  [n]
 //   marks  [BlocksFor(n, kTile)], 0 before: 1 where a sum is not finite
+//   streaming  on the CPU: the sum is too long for a cache to keep (streaming_store.h)
 // Launch BlocksFor(n, kTile) blocks.
 struct WeightedSumProgram {
   static constexpr int kThreads = 256;
@@ -34,6 +36,7 @@ struct WeightedSumProgram {
   int64_t n_sites;
   int64_t n;
   double gain;
+  bool streaming = false;
 
   template <class Block>
   HILUM_KERNEL void operator()(const Block& block) const {
@@ -67,13 +70,15 @@ struct WeightedSumProgram {
       }
     }
     typename Block::template PerThread<int32_t> marked;
+    typename Block::template PerThread<float> results;
     for (int j = 0; j < kPerThread; ++j) {
       block.Local(left - j * kThreads, [&](int t) {
-        const float result = static_cast<float>(p.gain * sums[j][t]);
-        p.sum[first + j * kThreads + t] = result;
-        marked[t] |= NotFiniteMark(result);
+        results[t] = static_cast<float>(p.gain * sums[j][t]);
+        marked[t] |= NotFiniteMark(results[t]);
       });
+      StoreValues(block, results, left - j * kThreads, p.sum + first + j * kThreads, p.streaming);
     }
+    FinishStores(p.streaming);
     block.Local([&](int t) {
       if (marked[t] != 0) p.marks[block.index] = 1;  // several threads may, with the same value
     });

@@ -7,6 +7,7 @@
 #include "base/status_macros.h"
 #include "crypto/labels.h"
 #include "kernels/discrete_gaussian.h"
+#include "kernels/secret.h"
 #include "privacy/accountant.h"
 #include "privacy/distributed_noise.h"
 
@@ -47,7 +48,7 @@ NoiseStream NoiseStream::FromFreshRandomness() {
 }
 
 absl::StatusOr<NoisedDelta> AddNoise(QuantizedDelta delta, const RoundConfig& config,
-                                     NoiseStream stream) {
+                                     NoiseStream stream, kernels::Device device) {
   if (config.mechanism == NoiseMechanism::kNone) {
     return NoisedDelta(std::move(delta), NoiseMechanism::kNone);
   }
@@ -70,9 +71,12 @@ absl::StatusOr<NoisedDelta> AddNoise(QuantizedDelta delta, const RoundConfig& co
     return NoSuchNoise(config, absl::StrCat("the vector has ", noised.ring_.size(),
                                             " coordinates, the round ", config.n_coords()));
   }
+  const kernels::SecretBytes key(kernels::NoiseKey::extent * sizeof(uint32_t));
+  auto* const key_words = reinterpret_cast<uint32_t*>(key.data());
+  stream.Fill({key_words, kernels::NoiseKey::extent});
   HILUM_RETURN_IF_ERROR(gaussian.AddNoise(
       std::span<uint32_t>(noised.ring_).first(static_cast<size_t>(config.n_params)),
-      config.ring_bits, [&stream](std::span<uint32_t> words) { stream.Fill(words); }));
+      config.ring_bits, kernels::NoiseKey(key_words, kernels::NoiseKey::extent), device));
   return noised;
 }
 

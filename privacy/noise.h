@@ -11,6 +11,7 @@
 #include "base/bytes.h"
 #include "crypto/random.h"
 #include "crypto/secret.h"
+#include "kernels/device.h"
 #include "privacy/quantize.h"
 #include "privacy/round_config.h"
 
@@ -54,7 +55,7 @@ class NoisedDelta {
 
  private:
   friend absl::StatusOr<NoisedDelta> AddNoise(QuantizedDelta delta, const RoundConfig& config,
-                                              NoiseStream stream);
+                                              NoiseStream stream, kernels::Device device);
   friend class MaskedUpdate;
   NoisedDelta(QuantizedDelta delta, NoiseMechanism mechanism)
       : ring_(std::move(delta.ring_)), mechanism_(mechanism) {}
@@ -71,7 +72,8 @@ class NoisedDelta {
 // mechanism that this version does not have, or for noise that cannot be added in this round; a
 // vector is never sent with less noise than was agreed.
 absl::StatusOr<NoisedDelta> AddNoise(QuantizedDelta delta, const RoundConfig& config,
-                                     NoiseStream stream = NoiseStream::FromFreshRandomness());
+                                     NoiseStream stream = NoiseStream::FromFreshRandomness(),
+                                     kernels::Device device = kernels::Device::kCpu);
 
 }  // namespace hilum::privacy
 

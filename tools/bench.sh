@@ -23,7 +23,7 @@ print(json.dumps([row for f in sys.argv[1:] for row in json.load(open(f))], inde
   [ -z "$2" ] || cp "$out/all.json" "$2"
 }
 
-# The Google Benchmark programs; each writes build/bench/NAME_bench.json.
+# The Google Benchmark programs; each writes build/bench/NAME_bench.json, and a .csv beside it.
 bench_programs() { # FILTER
   local program
   mkdir -p build/bench
@@ -31,6 +31,7 @@ bench_programs() { # FILTER
     say "${program##*/}"
     "$program" --benchmark_filter="$1" --benchmark_out_format=json \
       --benchmark_out="build/bench/${program##*/}.json" || fail "${program##*/} failed"
+    python3 bench/write_csv.py "build/bench/${program##*/}.json"
   done
 }
 
@@ -51,6 +52,7 @@ print(os.path.basename(old["context"]["executable"]), max(
   say "$name, $repetitions repetitions"
   "build/release/bench/$name" --benchmark_filter="$2" --benchmark_repetitions="$repetitions" \
     --benchmark_out_format=json --benchmark_out="$new" >/dev/null || fail "$name failed"
+  python3 bench/write_csv.py "$new"
   "$DEPS/peers/compare/bin/python" /usr/share/benchmark/compare.py benchmarks "$1" "$new" ||
     fail "compare.py failed"
 }

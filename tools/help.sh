@@ -105,7 +105,8 @@ Usage: ./dev bench [FILTER] [--peers] [--json FILE]
        ./dev bench demo
        ./dev bench secagg500 [--sites N] [--params P] [--dir DIR]
 
-Builds and measures. Each program's figures: build/bench/NAME.json.
+Builds and measures. Each program's figures: build/bench/NAME.json and NAME.csv. Warns where the
+load of the computer was above 0.5.
 
   FILTER        a regular expression; only measurements whose name fits
   --peers       then compares with other software (bench/peers), on the same inputs: a table, and

@@ -11,8 +11,9 @@ chunk pipeline copies and adds at the same time: the longer of the two, then the
 import argparse
 from pathlib import Path
 
-# name, memory GB/s, bus GB/s in one direction: data sheets of A100 80 GB SXM, H100 SXM, B200 SXM
-GPUS = [("sm_80 (A100)", 2039, 32), ("sm_90 (H100)", 3350, 64), ("sm_100 (B200)", 8000, 64)]
+# name, memory GB/s, bus GB/s in one direction: data sheets of A100 80 GB, H100, H200, B200, all SXM
+GPUS = [("sm_80 (A100)", 2039, 32), ("sm_90 (H100)", 3350, 64), ("sm_90 (H200)", 4800, 64),
+        ("sm_100 (B200)", 8000, 64)]
 OF_MEMORY, OF_BUS = 0.85, 0.80
 
 # function, bytes a coordinate that the kernel reads and writes, that go to the GPU, that come back

@@ -1,5 +1,6 @@
 """What a masked round is judged by: keys, graph, votes, tags, opened secrets, and the masks that
 they make (docs/wire.md, section 7)."""
+import functools
 import math
 from dataclasses import dataclass
 
@@ -108,18 +109,22 @@ def _tail(items, marked, drawn, at_least):
                for x in range(max(at_least, drawn - plain, 0), min(marked, drawn) + 1))
 
 
+@functools.cache
+def run_minimum(n1, c, k):
+    """The fewest members of U3 in a run, k / 2 neighbours on the ring: the smallest m for which
+    some run has m corrupt members with a probability of at most 2^-43."""
+    return next(m for m in range(1, k // 2 + 2) if n1 * _tail(n1, c, k // 2, m) <= 2.0**-43)
+
+
 def bounds_hold(n1, c, u, k, t):
-    """The three union bounds for a ring of even degree k with threshold t."""
+    """The four bounds for a ring of even degree k with threshold t."""
     if not (k % 2 == 0 and 2 <= k < n1 - 1 and 2 <= t <= k and c < n1 and u < n1):
         return False
-    lost, half = c + u, k // 2
-    shares = n1 * _tail(n1 - 1, c, k, t) <= 2.0**-43
-    correct = n1 * _tail(n1 - 1, u, k, k - t + 1) <= 2.0**-30
-    if lost < half:
-        return shares and correct
-    connected = lost <= n1 and (math.log2(n1) + _log2_choose(n1 - half, lost - half) -
-                                _log2_choose(n1, lost)) <= -43
-    return shares and correct and connected
+    length, minimum = k // 2, run_minimum(n1, c, k)
+    return (n1 * _tail(n1 - 1, c, k, t) <= 2.0**-43 and
+            minimum <= length and
+            n1 * _tail(n1 - 1, u, k, k - t + 1) <= 2.0**-30 and
+            n1 * _tail(n1, u, length, length - minimum + 1) <= 2.0**-30)
 
 
 def check_graph(config, n1, k, t):
@@ -157,6 +162,18 @@ class Graph:
                        for d in range(1, self.k // 2 + 1) for step in (d, -d)})
 
 
+def check_runs(graph, u3, config):
+    """Drop-outs that somebody chose must not cut the ring: more members in a run than colluders."""
+    if graph.ring is None:
+        return
+    n, length = len(graph.ring), graph.k // 2
+    minimum = run_minimum(n, config.c_max, graph.k)
+    fewest = min(sum(graph.ring[(first + d) % n] in u3 for d in range(length))
+                 for first in range(n))
+    require(fewest >= minimum,
+            f"of {length} neighbours on the ring {fewest} sent vectors, {minimum} are needed")
+
+
 # ---- transcript, votes, tags
 
 
@@ -171,6 +188,7 @@ def check_transcript(transcript, facts, config, attempt):
             f"{config.min_count}")
     require(set(transcript.members) <= set(facts.u2),
             "the transcript has a member that is not of U2")
+    check_runs(facts.graph, set(transcript.members), config)
     for index, fields in transcript.members.items():
         check_member_signature(config, attempt, index, fields, facts.u2_hash)
 

@@ -9,6 +9,7 @@
 #include "crypto/labels.h"
 #include "privacy/secagg/keys.h"
 #include "privacy/secagg/r1_messages.h"
+#include "privacy/secagg/r3_messages.h"
 
 namespace hilum::privacy::secagg {
 namespace {
@@ -117,7 +118,7 @@ absl::Status CheckTranscript(const Facts& facts, const Transcript& transcript) {
     HILUM_RETURN_IF_ERROR(context.Verify(crypto::kLabelR2Root, member.index, fields,
                                          member.signature, "a root of the transcript"));
   }
-  return absl::OkStatus();
+  return CheckRuns(context, *facts.graph, MembersOf(transcript));
 }
 
 }  // namespace hilum::privacy::secagg

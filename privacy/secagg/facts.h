@@ -38,8 +38,8 @@ absl::Status AcceptU1(const U1& u1, Facts& facts);
 absl::Status AcceptU2(const Indices& members, const crypto::Signature& server_signature,
                       Facts& facts);
 // T for these facts: digests, every member's signature on its root, U3 within U2, max(Q, u_min)
-// members, D of the configuration. The server's signature is the caller's to check: an auditor
-// has the ledger instead.
+// members, enough of every run of the ring (graph.h), D of the configuration. The server's
+// signature is the caller's to check: an auditor has the ledger instead.
 absl::Status CheckTranscript(const Facts& facts, const Transcript& transcript);
 
 }  // namespace hilum::privacy::secagg

@@ -11,7 +11,7 @@
 namespace hilum::privacy::secagg {
 namespace {
 
-constexpr int kCorrectnessLog2Target = -30;
+constexpr int kAccidentLog2Target = -30;
 
 // log2 of n!, n up to the largest roster.
 const std::vector<double>& LogFactorials() {
@@ -52,18 +52,16 @@ bool SharesHold(const GraphCounts& c, const GraphParameters& g, int log2_target)
   return c.n_members * Tail(draw, g.t) <= std::exp2(log2_target);
 }
 
-bool ConnectivityHolds(const GraphCounts& c, const GraphParameters& g, int log2_target) {
-  const int half = g.k / 2, lost = c.n_corrupt + c.n_dropped;
-  if (lost < half) return true;
-  if (lost > c.n_members) return false;
-  const double log2_bound = std::log2(c.n_members) + Log2Choose(c.n_members - half, lost - half) -
-                            Log2Choose(c.n_members, lost);
-  return log2_bound <= log2_target;
+bool SharesOpen(const GraphCounts& c, const GraphParameters& g) {
+  const Draw draw{.n_items = c.n_members - 1, .n_marked = c.n_dropped, .n_drawn = g.k};
+  return c.n_members * Tail(draw, g.k - g.t + 1) <= std::exp2(kAccidentLog2Target);
 }
 
-bool CorrectnessHolds(const GraphCounts& c, const GraphParameters& g) {
-  const Draw draw{.n_items = c.n_members - 1, .n_marked = c.n_dropped, .n_drawn = g.k};
-  return c.n_members * Tail(draw, g.k - g.t + 1) <= std::exp2(kCorrectnessLog2Target);
+bool RunsStay(const GraphCounts& c, const GraphParameters& g, int log2_target) {
+  const int length = g.k / 2, minimum = RunMinimum(c, g.k, log2_target);
+  const Draw draw{.n_items = c.n_members, .n_marked = c.n_dropped, .n_drawn = length};
+  return minimum <= length &&
+         c.n_members * Tail(draw, length - minimum + 1) <= std::exp2(kAccidentLog2Target);
 }
 
 bool CountsMakeSense(const GraphCounts& c) {
@@ -85,19 +83,33 @@ GraphCounts CountsOf(const Context& context, size_t n_members) {
           .n_dropped = std::max(0, context.config().drop_max - missing)};
 }
 
+// Sums the tail from its far end, until one more term would be too much.
+uint16_t RunMinimum(const GraphCounts& counts, int k, int log2_target) {
+  const int length = k / 2, n_honest = counts.n_members - counts.n_corrupt;
+  const double all = Log2Choose(counts.n_members, length);
+  int minimum = std::min(counts.n_corrupt, length) + 1;
+  for (double sum = 0.0; minimum > 0; --minimum) {
+    const int x = minimum - 1;
+    if (length - x > n_honest) break;  // no run has so few corrupt members
+    sum += std::exp2(Log2Choose(counts.n_corrupt, x) + Log2Choose(n_honest, length - x) - all);
+    if (counts.n_members * sum > std::exp2(log2_target)) break;
+  }
+  return static_cast<uint16_t>(minimum);
+}
+
 bool GraphBoundsHold(const GraphCounts& counts, const GraphParameters& graph, int log2_target) {
   return CountsMakeSense(counts) && graph.k % 2 == 0 && graph.k >= 2 &&
          graph.k < counts.n_members - 1 && graph.t >= 2 && graph.t <= graph.k &&
-         SharesHold(counts, graph, log2_target) && ConnectivityHolds(counts, graph, log2_target) &&
-         CorrectnessHolds(counts, graph);
+         SharesHold(counts, graph, log2_target) && SharesOpen(counts, graph) &&
+         RunsStay(counts, graph, log2_target);
 }
 
-// A larger t only worsens correctness, so for each k the smallest t that keeps the shares is tried.
+// A larger t opens less often, so for each k the smallest t that keeps the shares is tried.
 std::optional<GraphParameters> SmallestGraph(const GraphCounts& counts, int log2_target) {
   if (!CountsMakeSense(counts)) return std::nullopt;
   for (int k = 2; k < counts.n_members - 1; k += 2) {
     GraphParameters graph{.k = static_cast<uint16_t>(k), .t = 2};
-    if (!ConnectivityHolds(counts, graph, log2_target)) continue;
+    if (!RunsStay(counts, graph, log2_target)) continue;
     while (graph.t <= graph.k && !SharesHold(counts, graph, log2_target)) ++graph.t;
     if (GraphBoundsHold(counts, graph, log2_target)) return graph;
   }
@@ -163,6 +175,30 @@ size_t Graph::HoldersIn(uint16_t member, const Indices& set) const {
   const Indices holders = HoldersOf(member);
   return static_cast<size_t>(std::count_if(holders.begin(), holders.end(),
                                            [&](uint16_t holder) { return Holds(set, holder); }));
+}
+
+size_t Graph::FewestInARun(const Indices& set) const {
+  if (complete()) return set.size();
+  const size_t n = ring_.size(), length = parameters_.k / size_t{2};
+  size_t count = 0;  // of the run that ends at `last`
+  size_t fewest = length;
+  for (size_t last = 0; last < n + length; ++last) {
+    count += Holds(set, ring_[last % n]) ? 1 : 0;
+    if (last >= length) count -= Holds(set, ring_[last - length]) ? 1 : 0;
+    if (last + 1 >= length) fewest = std::min(fewest, count);
+  }
+  return fewest;
+}
+
+absl::Status CheckRuns(const Context& context, const Graph& graph, const Indices& u3) {
+  if (graph.complete()) return absl::OkStatus();
+  const size_t fewest = graph.FewestInARun(u3);
+  const GraphCounts counts = CountsOf(context, graph.members().size());
+  const uint16_t minimum = RunMinimum(counts, graph.k(), kGraphLog2Target);
+  if (fewest >= minimum) return absl::OkStatus();
+  return absl::DataLossError(absl::StrCat("of ", graph.k() / 2, " neighbours on the ring ", fewest,
+                                          " sent vectors, ", minimum, " are needed, or drop-outs ",
+                                          "could cut the sum into parts"));
 }
 
 }  // namespace hilum::privacy::secagg

@@ -29,10 +29,21 @@ struct GraphParameters {
   friend bool operator==(const GraphParameters&, const GraphParameters&) = default;
 };
 
-// The three bounds for an even k below n_members - 1:
-//   shares        n1 * P[Hyp(n1 - 1, c, k) >= t] <= 2^log2_target
-//   connectivity  n1 * C(n1 - k/2, c + u - k/2) / C(n1, c + u) <= 2^log2_target
-//   correctness   n1 * P[Hyp(n1 - 1, u, k) >= k - t + 1] <= 2^-30
+// A run: k / 2 neighbouring positions of the ring. Two honest members of U3 that follow one another
+// on the ring without a run of others between them share a mask; so where every run has an honest
+// member in U3, no drop-outs, whoever chooses them, can cut the honest ones into parts with sums of
+// their own. Each site demands it in U3 (CheckRuns): RunMinimum members of every run.
+//
+// The smallest m with n1 * P[Hyp(n1, c, k / 2) >= m] <= 2^log2_target: that some run has m corrupt
+// members. At most k / 2 + 1, which no run holds. `k` even, 2 to n_members - 1.
+uint16_t RunMinimum(const GraphCounts& counts, int k, int log2_target);
+
+// The four bounds for an even k below n_members - 1, with h = k / 2 and m = RunMinimum:
+//   shares            n1 * P[Hyp(n1 - 1, c, k) >= t] <= 2^log2_target
+//   runs              m <= h
+//   shares that open  n1 * P[Hyp(n1 - 1, u, k) >= k - t + 1] <= 2^-30
+//   runs that stay    n1 * P[Hyp(n1, u, h) >= h - m + 1] <= 2^-30
+// The last two are about drop-outs by accident, and cost a round; the first two are about secrets.
 inline constexpr int kGraphLog2Target = -43;  // an attempt; 8 attempts give 2^-40 a round
 bool GraphBoundsHold(const GraphCounts& counts, const GraphParameters& graph, int log2_target);
 
@@ -58,6 +69,7 @@ class Graph {
 
   const Indices& members() const { return members_; }
   bool complete() const { return parameters_.k + size_t{1} == members_.size(); }
+  uint16_t k() const { return parameters_.k; }
   uint16_t threshold() const { return parameters_.t; }
   // N(i), without i. `member` is of U1.
   Indices NeighboursOf(uint16_t member) const;
@@ -65,12 +77,18 @@ class Graph {
   Indices HoldersOf(uint16_t member) const;
   // How many holders of `member` are in `set`.
   size_t HoldersIn(uint16_t member, const Indices& set) const;
+  // Of all runs, the fewest members in `set`. The complete graph has no runs: all of `set`.
+  size_t FewestInARun(const Indices& set) const;
 
  private:
   Indices members_;
   GraphParameters parameters_;
   std::vector<uint16_t> ring_;  // members by position; empty in the complete graph
 };
+
+// A site's judgement of U3, and an auditor's. DataLoss: a run of the graph has fewer members in it
+// than RunMinimum, so colluders might hold two runs alone and have the honest rest summed in parts.
+absl::Status CheckRuns(const Context& context, const Graph& graph, const Indices& u3);
 
 }  // namespace hilum::privacy::secagg
 

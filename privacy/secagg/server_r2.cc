@@ -190,6 +190,9 @@ absl::StatusOr<DurableStep<ServerConfirming>> ServerCollecting::Confirm() && {
           absl::StrCat("too few holders of member ", member, " sent vectors to open its secret"));
     }
   }
+  if (const absl::Status runs = CheckRuns(context, *facts_.graph, u3); !runs.ok()) {
+    return absl::UnavailableError(runs.message());
+  }
   shown.server_signature =
       self_.Sign(context, crypto::kLabelTranscript, HashOf(context, transcript));
   const Bytes body = Encode(shown);

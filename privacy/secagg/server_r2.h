@@ -56,7 +56,8 @@ class ServerCollecting {
   // Durable: T as the message has it; S (next.sums()) is written and fsynced with it. The message
   // is the signed transcript. A vector that is finished later has no function to go to, and its b_j
   // is never asked for. FailedPrecondition: an unfinished vector is in S; Withdraw it. Unavailable:
-  // fewer than max(Q, u_min) members, or a member of U2 has fewer than t holders left.
+  // fewer than max(Q, u_min) members, a member of U2 has fewer than t holders left, or a run of the
+  // ring too few members (graph.h).
   absl::StatusOr<DurableStep<ServerConfirming>> Close() &&;
   // The same for vectors of TakeSummed: `sums` is S, the sum of exactly those, [D].
   // InvalidArgument: another length. FailedPrecondition: chunks were taken here.

@@ -48,12 +48,11 @@ class Sum : public testing::Test {
     store_.emplace(*ledger_anchor::Store::Open(folder_.path() / "objects"));
     sum_ = std::make_unique<Accumulator>(&*store_, Shape(), compute);
   }
-  // The device's queues of a GPU, but run by this computer and as late as they may.
-  Compute Lazily(kernels::Watch* watch, int64_t budget_bytes = int64_t{1} << 30) {
-    return {.device_budget_bytes = budget_bytes, .make_queues = [watch] {
-              return absl::StatusOr<std::unique_ptr<kernels::DeviceQueues>>(
-                  std::make_unique<kernels::LazyQueues>(2, watch));
-            }};
+  // The queues of GPUs, but run by this computer and as late as they may.
+  Compute Lazily(kernels::Watch* watch, int64_t budget_bytes = int64_t{1} << 30,
+                 size_t n_devices = 1) {
+    return {.device_budget_bytes = budget_bytes,
+            .make_queues = [=] { return kernels::LazyDevices(n_devices, watch); }};
   }
   VectorShape Shape() const {
     return {.n_coords = config_.n_coords(),
@@ -282,8 +281,10 @@ TEST_F(Sum, AnEmptyUpdateAndAnEmptyChunkAreRefused) {
 
 TEST_F(Sum, OnADeviceIsThatOfTheReferenceWithBrokenUploadsBetween) {
   kernels::Watch watch;
-  for (const uint32_t chunk : {kChunk, kLongChunk}) {
-    Begin(3, 2 * kLongChunk + 6, chunk, Lazily(&watch));
+  for (const auto& [chunk, n_devices] : std::vector<std::pair<uint32_t, size_t>>{
+           {kChunk, 1}, {kLongChunk, 1}, {kChunk, 3}, {kLongChunk, 2}}) {
+    Begin(3, 2 * kLongChunk + 6, chunk, Lazily(&watch, int64_t{1} << 30, n_devices));
+    EXPECT_EQ(sum_->devices().size(), n_devices);
     Digest object{};
     HILUM_ASSERT_OK(Send(0, Words(0)));
     {
@@ -314,11 +315,12 @@ TEST_F(Sum, WithoutRoomOnTheDeviceIsMadeOnTheCpu) {
 }
 
 TEST_F(Sum, ADeviceThatFailsLosesNoUpdate) {
-  for (const int fail_at :
-       {2, 5, 40, 100, 150}) {  // calls: while making it, early, late, at the end
+  // Calls: while making it, early, late, at the end; of one device, and of two.
+  for (const auto& [fail_at, n_devices] : std::vector<std::pair<int, size_t>>{
+           {2, 1}, {5, 1}, {40, 1}, {100, 1}, {150, 1}, {2, 2}, {40, 2}, {150, 2}}) {
     kernels::Watch watch;
     watch.fail_at = fail_at;
-    Begin(2, 1000, kChunk, Lazily(&watch));
+    Begin(2, 1000, kChunk, Lazily(&watch, int64_t{1} << 30, n_devices));
     std::vector<Digest> objects(2);
     for (uint16_t i = 0; i < 2; ++i) HILUM_ASSERT_OK(Send(i, Words(i), &objects[i]));
     sum_->Close();

@@ -218,13 +218,28 @@ class Log(unittest.TestCase):
 
 
 class Masks(unittest.TestCase):
-    # The second table of the design, 2^-43: members -> (k, t) at 20 % corrupt and 20 % dropped.
-    TABLE = {128: (62, 27), 150: (64, 31), 200: (68, 36), 256: (78, 41), 300: (84, 44),
-             400: (92, 49), 500: (98, 52)}
+    # docs/secure_aggregation.md, section 4: members -> (k, t, m) at 20 % corrupt and 20 % dropped.
+    TABLE = {128: (104, 27, 27), 150: (114, 31, 30), 200: (136, 41, 36), 256: (152, 52, 40),
+             300: (162, 59, 43), 400: (182, 69, 48), 500: (194, 75, 51)}
+
+    def test_drop_outs_that_cut_the_ring_are_refused(self):
+        config = types.SimpleNamespace(c_max=100)
+        graph = masked.Graph(list(range(500)), 194, bytes(32))
+        masked.check_runs(graph, set(range(500)), config)
+        for kept, is_enough in ((51, True), (50, False)):
+            for first in (0, 450):  # the second run goes over the end of the list
+                run = [graph.ring[(first + d) % 500] for d in range(97)]
+                u3 = set(range(500)) - set(run[kept:])
+                if is_enough:
+                    masked.check_runs(graph, u3, config)
+                else:
+                    with self.assertRaisesRegex(wire.Wrong, "50 sent vectors, 51 are needed"):
+                        masked.check_runs(graph, u3, config)
 
     def test_bounds_of_the_graph(self):
-        for n, (k, t) in self.TABLE.items():
+        for n, (k, t, m) in self.TABLE.items():
             c = u = round(n / 5)
+            self.assertEqual(masked.run_minimum(n, c, k), m)
             self.assertTrue(masked.bounds_hold(n, c, u, k, t), n)
             self.assertFalse(masked.bounds_hold(n, c, u, k, t - 1), n)
             self.assertFalse(any(masked.bounds_hold(n, c, u, k - 2, x) for x in range(2, k)), n)

@@ -16,20 +16,25 @@ class ComputeTest : public testing::Test {
 
 TEST_F(ComputeTest, TheCpuIsTheDefaultAndNeedsNoQueues) {
   HILUM_ASSERT_OK_AND_ASSIGN(const Compute compute, ChooseCompute({}));
-  EXPECT_EQ(compute.device, Device(Device::kCpu));
+  EXPECT_EQ(compute.devices, std::vector<Device>{Device::kCpu});
   EXPECT_EQ(compute.make_queues, nullptr);
 }
 
 TEST_F(ComputeTest, AutoTakesAGpuOnlyWhereThereIsOne) {
   HILUM_ASSERT_OK_AND_ASSIGN(const Compute compute, ChooseCompute({.device = "auto"}));
   const bool gpu = kernels::CudaDeviceCount() > 0;
-  EXPECT_EQ(compute.device.kind, gpu ? Device::kCuda : Device::kCpu);
+  ASSERT_EQ(compute.devices.size(), 1u);
+  EXPECT_EQ(compute.devices[0].kind, gpu ? Device::kCuda : Device::kCpu);
   EXPECT_EQ(compute.make_queues != nullptr, gpu);
 }
 
 TEST_F(ComputeTest, AGpuThatIsNotHereIsAWrongConfiguration) {
   EXPECT_THAT(ChooseCompute({.device = "cuda:4095"}),
               StatusIs(StatusCode::kInvalidArgument, "cuda:4095 was asked for, but this"));
+  EXPECT_THAT(ChooseCompute({.device = "cuda:4094,cuda:4095"}),
+              StatusIs(StatusCode::kInvalidArgument, "cuda:4094 was asked for, but this"));
+  EXPECT_THAT(ChooseCompute({.device = "cuda:1,cuda:1"}),
+              StatusIs(StatusCode::kInvalidArgument, "have cuda:1 twice"));
   EXPECT_THAT(ChooseCompute({.device = "gpu"}),
               StatusIs(StatusCode::kInvalidArgument, "is not auto, cpu, cuda or cuda:N"));
 }

@@ -98,18 +98,20 @@ TEST_F(ReplayTest, ComputesEachRoundAgain) {
 }
 
 TEST_F(ReplayTest, ADeviceGivesTheSameBitsAndGivesWayWhenItFails) {
-  for (const int fail_at : {-1, 1, 12}) {  // never; at once; in the middle of the sum
+  // Never; at once; in the middle of the sum; two devices, never and in the middle.
+  for (const auto& [fail_at, n_devices] :
+       std::vector<std::pair<int, size_t>>{{-1, 1}, {1, 1}, {12, 1}, {-1, 2}, {20, 2}}) {
     kernels::Watch watch;
     watch.fail_at = fail_at;
     ReplayInputs inputs = Inputs(1);
-    inputs.compute = {.device_budget_bytes = 1 << 30, .make_queues = [&] {
-                        return absl::StatusOr<std::unique_ptr<kernels::DeviceQueues>>(
-                            std::make_unique<kernels::LazyQueues>(2, &watch));
+    inputs.compute = {.device_budget_bytes = 1 << 30, .make_queues = [&, n_devices = n_devices] {
+                        return kernels::LazyDevices(n_devices, &watch);
                       }};
     HILUM_ASSERT_OK_AND_ASSIGN(const ReplayResult result, Replay(inputs));
     HILUM_ASSERT_OK_AND_ASSIGN(const ReplayResult plain, Replay(Inputs(1)));
     EXPECT_EQ(result.model, plain.model);
-    EXPECT_EQ(result.device, "cpu");  // what stands for a device here calls itself so
+    // What stands for a device here calls itself so.
+    EXPECT_EQ(result.device, n_devices == 2 && fail_at < 0 ? "cpu,cpu" : "cpu");
     EXPECT_EQ(plain.device, "cpu");
     EXPECT_GT(watch.n_calls, 0);
   }

@@ -1,9 +1,12 @@
 // The pipeline and the collective on real GPUs. Skipped where there is none; built with HILUM_CUDA.
+#include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "kernels/chunk_pipeline.h"
 #include "kernels/collective.h"
+#include "kernels/group_sum.h"
 #include "kernels/integer_sum.h"
 #include "tests/kernels/parity.h"
 #include "tests/status_matchers.h"
@@ -46,6 +49,34 @@ TEST_F(CudaPipeline, UploadsAtOnceGiveTheSameBits) {
   for (std::thread& upload : uploads) upload.join();
   HILUM_ASSERT_OK(pipeline->Read(got));
   EXPECT_EQ(got, want);
+}
+
+TEST_F(CudaPipeline, EveryNumberOfGpusGivesTheSameSum) {
+  constexpr int64_t kN = 1'000'003, kChunk = 1 << 16;
+  for (int n_devices = 1; n_devices <= CudaDeviceCount(); ++n_devices) {
+    std::vector<std::unique_ptr<DeviceQueues>> queues;
+    for (int i = 0; i < n_devices; ++i) {
+      HILUM_ASSERT_OK_AND_ASSIGN(auto one, DeviceQueues::Create(Device(Device::kCuda, i), 2));
+      queues.push_back(std::move(one));
+    }
+    HILUM_ASSERT_OK_AND_ASSIGN(
+        const auto sum, GroupSum::Create(std::move(queues), {.n_coords = kN,
+                                                             .chunk_coords = kChunk,
+                                                             .budget_bytes = int64_t{1} << 30}));
+    std::vector<uint64_t> want(kN), got(kN);
+    for (uint32_t site = 0; site < 5; ++site) {
+      const std::vector<uint32_t> words = RandomWords(kN, site);
+      AddWordsReference(words, want);
+      for (int64_t chunk = 0; chunk * kChunk < kN; ++chunk) {
+        HILUM_ASSERT_OK(sum->Add(
+            chunk, std::span(words).subspan(
+                       static_cast<size_t>(chunk * kChunk),
+                       static_cast<size_t>(std::min(int64_t{kChunk}, kN - chunk * kChunk)))));
+      }
+    }
+    HILUM_ASSERT_OK(std::move(*sum).Read(got));
+    EXPECT_EQ(got, want) << n_devices << " GPUs";
+  }
 }
 
 TEST_F(CudaPipeline, FullMemoryIsASentenceAndTheNextCallsWork) {

@@ -3,6 +3,7 @@
 
 #include "kernels/clip.h"
 #include "kernels/dequantize.h"
+#include "kernels/discrete_gaussian.h"
 #include "kernels/integer_sum.h"
 #include "kernels/keystream.h"
 #include "kernels/quantize.h"
@@ -52,6 +53,21 @@ TEST_F(Cuda, KeystreamsGiveTheSameBits) {
       HILUM_ASSERT_OK(KeystreamAdd(cpu, prepared, first, Device::kCpu));
       HILUM_ASSERT_OK(KeystreamAdd(gpu, prepared, first, cuda));
       EXPECT_EQ(gpu, cpu) << n << " from " << first;
+    }
+  }
+}
+
+TEST_F(Cuda, NoiseGivesTheSameBits) {
+  constexpr std::array<uint32_t, 8> kKey = {1, 2, 3, 4, 5, 6, 7, 8};
+  for (const Variance& variance :
+       {Variance{.numerator = 1, .denominator = 4}, Variance{.numerator = 5000, .denominator = 3},
+        Variance{.numerator = uint64_t{1} << 54}}) {
+    HILUM_ASSERT_OK_AND_ASSIGN(const auto gaussian, DiscreteGaussian::Create(variance));
+    for (const int64_t n : SizesAround(8192)) {
+      std::vector<uint32_t> cpu = RandomWords(n), gpu = cpu;
+      HILUM_ASSERT_OK(gaussian.AddNoise(cpu, 27, kKey, Device::kCpu));
+      HILUM_ASSERT_OK(gaussian.AddNoise(gpu, 27, kKey, cuda));
+      EXPECT_EQ(gpu, cpu) << n << ", variance " << variance.numerator;
     }
   }
 }

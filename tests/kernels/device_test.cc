@@ -35,6 +35,26 @@ TEST(ParseDevice, SaysPlainlyThatAGpuIsNotThere) {
   }
 }
 
+TEST(ParseDevices, ReadsOneDeviceAsParseDeviceDoes) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<Device> devices, ParseDevices("cpu"));
+  EXPECT_EQ(devices, std::vector<Device>{Device::kCpu});
+  EXPECT_EQ(ToString(devices), "cpu");
+  EXPECT_EQ(ToString(std::vector<Device>{{Device::kCuda, 0}, {Device::kCuda, 3}}), "cuda:0,cuda:3");
+  EXPECT_THAT(ParseDevices("gpu"), StatusIs(absl::StatusCode::kInvalidArgument, "is not auto"));
+}
+
+TEST(ParseDevices, RefusesWhatIsNoGroupOfGpus) {
+  for (const auto& [text, sentence] : {std::pair{"cpu,cpu", "have cpu among them"},
+                                       {"cuda:0,auto", "have auto among them"},
+                                       {"cuda,cuda:0", "have cuda:0 twice"},
+                                       {"cuda:0,", "device \"\" is not"},
+                                       {"cuda:0, cuda:1", "device \" cuda:1\" is not"}}) {
+    EXPECT_THAT(ParseDevices(text), StatusIs(absl::StatusCode::kInvalidArgument, sentence)) << text;
+  }
+  EXPECT_THAT(ParseDevices("cuda:4094,cuda:4095"),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "cuda:4094 was asked for, but this"));
+}
+
 TEST(Device, AKernelRefusesAGpuThatIsNotThere) {
   EXPECT_THAT(AddWords({}, {}, Device(Device::kCuda, 4095)),
               StatusIs(absl::StatusCode::kFailedPrecondition, "use cpu or auto"));

@@ -1,11 +1,15 @@
 #include "kernels/discrete_gaussian.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <map>
 #include <sstream>
 
 #include "base/seeded_random.h"
+#include "kernels/chacha20_stream.h"
+#include "kernels/discrete_gaussian_program.h"
 #include "tests/kernels/parity.h"
 #include "tests/status_matchers.h"
 
@@ -145,22 +149,86 @@ TEST(DiscreteGaussian, OfTheSmallestVarianceIsZero) {
   for (const int64_t x : Draw({.numerator = 1, .denominator = 1 << 20}, 1000, 6)) EXPECT_EQ(x, 0);
 }
 
+constexpr int64_t kRun = DiscreteGaussianProgram::kRun;
+constexpr std::array<uint32_t, 8> kKey = {0, 1, 2, 3, 4, 5, 6, 7};
+
+// What AddNoise adds, run by run, by Sample.
+std::vector<int64_t> SamplesOf(const DiscreteGaussian& gaussian, int64_t n) {
+  std::vector<int64_t> samples(static_cast<size_t>(n));
+  for (int64_t first = 0; first < n; first += kRun) {
+    uint32_t block = 0;
+    const auto source = [&](std::span<uint32_t> words) {
+      ChaCha20Words(kKey.data(), {static_cast<uint32_t>(first / kRun), 0, 0}, block, words);
+      block += static_cast<uint32_t>(words.size()) / kChaChaWords;
+    };
+    gaussian.Sample(std::span(samples).subspan(static_cast<size_t>(first),
+                                               static_cast<size_t>(std::min(kRun, n - first))),
+                    source);
+  }
+  return samples;
+}
+
 TEST(DiscreteGaussian, AddsTheSamplesInTheRing) {
-  const Variance variance{.numerator = 5000, .denominator = 3};
-  HILUM_ASSERT_OK_AND_ASSIGN(const auto gaussian, DiscreteGaussian::Create(variance));
-  const std::vector<int64_t> samples = Draw(variance, 3000, 9);
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto gaussian,
+                             DiscreteGaussian::Create({.numerator = 5000, .denominator = 3}));
   for (const int ring_bits : {1, 16, 25, 32}) {
     const uint64_t mask = (uint64_t{1} << ring_bits) - 1;
-    Guarded ring(RandomWords(3000));
-    const std::vector<uint32_t> before = ring.values();
-    Words words(9);
-    HILUM_ASSERT_OK(gaussian.AddNoise(ring.span(), ring_bits, words));
-    for (size_t j = 0; j < before.size(); ++j) {
-      const uint64_t want = (before[j] + static_cast<uint64_t>(samples[j])) & mask;
-      ASSERT_EQ(ring.span()[j], want) << j;
+    for (const int64_t n : SizesAround(DiscreteGaussianProgram::kTile)) {
+      const std::vector<int64_t> samples = SamplesOf(gaussian, n);
+      Guarded ring(RandomWords(n));
+      const std::vector<uint32_t> before = ring.values();
+      HILUM_ASSERT_OK(gaussian.AddNoise(ring.span(), ring_bits, kKey, Device::kCpu));
+      for (size_t j = 0; j < before.size(); ++j) {
+        const uint64_t want = (before[j] + static_cast<uint64_t>(samples[j])) & mask;
+        ASSERT_EQ(ring.span()[j], want) << j << " of " << n;
+      }
+      EXPECT_TRUE(ring.GuardsAreIntact());
     }
-    EXPECT_TRUE(ring.GuardsAreIntact());
   }
+}
+
+TEST(DiscreteGaussian, AddsWhatPythonsFractionsDrawFromItsKeystream) {
+  std::ifstream file(std::string(HILUM_SOURCE_DIR) +
+                     "/tests/vectors/kernels/discrete_gaussian_noise.txt");
+  int n_lines = 0;
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty() || line[0] == '#') continue;
+    std::istringstream fields(line);
+    std::array<uint32_t, 8> key = kKey;
+    Variance variance;
+    fields >> key[0] >> variance.numerator >> variance.denominator;
+    std::vector<uint32_t> want;
+    for (int64_t sample = 0; fields >> sample;) want.push_back(static_cast<uint32_t>(sample));
+    ASSERT_EQ(want.size(), static_cast<size_t>(2 * kRun + 3));
+    HILUM_ASSERT_OK_AND_ASSIGN(const auto gaussian, DiscreteGaussian::Create(variance));
+    std::vector<uint32_t> ring(want.size(), 0);
+    HILUM_ASSERT_OK(gaussian.AddNoise(ring, 32, key, Device::kCpu));
+    EXPECT_EQ(ring, want) << line;
+    ++n_lines;
+  }
+  EXPECT_EQ(n_lines, 4);
+}
+
+TEST(DiscreteGaussian, EveryWayOfRunningGivesTheSameBits) {
+  const GaussianParameters gaussian{
+      .numerator = 100, .denominator = 1, .scale = 11, .largest = 1'000'000};
+  ForEachWay([&](auto launch, const std::string& name) {
+    for (const int64_t n : SizesAround(DiscreteGaussianProgram::kTile)) {
+      Guarded ring(RandomWords(n));
+      std::vector<uint32_t> want = ring.values();
+      const auto program = [&](std::span<uint32_t> words) {
+        return DiscreteGaussianProgram{.ring = words.data(),
+                                       .n = n,
+                                       .key = kKey.data(),
+                                       .gaussian = gaussian,
+                                       .mask = 0x1ffffff};
+      };
+      Launch(program(want), BlocksFor(n, DiscreteGaussianProgram::kTile), Isa::kScalar);
+      launch(program(ring.span()), n);
+      EXPECT_EQ(ring.values(), want) << name << ", " << n;
+      EXPECT_TRUE(ring.GuardsAreIntact());
+    }
+  });
 }
 
 TEST(DiscreteGaussian, TakesWordsInWholeBlocks) {
@@ -192,11 +260,12 @@ TEST(DiscreteGaussian, RefusesWhatIsOutOfRange) {
   }
   HILUM_ASSERT_OK_AND_ASSIGN(const auto gaussian, DiscreteGaussian::Create({.numerator = 100}));
   std::vector<uint32_t> ring(3, 5);
-  Words words(1);
   for (const int bits : {0, 33}) {
-    EXPECT_THAT(gaussian.AddNoise(ring, bits, words),
+    EXPECT_THAT(gaussian.AddNoise(ring, bits, kKey, Device::kCpu),
                 StatusIs(absl::StatusCode::kInvalidArgument, "1 to 32"));
   }
+  EXPECT_THAT(gaussian.AddNoise(ring, 32, kKey, Device(Device::kCuda, 4095)),
+              StatusIs(absl::StatusCode::kFailedPrecondition, "cuda:4095 was asked for"));
   EXPECT_EQ(ring, std::vector<uint32_t>(3, 5));
 }
 

@@ -2,6 +2,7 @@
 // instruction set and every number of threads must print the same lines.
 //
 //   kernel_fingerprints [EXPECTED]   with a file: exit code 1 and the lines that differ
+#include <array>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -171,6 +172,9 @@ void PrintMasks(Device cpu) {
     for (uint32_t& word : words) word = static_cast<uint32_t>(random.Next() >> 32);
   });
   Print("discrete_gaussian", samples);
+  std::vector<uint32_t> ring = Words(12, 5000);
+  Expect(noise.AddNoise(ring, kRingBits, std::array<uint32_t, 8>{9, 8, 7, 6, 5, 4, 3, 2}, cpu));
+  Print("add_noise", ring);
 }
 
 void PrintSites(Device cpu) {

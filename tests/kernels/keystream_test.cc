@@ -8,6 +8,7 @@
 #include "kernels/aes256_ctr.h"
 #include "kernels/chacha20_lanes.h"
 #include "kernels/chacha20_program.h"
+#include "kernels/chacha20_stream.h"
 #include "tests/kernels/parity.h"
 #include "tests/status_matchers.h"
 
@@ -162,6 +163,28 @@ TEST(Keystream, EqualsThePublishedVectorsInEveryWay) {
       EXPECT_EQ(std::memcmp(tile.data(), v.keystream.data(), v.keystream.size()), 0)
           << v.name << ", " << way;
     });
+  }
+}
+
+// RFC 8439, section 2.4.2: key 00 01 .. 1f, nonce 0000000000000000 4a000000 00000000, blocks 1 on.
+TEST(ChaCha20Words, EqualsTheVectorWithANonceForEveryLength) {
+  std::array<uint32_t, 8> key;
+  for (uint32_t i = 0; i < 8; ++i) key[i] = 0x03020100 + 0x04040404 * i;
+  const std::vector<uint32_t> block = {0xf3514f22, 0xe1d91b40, 0x6f27de2f, 0xed1d63b8,
+                                       0x821f138c, 0xe2062c3d, 0xecca4f7e, 0x78cff39e,
+                                       0xa30a3b8a, 0x920a6072, 0xcd7479b5, 0x34932bed,
+                                       0x40ba4c79, 0xcd343ec6, 0x4c2c21ea, 0xb7417df0};
+  const auto words = [&](int64_t n, uint32_t first_block) {
+    Guarded<uint32_t> words(n);
+    ChaCha20Words(key.data(), {0, 0x4a000000, 0}, first_block, words.span());
+    EXPECT_TRUE(words.GuardsAreIntact());
+    return words.values();
+  };
+  EXPECT_EQ(words(16, 1), block);
+  const std::vector<uint32_t> all = words(4096, 0);
+  EXPECT_TRUE(std::equal(block.begin(), block.end(), all.begin() + 16));
+  for (const int64_t n : {0, 1, 15, 17, 511, 512, 513}) {
+    EXPECT_EQ(words(n, 1), std::vector<uint32_t>(all.begin() + 16, all.begin() + 16 + n)) << n;
   }
 }
 

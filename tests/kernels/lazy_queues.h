@@ -7,6 +7,7 @@
 #include <cstring>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -112,6 +113,14 @@ class LazyQueues final : public DeviceQueues {
   std::vector<std::pair<int, int>> events_;  // queue, tasks before it
   Watch& watch_;
 };
+
+// The queues of `n` such devices, as aggregator/compute.h wants them.
+inline absl::StatusOr<std::vector<std::unique_ptr<DeviceQueues>>> LazyDevices(size_t n,
+                                                                              Watch* watch) {
+  std::vector<std::unique_ptr<DeviceQueues>> queues;
+  for (size_t i = 0; i < n; ++i) queues.push_back(std::make_unique<LazyQueues>(2, watch));
+  return queues;
+}
 
 }  // namespace hilum::kernels
 

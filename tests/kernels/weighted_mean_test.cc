@@ -29,19 +29,22 @@ TEST(WeightedSum, GivesTheReferencesBitsInEveryWay) {
       WeightedSumReference(sites.updates(), weights, 0.3, want.span());
       const std::vector<const float*> addresses = Addresses(sites.updates());
       ForEachWay([&](auto launch, const std::string& way) {
-        Guarded<float> got(n);
-        Guarded<int32_t> marks(BlocksFor(n, Program::kTile));
-        launch(Program{.sites = addresses.data(),
-                       .weights = weights.data(),
-                       .sum = got.span().data(),
-                       .marks = marks.span().data(),
-                       .n_sites = n_sites,
-                       .n = n,
-                       .gain = 0.3},
-               n);
-        EXPECT_TRUE(SameBits(got.values(), want.values())) << way << ", " << n_sites << ", " << n;
-        EXPECT_TRUE(got.GuardsAreIntact() && marks.GuardsAreIntact()) << way << ", n = " << n;
-        for (const int32_t mark : marks.values()) EXPECT_EQ(mark, 0) << way;
+        for (const bool streaming : {false, true}) {
+          Guarded<float> got(n);
+          Guarded<int32_t> marks(BlocksFor(n, Program::kTile));
+          launch(Program{.sites = addresses.data(),
+                         .weights = weights.data(),
+                         .sum = got.span().data(),
+                         .marks = marks.span().data(),
+                         .n_sites = n_sites,
+                         .n = n,
+                         .gain = 0.3,
+                         .streaming = streaming},
+                 n);
+          EXPECT_TRUE(SameBits(got.values(), want.values())) << way << ", " << n_sites << ", " << n;
+          EXPECT_TRUE(got.GuardsAreIntact() && marks.GuardsAreIntact()) << way << ", n = " << n;
+          for (const int32_t mark : marks.values()) EXPECT_EQ(mark, 0) << way;
+        }
       });
     }
   }
@@ -59,6 +62,17 @@ TEST(WeightedSum, GivesTheSameBitsOnAnyNumberOfThreads) {
     EXPECT_TRUE(SameBits(got, want)) << n_threads;
   }
   SetCpuThreads(0);
+}
+
+TEST(WeightedSum, GivesTheReferencesBitsWhereItsStoresPassTheCaches) {
+  GuardedSites sites(3, (1 << 20) + 5);
+  const std::vector<double> weights = SomeWeights(3);
+  std::vector<float> want(sites.updates()[0].size());
+  WeightedSumReference(sites.updates(), weights, 1.0, want);
+  Guarded<float> got(static_cast<int64_t>(want.size()));
+  HILUM_EXPECT_OK(WeightedSum(sites.updates(), weights, got.span(), Device::kCpu));
+  EXPECT_TRUE(SameBits(got.values(), want));
+  EXPECT_TRUE(got.GuardsAreIntact());
 }
 
 TEST(WeightedMean, DividesByTheWeights) {

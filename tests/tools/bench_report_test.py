@@ -1,14 +1,21 @@
-"""The table, the CSV file, the plot and the document that a comparison run becomes."""
+"""The table, the CSV file, the plot and the document that a comparison run becomes; the CSV file of
+a benchmark program."""
+import contextlib
 import csv
+import io
+import json
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "bench/peers"))
-import report  # noqa: E402  pylint: disable=wrong-import-position,import-error
+sys.path[:0] = [str(ROOT / "bench/peers"), str(ROOT / "bench")]
+# pylint: disable=wrong-import-position,import-error
+import report  # noqa: E402
+import write_csv  # noqa: E402
 
 
 def row(name, peer, ours, theirs):
@@ -62,6 +69,40 @@ class ReportTest(unittest.TestCase):
         file.write_text("no marks\n", encoding="utf-8")
         with self.assertRaises(ValueError):
             report.write_document(ROWS, file)
+
+
+class ProgramCsvTest(unittest.TestCase):
+    def run_main(self, context, rows):
+        """The lines of the CSV file as dicts, and what was said on stderr."""
+        said = io.StringIO()
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stderr(said):
+            source = Path(folder) / "kernels_bench.json"
+            source.write_text(json.dumps({"context": context, "benchmarks": rows}),
+                              encoding="utf-8")
+            with unittest.mock.patch.object(sys, "argv", ["write_csv.py", str(source)]):
+                write_csv.main()
+            with open(source.with_suffix(".csv"), encoding="utf-8") as file:
+                return list(csv.DictReader(file)), said.getvalue()
+
+    def test_each_measurement_is_a_line_with_its_counters_and_the_load(self):
+        lines, said = self.run_main(
+            {"date": "2026-12-01", "num_cpus": 2, "load_avg": [0.25, 1, 1]},
+            [{"name": "AddWords/1", "real_time": 1.5, "time_unit": "ms", "GB/s": 20.0,
+              "family_index": 0},
+             {"name": "krum", "real_time": 2.5, "time_unit": "ms", "label": "cpu"}])
+        self.assertEqual([line["name"] for line in lines], ["AddWords/1", "krum"])
+        self.assertEqual((lines[0]["GB/s"], lines[1]["GB/s"], lines[1]["label"]),
+                         ("20.0", "", "cpu"))
+        self.assertEqual((lines[0]["date"], lines[0]["cores"], lines[0]["load"]),
+                         ("2026-12-01", "2", "0.25"))
+        self.assertNotIn("family_index", lines[0])
+        self.assertEqual(said, "")
+
+    def test_a_busy_computer_is_a_warning(self):
+        context = {"date": "2026-12-01", "num_cpus": 2, "load_avg": [0.51]}
+        self.assertIn("warning: the load of this computer was 0.5 when kernels_bench began",
+                      self.run_main(context, [])[1])
+        self.assertEqual(self.run_main(context | {"load_avg": []}, [])[1], "")
 
 
 if __name__ == "__main__":

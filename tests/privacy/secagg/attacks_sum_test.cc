@@ -46,6 +46,47 @@ TEST(Attacks, SameModelWithOneSiteLessRefused) {
   }
 }
 
+// 101 members, four corrupt, runs of nine: the server ignores the honest members of two runs, which
+// leaves two of the colluders in each.
+TEST(Attacks, DropOutsThatCutTheRingAreRefused) {
+  RoundConfig config = MaskedRound(101, 10);
+  config.c_max = 4;
+  config.drop_max = 4;
+  config.share_proof = ShareProof::kNone;  // Feldman at this size is minutes of one core
+  Federation federation(config), server(config);
+  federation.RunTo(Federation::kTranscript);
+  server.RunTo(Federation::kU2);
+  const auto ignored = [](const Federation& attacked) {
+    const U1 u1 = DecodeU1(BodyOf(*attacked.context, attacked.u1)).value();
+    EXPECT_EQ(u1.graph, (GraphParameters{18, 5}));
+    const Indices ring = RingOf(
+        attacked.FactsAfterU1().graph->members(),
+        GraphSeed(attacked.FactsAfterU1().list_hash, u1.entries, attacked.config.ledger_head));
+    Indices members;
+    for (const size_t run : {0, 50}) {
+      for (size_t d = 0; d < 7; ++d) members.push_back(ring[run + d]);
+    }
+    return members;
+  };
+  const Indices out = ignored(federation);
+  Transcript cut = federation.confirming->transcript();
+  std::erase_if(cut.members, [&](const TranscriptMember& member) {
+    return std::find(out.begin(), out.end(), member.index) != out.end();
+  });
+  ASSERT_GE(cut.members.size(), federation.context->min_count());
+  const Bytes shown = federation.SignTranscript(cut);
+  for (const TranscriptMember& member : cut.members) {
+    EXPECT_THAT(std::move(federation.masked.at(member.index)).TakeTranscript(shown, {}),
+                StatusIs(kFalse, "of 9 neighbours on the ring 2 sent vectors, 5 are needed"));
+  }
+  // An honest server asks nobody to open such a round.
+  for (const uint16_t member : ignored(server)) server.Drop(member);
+  server.SitesMask();
+  for (const auto& [i, upload] : server.uploads) server.TakeVector(i, upload);
+  EXPECT_THAT(std::move(*server.collecting).Close(),
+              StatusIs(absl::StatusCode::kUnavailable, "9 neighbours on the ring 2 sent"));
+}
+
 // The server and one colluding member (c_max = 1) show two transcripts to the two halves.
 TEST(Attacks, TwoTranscriptsNeverBothReachQuorum) {
   Federation federation(MaskedRound(6, 10));

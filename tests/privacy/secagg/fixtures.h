@@ -81,6 +81,16 @@ inline ByteView BodyOf(const Context& context, const Bytes& message) {
   return OpenFrame(context, message)->body;
 }
 
+// The positions of a regular graph: members by Fisher-Yates from the last position down
+// (docs/secure_aggregation.md, section 4).
+inline Indices RingOf(Indices members, const Digest& seed) {
+  crypto::SeededStream stream(seed);
+  for (size_t last = members.size() - 1; last > 0; --last) {
+    std::swap(members[last], members[stream.Below(last + 1)]);
+  }
+  return members;
+}
+
 struct FederationOptions {
   uint8_t attempt = 0;
   uint64_t seed = 1;
