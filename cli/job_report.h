@@ -13,8 +13,6 @@
 
 namespace hilum::cli {
 
-inline constexpr uint64_t kEvaluationLimitBytes = 16 << 20;
-
 // Reads what `hilum model compare --json` or `evaluate --json` printed. InvalidArgument: no such
 // file, not JSON, or without the object `metrics`.
 absl::StatusOr<nlohmann::ordered_json> ReadEvaluation(const fs::path& path);

@@ -38,37 +38,13 @@ struct CompareFlags {
 std::atomic<bool> stop_asked = false;
 void AskToStop(int) { stop_asked = true; }
 
-// "0.744 [0.674, 0.814]" of an estimate of the audit, or what it lacks.
-std::string Shown(const nlohmann::ordered_json& estimate) {
-  if (!estimate.is_object()) return "not run";
-  return FormatEstimate(estimate["value"], estimate["ci95"]);
-}
-
-// The audit's rows: what needs no diagnosis, and how far it comes.
+// The audit's rows as it wrote them: what was found, and what must hold.
 std::string AuditTable(const nlohmann::ordered_json& audit) {
-  Table table({"leak audit", "films learned from", "AUROC [95 %]", "the model is better by"});
-  const auto add = [&](const std::string& name, const char* key) {
-    const nlohmann::ordered_json& row = audit[key];
-    if (!row.is_object()) {
-      table.AddRow({name, "", "not run", ""});
-    } else {
-      table.AddRow({name, absl::StrCat(row["n_train"].get<int64_t>()), Shown(row["auroc"]),
-                    row["model_better_by"].is_object() ? Shown(row["model_better_by"]) : ""});
-    }
-  };
-  add("which source a film is of", "site_prediction");
-  add("border only", "border_baseline");
-  add("centre black", "lungs_out_baseline");
-  add("32-pixel thumbnail", "thumbnail_baseline");
-  table.AddRow({"the model, centre black", "", Shown(audit["lungs_out_auroc"]), ""});
-  for (const auto& [source, row] : audit["leave_one_out"].items()) {
-    const nlohmann::ordered_json& metrics = row["metrics"];
-    table.AddRow({absl::StrCat("never saw ", source, ": balanced accuracy there"),
-                  absl::StrCat(row["n_train"].get<int64_t>()),
-                  metrics.is_object()
-                      ? FormatEstimate(metrics["balanced_accuracy"], metrics["ci95"])
-                      : "not defined",
-                  ""});
+  Table table({"leak audit", "found [95 %]", "learned from", "what must hold", "verdict"});
+  for (const auto& line : audit["table"]) {
+    table.AddRow({line["row"].get<std::string>(), line["found"].get<std::string>(),
+                  line["learned_from"].get<std::string>(), line["rule"].get<std::string>(),
+                  line["verdict"].get<std::string>()});
   }
   return table.ToString();
 }

@@ -110,7 +110,7 @@ absl::StatusOr<Json> AuditOf(const models::Network& network, const LabelledSet& 
     return source_only.status();
   }
   HILUM_RETURN_IF_ERROR(AddModelRows(network, set, predictions, rows));
-  Json json = Json::parse(evaluation::ToJson(rows, evaluation::Judge(rows)));
+  Json json = Json::parse(evaluation::ToJson(rows));
   json.update(Json::parse(ClassBySiteJson(table)));
   return json;
 }
