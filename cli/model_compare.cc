@@ -38,6 +38,12 @@ struct CompareFlags {
 std::atomic<bool> stop_asked = false;
 void AskToStop(int) { stop_asked = true; }
 
+// "0.744 [0.674, 0.814]".
+std::string Shown(const nlohmann::ordered_json& estimate) {
+  if (!estimate.is_object()) return "-";
+  return FormatEstimate(estimate["value"], estimate["ci95"]);
+}
+
 // The audit's rows as it wrote them: what was found, and what must hold.
 std::string AuditTable(const nlohmann::ordered_json& audit) {
   Table table({"leak audit", "found [95 %]", "learned from", "what must hold", "verdict"});
@@ -46,6 +52,31 @@ std::string AuditTable(const nlohmann::ordered_json& audit) {
                   line["learned_from"].get<std::string>(), line["rule"].get<std::string>(),
                   line["verdict"].get<std::string>()});
   }
+  return table.ToString();
+}
+
+// The cross-site matrix: where a model was trained, and of which source the test films are.
+std::string Matrix(const nlohmann::ordered_json& metrics) {
+  const nlohmann::ordered_json& pooled = metrics["pooled"];
+  const std::string positive = pooled["classes"].back().get<std::string>();
+  std::vector<std::string> header{absl::StrCat("AUROC of ", positive, " [95 %]")};
+  for (const auto& [source, row] : pooled["by_source"].items()) {
+    header.push_back(absl::StrCat("films of ", source, " n=", row["n"].get<int64_t>()));
+  }
+  Table table(header);
+  const auto add = [&](const std::string& name, const nlohmann::ordered_json& model) {
+    std::vector<std::string> cells{name};
+    for (const auto& [source, row] : pooled["by_source"].items()) {
+      const auto found = model["by_source"].find(source);
+      cells.push_back(found == model["by_source"].end()
+                          ? "-"
+                          : Shown((*found)["estimates"]["auroc"][positive]));
+    }
+    table.AddRow(cells);
+  };
+  for (const auto& [site, row] : metrics["local_only"].items()) add(site, row);
+  add("pooled", pooled);
+  if (metrics.contains("federated")) add("federated", metrics["federated"]);
   return table.ToString();
 }
 
@@ -92,7 +123,7 @@ std::string ToText(const nlohmann::ordered_json& json) {
   absl::StrAppend(&text, "n = ", metrics["pooled"]["n"].get<int64_t>(),
                   " test films that no site trained on; overlaps of training and test: ",
                   json["leak_audit"]["split_overlap"].get<int64_t>(), "\n");
-  absl::StrAppend(&text, BySite(json), AuditTable(json["leak_audit"]));
+  absl::StrAppend(&text, Matrix(metrics), BySite(json), AuditTable(json["leak_audit"]));
   for (const auto& reason : json["leak_audit"]["reasons"]) {
     absl::StrAppend(&text, "not promoted: ", reason.get<std::string>(), "\n");
   }

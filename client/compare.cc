@@ -401,6 +401,10 @@ absl::StatusOr<std::string> Comparison::Run() {
   HILUM_ASSIGN_OR_RETURN(json["metrics"], Metrics());
   HILUM_ASSIGN_OR_RETURN(json["differences"], Differences());
   HILUM_ASSIGN_OR_RETURN(json["leak_audit"], LeakAudit());
+  const Predictions& judged = federated_.has_value() ? *federated_ : *Pooled().predictions;
+  HILUM_ASSIGN_OR_RETURN(const std::string bedside,
+                         BedsideJson(test_, judged, HalfPoints(judged.n_classes)));
+  json.update(Json::parse(bedside));
   for (const SiteFilms& site : sites_) {
     json["left_out_without_consent"][site.name] = site.n_left_out;
   }

@@ -39,6 +39,7 @@ struct CompareOptions {
 //   {"metrics": {"local_only": {site: R}, "pooled": R, "federated": R, "source_only_baseline": R},
 //    "differences": {name: {"difference", "ci95", "n", "method", "auroc": {the same}}},
 //    "leak_audit": {…, "leave_one_out": {source: {"n_train", "n_samples_seen", "metrics": R}}}, …}
+//   with BedsideJson (evaluate.h) of the federated model, or of the pooled one where there is none,
 //   and "note" where the job has differential privacy,
 // with R as ReportJson's; the trained networks also say "n_train" (films) and "n_samples_seen".
 // Differences are of balanced accuracy, federated minus the other, by paired bootstrap over

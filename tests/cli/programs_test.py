@@ -406,6 +406,16 @@ class Folders(unittest.TestCase):
         self.assertEqual(found.returncode, 2, found.stdout)
         self.assertIn("--federated", found.stderr)
 
+    def test_a_wanted_sensitivity_needs_films_to_reach_it_on(self):
+        self.need("hilum-model")
+        evaluate = ("evaluate", "--model", "m", "--data", "d", "--policy", "p", "--sensitivity")
+        found = run("hilum-model", *evaluate, "0.9")
+        self.assertEqual((found.returncode, found.stdout), (2, ""))
+        self.assertIn("--validation DIR", found.stderr)
+        found = run("hilum-model", *evaluate, "1.5", "--validation", "v")
+        self.assertEqual((found.returncode, found.stdout), (2, ""))
+        self.assertIn("--sensitivity", found.stderr)
+
     def test_no_verb_takes_a_flag_that_it_would_not_read(self):
         self.need("hilum-ledger")
         for verb in ("verify", "fsck"):
