@@ -17,6 +17,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "client/compare.h"
+#include "evaluation/intervals.h"
 
 namespace hilum::cli {
 namespace {
@@ -68,9 +69,13 @@ std::string Matrix(const nlohmann::ordered_json& metrics) {
     std::vector<std::string> cells{name};
     for (const auto& [source, row] : pooled["by_source"].items()) {
       const auto found = model["by_source"].find(source);
-      cells.push_back(found == model["by_source"].end()
-                          ? "-"
-                          : Shown((*found)["estimates"]["auroc"][positive]));
+      if (row["n"].get<int64_t>() < evaluation::kMinSubgroup) {
+        cells.push_back("insufficient");
+      } else {
+        cells.push_back(found == model["by_source"].end()
+                            ? "-"
+                            : Shown((*found)["estimates"]["auroc"][positive]));
+      }
     }
     table.AddRow(cells);
   };
