@@ -40,13 +40,29 @@ std::string EscapeHtml(absl::string_view text) {
       text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
 }
 
+std::string HtmlTable(const std::vector<std::string>& header,
+                      const std::vector<std::vector<std::string>>& rows) {
+  std::string html = "<table><tr>";
+  for (const std::string& cell : header) absl::StrAppend(&html, "<th>", EscapeHtml(cell), "</th>");
+  html += "</tr>\n";
+  for (const std::vector<std::string>& row : rows) {
+    html += "<tr>";
+    for (const std::string& cell : row) absl::StrAppend(&html, "<td>", EscapeHtml(cell), "</td>");
+    html += "</tr>\n";
+  }
+  return html + "</table>\n";
+}
+
 std::string ToSvg(const LineChart& chart) {
   if (chart.points.empty()) return "<p>no round is closed yet</p>";
-  const auto [low, high] =
-      std::minmax_element(chart.points.begin(), chart.points.end(),
-                          [](const Point& a, const Point& b) { return a.y < b.y; });
+  double low = 0.0, high = chart.points.front().y;
+  for (const Point& point : chart.points) {
+    const Range range = point.range.value_or(Range{point.y, point.y});
+    low = std::min(low, range.low);
+    high = std::max(high, range.high);
+  }
   const Axis x{chart.points.front().x, chart.points.back().x, kMargin, kWidth - 16};
-  const Axis y{std::min(0.0, low->y), high->y, kHeight - kMargin, kTop};
+  const Axis y{low, high, kHeight - kMargin, kTop};
   std::string svg = Open(kWidth, kHeight, chart.title);
   for (int tick = 0; tick <= kTicks; ++tick) {
     const double value = y.from + (y.to - y.from) * tick / kTicks;
@@ -58,6 +74,11 @@ std::string ToSvg(const LineChart& chart) {
   std::string line;
   for (const Point& point : chart.points) {
     absl::StrAppendFormat(&line, "%.1f,%.1f ", x.At(point.x), y.At(point.y));
+    if (point.range.has_value()) {
+      absl::StrAppendFormat(
+          &svg, "<line class=\"range\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>",
+          x.At(point.x), x.At(point.x), y.At(point.range->low), y.At(point.range->high));
+    }
     absl::StrAppendFormat(&svg, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\"><title>%g: %.4f</title>",
                           x.At(point.x), y.At(point.y), point.x, point.y);
     svg += "</circle>";

@@ -1,7 +1,8 @@
-// Charts as inline SVG: no script, no font, no file beside the page. Text is escaped.
+// Charts as inline SVG and tables: no script, no font, no file beside the page. Text is escaped.
 #ifndef HILUM_CLI_JOB_CHART_H_
 #define HILUM_CLI_JOB_CHART_H_
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,18 @@ namespace hilum::cli {
 // & < > " ' as entities: for every text that did not come from this program.
 std::string EscapeHtml(absl::string_view text);
 
+// Header and rows, escaped.
+std::string HtmlTable(const std::vector<std::string>& header,
+                      const std::vector<std::vector<std::string>>& rows);
+
+struct Range {
+  double low = 0.0;
+  double high = 0.0;
+};
 struct Point {
   double x = 0.0;
   double y = 0.0;
+  std::optional<Range> range = std::nullopt;  // an interval around y, drawn as a line
 };
 struct LineChart {
   std::string title, x_label, y_label;

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
@@ -63,7 +64,33 @@ absl::StatusOr<uint64_t> LastRound(const v1::JobStatus& status) {
       absl::StrCat("job ", status.job(), " has no closed round, so there is no model yet."));
 }
 
-fs::path CsvBeside(fs::path report) { return report.replace_extension(".csv"); }
+fs::path CsvBeside(fs::path report, const char* extension = ".csv") {
+  return report.replace_extension(extension);
+}
+
+absl::StatusOr<std::vector<nlohmann::ordered_json>> ReadEvaluations(const JobFlags& flags) {
+  std::vector<nlohmann::ordered_json> evaluations;
+  for (const std::string& file : flags.evaluations) {
+    HILUM_ASSIGN_OR_RETURN(nlohmann::ordered_json evaluation, ReadEvaluation(file));
+    evaluations.push_back(std::move(evaluation));
+  }
+  return evaluations;
+}
+
+// The job whose model it is of. DataLoss: of neither. InvalidArgument: that job has one already.
+absl::StatusOr<ComparedJob*> JobOf(const nlohmann::ordered_json& evaluation, ComparedJob& a,
+                                   ComparedJob& b) {
+  for (ComparedJob* job : {&a, &b}) {
+    if (!evaluation.contains("model_sha256") || !CheckEvaluationOf(job->status, evaluation).ok()) {
+      continue;
+    }
+    if (!job->evaluation.has_value()) return job;
+    return absl::InvalidArgumentError(
+        absl::StrCat("two evaluations are of models of ", job->status.job(), ", one is compared."));
+  }
+  return absl::DataLossError(absl::StrCat("an evaluation is of no model that ", a.status.job(),
+                                          " or ", b.status.job(), " made."));
+}
 
 }  // namespace
 
@@ -141,32 +168,46 @@ absl::Status RunResume(const JobFlags& flags) {
 }
 
 absl::Status RunReport(const JobFlags& flags) {
-  std::optional<nlohmann::ordered_json> evaluation;
-  if (!flags.evaluation.empty()) {
-    HILUM_ASSIGN_OR_RETURN(evaluation, ReadEvaluation(flags.evaluation));
-  }
+  HILUM_ASSIGN_OR_RETURN(const auto evaluations, ReadEvaluations(flags));
   HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
   HILUM_ASSIGN_OR_RETURN(const v1::JobStatus status, client->Job(flags.job));
-  if (evaluation) HILUM_RETURN_IF_ERROR(CheckEvaluationOf(status, *evaluation));
+  for (const nlohmann::ordered_json& evaluation : evaluations) {
+    HILUM_RETURN_IF_ERROR(CheckEvaluationOf(status, evaluation));
+  }
   const fs::path out = flags.out.empty() ? "report.html" : flags.out;
-  HILUM_RETURN_IF_ERROR(WriteFileDurably(out, AsBytes(ReportPage(status, evaluation))));
+  nlohmann::ordered_json written = {{"report", out.string()}, {"csv", CsvBeside(out).string()}};
+  HILUM_RETURN_IF_ERROR(WriteFileDurably(out, AsBytes(ReportPage(status, evaluations))));
   HILUM_RETURN_IF_ERROR(WriteFileDurably(CsvBeside(out), AsBytes(RoundsCsv(status))));
+  std::string text = absl::StrCat("wrote ", out.string(), " and ", CsvBeside(out).string());
+  if (!evaluations.empty()) {
+    const fs::path figures = CsvBeside(out, ".evaluation.csv");
+    HILUM_RETURN_IF_ERROR(
+        WriteFileDurably(figures, AsBytes(EvaluationCsv(LatestEvaluation(status, evaluations)))));
+    written["evaluation_csv"] = figures.string();
+    absl::StrAppend(&text, " and ", figures.string());
+  }
   if (flags.json) {
-    PrintJson({{"report", out.string()}, {"csv", CsvBeside(out).string()}});
+    PrintJson(written);
   } else {
-    Print(absl::StrCat("wrote ", out.string(), " and ", CsvBeside(out).string(), "\n"));
+    Print(absl::StrCat(text, "\n"));
   }
   return absl::OkStatus();
 }
 
 absl::Status RunCompare(const JobFlags& flags) {
+  HILUM_ASSIGN_OR_RETURN(const auto evaluations, ReadEvaluations(flags));
   HILUM_ASSIGN_OR_RETURN(const std::unique_ptr<JobClient> client, Connect(flags));
   HILUM_ASSIGN_OR_RETURN(const v1::JobStatus a, client->Job(flags.job));
   HILUM_ASSIGN_OR_RETURN(const v1::JobStatus b, client->Job(flags.other_job));
+  ComparedJob of_a{a, std::nullopt}, of_b{b, std::nullopt};
+  for (const nlohmann::ordered_json& evaluation : evaluations) {
+    HILUM_ASSIGN_OR_RETURN(ComparedJob * job, JobOf(evaluation, of_a, of_b));
+    job->evaluation.emplace(evaluation);
+  }
   if (flags.json) {
-    PrintJson(CompareJobsJson(a, b));
+    PrintJson(CompareJobsJson(of_a, of_b));
   } else {
-    Print(CompareJobs(a, b));
+    Print(CompareJobs(of_a, of_b));
   }
   return absl::OkStatus();
 }

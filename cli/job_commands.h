@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 
@@ -16,7 +17,7 @@ struct JobFlags {
   std::string file;  // JOB.toml
   std::string job, other_job;
   std::string out;
-  std::string evaluation;
+  std::vector<std::string> evaluations;
   bool wait = false;
   uint64_t rounds = 0;  // 0: as before
   uint64_t round = 0;   // 0: the last one

@@ -60,13 +60,20 @@ std::map<CLI::App*, Run> AddVerbs(App& app, JobFlags& flags) {
   add_job_verb("resume", "Goes on with a paused job, or adds rounds", RunResume)
       ->add_option("--rounds", flags.rounds, "The new total of rounds")
       ->check(CLI::Range(1, 100'000));
-  CLI::App* report = add_job_verb("report", "Writes an HTML page and a CSV", RunReport);
+  const auto add_evaluations = [&](CLI::App* verb, const char* help) {
+    // One file an option: a list would swallow the names of the jobs.
+    verb->add_option("--evaluation", flags.evaluations, help)->allow_extra_args(false);
+  };
+  CLI::App* report = add_job_verb("report", "Writes an HTML page and CSV beside it", RunReport);
   report->add_option("--out", flags.out, "The page (default: report.html)");
-  report->add_option("--evaluation", flags.evaluation,
-                     "Output of `hilum model compare --json` or `evaluate --json`");
-  add_job_verb("compare", "Shows two jobs side by side", RunCompare)
-      ->add_option("OTHER", flags.other_job, "The other job's name")
-      ->required();
+  add_evaluations(report,
+                  "Output of `hilum model compare --json` or `evaluate --json`; repeat for a curve "
+                  "over the rounds, the latest is shown in full");
+  CLI::App* compare = add_job_verb("compare", "Shows two jobs side by side", RunCompare);
+  compare->add_option("OTHER", flags.other_job, "The other job's name")->required();
+  add_evaluations(compare,
+                  "Output of `hilum model evaluate --json` for a model of one of them; repeat for "
+                  "the other");
   CLI::App* model = add_job_verb("model", "Fetches a round's model and verifies it", RunModel);
   model->add_option("--round", flags.round, "Default: the last closed one")
       ->check(CLI::Range(1, 100'000));

@@ -17,6 +17,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "client/compare.h"
+#include "evaluation/intervals.h"
 
 namespace hilum::cli {
 namespace {
@@ -38,38 +39,49 @@ struct CompareFlags {
 std::atomic<bool> stop_asked = false;
 void AskToStop(int) { stop_asked = true; }
 
-// "0.744 [0.674, 0.814]" of an estimate of the audit, or what it lacks.
+// "0.744 [0.674, 0.814]".
 std::string Shown(const nlohmann::ordered_json& estimate) {
-  if (!estimate.is_object()) return "not run";
+  if (!estimate.is_object()) return "-";
   return FormatEstimate(estimate["value"], estimate["ci95"]);
 }
 
-// The audit's rows: what needs no diagnosis, and how far it comes.
+// The audit's rows as it wrote them: what was found, and what must hold.
 std::string AuditTable(const nlohmann::ordered_json& audit) {
-  Table table({"leak audit", "films learned from", "AUROC [95 %]", "the model is better by"});
-  const auto add = [&](const std::string& name, const char* key) {
-    const nlohmann::ordered_json& row = audit[key];
-    if (!row.is_object()) {
-      table.AddRow({name, "", "not run", ""});
-    } else {
-      table.AddRow({name, absl::StrCat(row["n_train"].get<int64_t>()), Shown(row["auroc"]),
-                    row["model_better_by"].is_object() ? Shown(row["model_better_by"]) : ""});
-    }
-  };
-  add("which source a film is of", "site_prediction");
-  add("border only", "border_baseline");
-  add("centre black", "lungs_out_baseline");
-  add("32-pixel thumbnail", "thumbnail_baseline");
-  table.AddRow({"the model, centre black", "", Shown(audit["lungs_out_auroc"]), ""});
-  for (const auto& [source, row] : audit["leave_one_out"].items()) {
-    const nlohmann::ordered_json& metrics = row["metrics"];
-    table.AddRow({absl::StrCat("never saw ", source, ": balanced accuracy there"),
-                  absl::StrCat(row["n_train"].get<int64_t>()),
-                  metrics.is_object()
-                      ? FormatEstimate(metrics["balanced_accuracy"], metrics["ci95"])
-                      : "not defined",
-                  ""});
+  Table table({"leak audit", "found [95 %]", "learned from", "what must hold", "verdict"});
+  for (const auto& line : audit["table"]) {
+    table.AddRow({line["row"].get<std::string>(), line["found"].get<std::string>(),
+                  line["learned_from"].get<std::string>(), line["rule"].get<std::string>(),
+                  line["verdict"].get<std::string>()});
   }
+  return table.ToString();
+}
+
+// The cross-site matrix: where a model was trained, and of which source the test films are.
+std::string Matrix(const nlohmann::ordered_json& metrics) {
+  const nlohmann::ordered_json& pooled = metrics["pooled"];
+  const std::string positive = pooled["classes"].back().get<std::string>();
+  std::vector<std::string> header{absl::StrCat("AUROC of ", positive, " [95 %]")};
+  for (const auto& [source, row] : pooled["by_source"].items()) {
+    header.push_back(absl::StrCat("films of ", source, " n=", row["n"].get<int64_t>()));
+  }
+  Table table(header);
+  const auto add = [&](const std::string& name, const nlohmann::ordered_json& model) {
+    std::vector<std::string> cells{name};
+    for (const auto& [source, row] : pooled["by_source"].items()) {
+      const auto found = model["by_source"].find(source);
+      if (row["n"].get<int64_t>() < evaluation::kMinSubgroup) {
+        cells.push_back("insufficient");
+      } else {
+        cells.push_back(found == model["by_source"].end()
+                            ? "-"
+                            : Shown((*found)["estimates"]["auroc"][positive]));
+      }
+    }
+    table.AddRow(cells);
+  };
+  for (const auto& [site, row] : metrics["local_only"].items()) add(site, row);
+  add("pooled", pooled);
+  if (metrics.contains("federated")) add("federated", metrics["federated"]);
   return table.ToString();
 }
 
@@ -116,7 +128,7 @@ std::string ToText(const nlohmann::ordered_json& json) {
   absl::StrAppend(&text, "n = ", metrics["pooled"]["n"].get<int64_t>(),
                   " test films that no site trained on; overlaps of training and test: ",
                   json["leak_audit"]["split_overlap"].get<int64_t>(), "\n");
-  absl::StrAppend(&text, BySite(json), AuditTable(json["leak_audit"]));
+  absl::StrAppend(&text, Matrix(metrics), BySite(json), AuditTable(json["leak_audit"]));
   for (const auto& reason : json["leak_audit"]["reasons"]) {
     absl::StrAppend(&text, "not promoted: ", reason.get<std::string>(), "\n");
   }

@@ -1,5 +1,6 @@
 // hilum model evaluate.
 #include <algorithm>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -18,6 +19,8 @@ namespace {
 struct EvaluateFlags {
   std::string model;
   std::string data;
+  std::string validation;
+  double sensitivity = 0.0;  // 0: not given
   client::PinSource trust;
   bool json = false;
 };
@@ -63,6 +66,41 @@ std::string ByClass(const nlohmann::ordered_json& metrics) {
   return table.ToString();
 }
 
+// What one threshold a class means, on all films and on each source's.
+std::string AtPoints(const nlohmann::ordered_json& point) {
+  Table table({"films", "called so from", "sensitivity [95 %]", "specificity", "PPV", "NPV"});
+  for (const auto& row : point["rows"]) {
+    char threshold[32];
+    std::snprintf(threshold, sizeof threshold, "%.3f", row["threshold"].get<double>());
+    table.AddRow({row["films"].get<std::string>(),
+                  absl::StrCat(row["class"].get<std::string>(), " ", threshold),
+                  Shown(row["sensitivity"]), Shown(row["specificity"]),
+                  Shown(row["positive_predictive_value"]),
+                  Shown(row["negative_predictive_value"])});
+  }
+  return absl::StrCat("operating point, chosen on ", point["chosen_on"].get<std::string>(), "\n",
+                      table.ToString());
+}
+
+// By sex, age and view; a group with too few films gets no figure.
+std::string BySubgroup(const nlohmann::ordered_json& json) {
+  Table table({"films of", "n", "class", "AUROC [95 %]", "sensitivity", "PPV"});
+  const auto shown = [](const nlohmann::ordered_json& estimate) {
+    return estimate.is_object() ? Shown(estimate) : "insufficient";
+  };
+  for (const auto& group : json["subgroups"]) {
+    for (const auto& item : json["metrics"]["classes"]) {
+      const std::string name = item.get<std::string>();
+      table.AddRow(
+          {absl::StrCat(group["by"].get<std::string>(), " ", group["group"].get<std::string>()),
+           group["n"].is_number() ? absl::StrCat(group["n"].get<int64_t>()) : "few", name,
+           shown(group["auroc"][name]), shown(group["sensitivity"][name]),
+           shown(group["predictive_value"][name])});
+    }
+  }
+  return table.ToString();
+}
+
 // Films by source and class: whoever reads a score must see whether the source gives it away.
 std::string BySource(const nlohmann::ordered_json& json) {
   std::vector<std::string> header{"source"};
@@ -87,7 +125,8 @@ std::string ToText(const nlohmann::ordered_json& json) {
       "model ", json["model"].get<std::string>(), ", round ", json["round"].get<uint64_t>(),
       ", proven\n", table.ToString(), "\n", ByClass(metrics),
       "calibration error (15 bins of equal mass) ", Shown(metrics["estimates"]["ece"]), "\n\n",
-      Confusion(metrics), "\n", BySource(json), "leak audit: by the source alone ",
+      Confusion(metrics), "\n", AtPoints(json["operating_point"]), "\n", BySubgroup(json), "\n",
+      BySource(json), "leak audit: by the source alone ",
       json["leak_audit"]["source_only"].is_object()
           ? Shown(json["leak_audit"]["source_only"]["balanced_accuracy"])
           : "missing",
@@ -105,9 +144,16 @@ std::string ToText(const nlohmann::ordered_json& json) {
 }
 
 absl::Status Run(const EvaluateFlags& flags) {
+  if (flags.sensitivity != 0 && flags.validation.empty()) {
+    return absl::InvalidArgumentError(
+        "--sensitivity says what a threshold must reach on validation films: name their folder "
+        "with --validation DIR.");
+  }
   HILUM_ASSIGN_OR_RETURN(const client::VerifiedModel model, ReadRelease(flags.model, flags.trust));
-  const int threads = std::min(UsableCores(), 8);
-  HILUM_ASSIGN_OR_RETURN(const std::string json, client::EvaluateModel(model, flags.data, threads));
+  client::EvaluateOptions options{
+      .folder = flags.data, .validation = flags.validation, .threads = std::min(UsableCores(), 8)};
+  if (flags.sensitivity != 0) options.sensitivity = flags.sensitivity;
+  HILUM_ASSIGN_OR_RETURN(const std::string json, client::EvaluateModel(model, options));
   const auto document = nlohmann::ordered_json::parse(json);
   if (flags.json) {
     PrintJson(document);
@@ -125,6 +171,11 @@ void AddEvaluate(App& app, ModelVerbs& verbs) {
       "evaluate", "Judges a proven model on labelled films, with intervals by patient");
   verb->add_option("--model", flags->model, "Released model folder (hilum job model)")->required();
   verb->add_option("--data", flags->data, "Folder with films and labels.csv")->required();
+  verb->add_option("--validation", flags->validation,
+                   "Such a folder of other patients, to choose the thresholds on (default: 0.5)");
+  verb->add_option("--sensitivity", flags->sensitivity,
+                   "That each class's threshold reaches there (default: 0.9)")
+      ->check(CLI::Range(0.01, 1.0));
   AddTrust(verb, flags->trust);
   verb->add_flag("--json", flags->json, "One JSON document");
   verbs[verb] = [flags] { return Run(*flags); };

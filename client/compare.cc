@@ -263,6 +263,7 @@ absl::StatusOr<Json> Comparison::Metrics() const {
     if (!candidate.left_out.empty()) continue;  // in the leak audit
     HILUM_ASSIGN_OR_RETURN(Json json, report(candidate.name, *candidate.predictions));
     json["n_train"] = candidate.samples.size();
+    json["n_samples_seen"] = candidate.n_samples_seen;
     if (candidate.name == kPooled) {
       metrics[kPooled] = std::move(json);
     } else {
@@ -320,6 +321,9 @@ absl::StatusOr<Json> Comparison::LeaveOneOut(evaluation::AuditRows& rows) const 
     if (candidate.left_out.empty()) continue;
     Json& row = json[candidate.left_out];
     row = {{"n_train", candidate.samples.size()}, {"n_samples_seen", candidate.n_samples_seen}};
+    evaluation::LeftOut left_out{.site = candidate.left_out,
+                                 .n_train = static_cast<int64_t>(candidate.samples.size()),
+                                 .n_samples_seen = candidate.n_samples_seen};
     const absl::StatusOr<Predictions> part =
         evaluation::OfSite(*candidate.predictions, candidate.left_out);
     const absl::StatusOr<std::string> report =
@@ -327,11 +331,14 @@ absl::StatusOr<Json> Comparison::LeaveOneOut(evaluation::AuditRows& rows) const 
                   : absl::StatusOr<std::string>(part.status());
     if (report.ok()) {
       row["metrics"] = Json::parse(*report);
-      rows.left_out_sites.push_back(candidate.left_out);
+      const absl::StatusOr<Estimate> auroc = evaluation::MeanAurocOf(*part);
+      if (auroc.ok()) left_out.auroc = *auroc;
+      left_out.reason = std::string(auroc.status().message());
     } else {
       row["metrics"] = nullptr;  // no test film of that source, or a class is missing there
-      row["reason"] = std::string(report.status().message());
+      row["reason"] = left_out.reason = std::string(report.status().message());
     }
+    rows.left_out.push_back(std::move(left_out));
   }
   return json;
 }
@@ -356,7 +363,7 @@ absl::StatusOr<Json> Comparison::LeakAudit() {
       const std::vector<std::string> notes,
       evaluation::RunBaselines(TrainedFilms(), BaselineFilmsOf(test_), &model, rows));
   HILUM_ASSIGN_OR_RETURN(const Json left_out, LeaveOneOut(rows));
-  Json json = Json::parse(evaluation::ToJson(rows, evaluation::Judge(rows)));
+  Json json = Json::parse(evaluation::ToJson(rows));
   json["split_overlap"] = split_.n_overlaps;
   json["baselines_against"] = federated_.has_value() ? "federated" : kPooled;
   json["leave_one_out"] = left_out;
@@ -394,6 +401,10 @@ absl::StatusOr<std::string> Comparison::Run() {
   HILUM_ASSIGN_OR_RETURN(json["metrics"], Metrics());
   HILUM_ASSIGN_OR_RETURN(json["differences"], Differences());
   HILUM_ASSIGN_OR_RETURN(json["leak_audit"], LeakAudit());
+  const Predictions& judged = federated_.has_value() ? *federated_ : *Pooled().predictions;
+  HILUM_ASSIGN_OR_RETURN(const std::string bedside,
+                         BedsideJson(test_, judged, HalfPoints(judged.n_classes)));
+  json.update(Json::parse(bedside));
   for (const SiteFilms& site : sites_) {
     json["left_out_without_consent"][site.name] = site.n_left_out;
   }

@@ -39,14 +39,16 @@ struct CompareOptions {
 //   {"metrics": {"local_only": {site: R}, "pooled": R, "federated": R, "source_only_baseline": R},
 //    "differences": {name: {"difference", "ci95", "n", "method", "auroc": {the same}}},
 //    "leak_audit": {…, "leave_one_out": {source: {"n_train", "n_samples_seen", "metrics": R}}}, …}
+//   with BedsideJson (evaluate.h) of the federated model, or of the pooled one where there is none,
 //   and "note" where the job has differential privacy,
-// with R as ReportJson's. Differences are of balanced accuracy, federated minus the other, by
-// paired bootstrap over patients, and under "auroc" of the mean AUROC (paired DeLong for two
-// classes and one film a patient). Baselines of the audit are compared with the federated model,
-// and with the pooled one where there is none. FailedPrecondition: a patient, film or
-// near-duplicate is in training and test: such figures would mean nothing; or a site has no film
-// left. InvalidArgument, NotFound: folders, plan and models do not fit. DataLoss: a training became
-// NaN. Cancelled: the flag was set.
+// with R as ReportJson's; the trained networks also say "n_train" (films) and "n_samples_seen".
+// Differences are of balanced accuracy, federated minus the other, by paired bootstrap over
+// patients, and under "auroc" of the mean AUROC (paired DeLong for two classes and one film a
+// patient). Baselines of the audit are compared with the federated model, and with the pooled one
+// where there is none. FailedPrecondition: a patient, film or near-duplicate is in training and
+// test: such figures would mean nothing; or a site has no film left. InvalidArgument, NotFound:
+// folders, plan and models do not fit. DataLoss: a training became NaN. Cancelled: the flag was
+// set.
 absl::StatusOr<std::string> Compare(const CompareOptions& options);
 
 }  // namespace hilum::client

@@ -13,6 +13,7 @@
 #include "client/network.h"
 #include "crypto/random.h"
 #include "evaluation/ablation.h"
+#include "evaluation/calibration.h"
 #include "evaluation/report.h"
 #include "nlohmann/json.hpp"
 
@@ -39,6 +40,16 @@ std::vector<ReadFilm> ReadAll(const FilmReader& reader, const std::vector<Source
   return read;
 }
 
+evaluation::CaseFacts FactsOf(const ReadFilm& read) {
+  evaluation::CaseFacts facts{.age_years = read.age_years};
+  if (read.sex == dicom::Sex::kFemale) facts.sex = "female";
+  if (read.sex == dicom::Sex::kMale) facts.sex = "male";
+  if (read.sex == dicom::Sex::kOther) facts.sex = "other";
+  if (read.view == dicom::View::kPa) facts.view = "PA";
+  if (read.view == dicom::View::kAp) facts.view = "AP";
+  return facts;
+}
+
 // Sorts what was read into the set.
 void TakeFilm(const LabelledSetOptions& options, const SourceFile& file, const Label* label,
               ReadFilm read, LabelledSet& set) {
@@ -52,8 +63,9 @@ void TakeFilm(const LabelledSetOptions& options, const SourceFile& file, const L
   } else if (read.age_years.has_value() && *read.age_years < options.min_age_years) {
     ++set.n_outside_age;
   } else {
-    set.films.push_back({*std::move(read.film), file.path,
-                         static_cast<int>(found - classes.begin()), label->source});
+    const int index = static_cast<int>(found - classes.begin());
+    const evaluation::CaseFacts facts = FactsOf(read);
+    set.films.push_back({*std::move(read.film), file.path, index, label->source, facts});
   }
 }
 
@@ -83,20 +95,61 @@ absl::StatusOr<double> BalancedAccuracyOf(const evaluation::Predictions& predict
   return evaluation::BalancedAccuracy(evaluation::Confuse(predictions));
 }
 
+std::vector<evaluation::AuditedImage> ImagesOf(const LabelledSet& set, evaluation::Split split) {
+  std::vector<evaluation::AuditedImage> images;
+  for (const LabelledFilm& film : set.films) {
+    const auto hash =
+        evaluation::HashImage(film.film.pixels(), film.film.height(), film.film.width());
+    images.push_back({.split = split,
+                      .site = film.source,
+                      .patient = film.film.patient(),
+                      .sop = film.film.sop(),
+                      .label = set.classes[film.label],
+                      .hash = hash.value_or(evaluation::PerceptualHash{})});
+  }
+  return images;
+}
+
+// A threshold that was chosen on a film it is judged on flatters itself.
+absl::Status RequireOtherFilms(const LabelledSet& validation, const LabelledSet& test) {
+  std::vector<evaluation::AuditedImage> images = ImagesOf(validation, evaluation::Split::kTrain);
+  const std::vector<evaluation::AuditedImage> judged = ImagesOf(test, evaluation::Split::kTest);
+  images.insert(images.end(), judged.begin(), judged.end());
+  const evaluation::SplitAudit audit = evaluation::AuditSplit(images);
+  if (audit.n_overlaps == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      validation.name, " and ", test.name, " share ", audit.n_overlaps, " pairs of films (",
+      audit.overlaps.front().kind, "): thresholds must be chosen on films of other patients."));
+}
+
+absl::StatusOr<ChosenPoints> ChoosePoints(const models::Network& network,
+                                          const LabelledSet& validation, double sensitivity) {
+  HILUM_ASSIGN_OR_RETURN(const evaluation::Predictions predictions,
+                         PredictAll(network, validation));
+  ChosenPoints chosen{.points = {},
+                      .chosen_on = absl::StrCat(validation.name, ": a sensitivity of at least ",
+                                                sensitivity, " there"),
+                      .n_validation = predictions.n()};
+  for (int k = 0; k < predictions.n_classes; ++k) {
+    const int64_t n = std::count(predictions.labels.begin(), predictions.labels.end(), k);
+    if (n < evaluation::kMinCasesToShare) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          validation.name, " has ", n, " films of class ", validation.classes[k], ", at least ",
+          evaluation::kMinCasesToShare, " are needed to choose a threshold."));
+    }
+    HILUM_ASSIGN_OR_RETURN(const evaluation::OperatingPoint point,
+                           evaluation::PointOfSensitivity(predictions, k, sensitivity));
+    chosen.points.push_back(point);
+  }
+  return chosen;
+}
+
 // The audit of films that nobody trained on: what their sites alone would say, and what the model
 // says without the lungs.
 absl::StatusOr<Json> AuditOf(const models::Network& network, const LabelledSet& set,
                              const evaluation::Predictions& predictions) {
-  std::vector<evaluation::AuditedImage> images;
-  for (const LabelledFilm& film : set.films) {
-    images.push_back({.split = evaluation::Split::kTest,
-                      .site = film.source,
-                      .patient = film.film.patient(),
-                      .sop = film.film.sop(),
-                      .label = set.classes[film.label]});
-  }
-  const evaluation::ClassBySite table =
-      evaluation::TabulateClassBySite(images, evaluation::Split::kTest);
+  const evaluation::ClassBySite table = evaluation::TabulateClassBySite(
+      ImagesOf(set, evaluation::Split::kTest), evaluation::Split::kTest);
   evaluation::AuditRows rows;
   absl::StatusOr<evaluation::SourceOnly> source_only = evaluation::BestSourceRule(table);
   if (source_only.ok()) {
@@ -110,7 +163,7 @@ absl::StatusOr<Json> AuditOf(const models::Network& network, const LabelledSet& 
     return source_only.status();
   }
   HILUM_RETURN_IF_ERROR(AddModelRows(network, set, predictions, rows));
-  Json json = Json::parse(evaluation::ToJson(rows, evaluation::Judge(rows)));
+  Json json = Json::parse(evaluation::ToJson(rows));
   json.update(Json::parse(ClassBySiteJson(table)));
   return json;
 }
@@ -232,32 +285,66 @@ absl::StatusOr<std::string> ReportJson(const std::string& name,
   return json.dump();
 }
 
-absl::StatusOr<std::string> EvaluateModel(const VerifiedModel& model, const fs::path& folder,
-                                          int threads) {
+ChosenPoints HalfPoints(int n_classes) {
+  ChosenPoints chosen{.points = {}, .chosen_on = "no film: 0.5 for each class"};
+  for (int k = 0; k < n_classes; ++k) chosen.points.push_back({k, 0.5});
+  return chosen;
+}
+
+absl::StatusOr<std::string> BedsideJson(const LabelledSet& set,
+                                        const evaluation::Predictions& predictions,
+                                        const ChosenPoints& chosen) {
+  HILUM_ASSIGN_OR_RETURN(const std::vector<evaluation::JudgedPoint> rows,
+                         evaluation::JudgeBySite(predictions, chosen.points));
+  std::vector<evaluation::CaseFacts> facts;
+  for (const LabelledFilm& film : set.films) facts.push_back(film.facts);
+  HILUM_ASSIGN_OR_RETURN(const std::vector<evaluation::Subgroup> groups,
+                         evaluation::EvaluateSubgroups(predictions, facts, chosen.points));
+  const Json json = {{"operating_point",
+                      {{"chosen_on", chosen.chosen_on},
+                       {"n_validation", chosen.n_validation},
+                       {"rows", Json::parse(evaluation::ToJson(rows, set.classes))}}},
+                     {"subgroups", Json::parse(evaluation::ToJson(groups, set.classes))}};
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+absl::StatusOr<std::string> EvaluateModel(const VerifiedModel& model,
+                                          const EvaluateOptions& options) {
   HILUM_ASSIGN_OR_RETURN(const models::Network network, LoadNetwork(model));
-  HILUM_ASSIGN_OR_RETURN(const LabelledSet set,
-                         ReadLabelledSet({.folder = folder,
-                                          .profile = model.profile(),
-                                          .classes = model.classes(),
-                                          .min_age_years = model.min_age_years(),
-                                          .secret = {crypto::RandomArray<32>()},
-                                          .threads = threads}));
+  const SiteSecret secret{crypto::RandomArray<32>()};  // one for both folders: patients compare
+  const auto read = [&](const fs::path& folder) {
+    return ReadLabelledSet({.folder = folder,
+                            .profile = model.profile(),
+                            .classes = model.classes(),
+                            .min_age_years = model.min_age_years(),
+                            .secret = secret,
+                            .threads = options.threads});
+  };
+  HILUM_ASSIGN_OR_RETURN(const LabelledSet set, read(options.folder));
+  ChosenPoints chosen = HalfPoints(static_cast<int>(set.classes.size()));
+  if (!options.validation.empty()) {
+    HILUM_ASSIGN_OR_RETURN(const LabelledSet validation, read(options.validation));
+    HILUM_RETURN_IF_ERROR(RequireOtherFilms(validation, set));
+    HILUM_ASSIGN_OR_RETURN(chosen, ChoosePoints(network, validation, options.sensitivity));
+  }
   HILUM_ASSIGN_OR_RETURN(const evaluation::Predictions predictions, PredictAll(network, set));
   HILUM_ASSIGN_OR_RETURN(const std::string metrics,
                          ReportJson(model.job(), predictions, model.classes()));
+  HILUM_ASSIGN_OR_RETURN(const std::string bedside, BedsideJson(set, predictions, chosen));
   HILUM_ASSIGN_OR_RETURN(const Json audit, AuditOf(network, set, predictions));
-  const Json json = {{"model", model.job()},
-                     {"architecture", model.spec().architecture},
-                     {"round", model.round()},
-                     {"model_sha256", ToHex(model.sha256())},
-                     {"data", folder.string()},
-                     {"n", set.films.size()},
-                     {"refused", set.n_refused},
-                     {"unlabelled", set.n_unlabelled},
-                     {"outside_age", set.n_outside_age},
-                     {"metrics", Json::parse(metrics)},
-                     {"leak_audit", audit},
-                     {"notice", std::string(kResearchUseOnly)}};
+  Json json = {{"model", model.job()},
+               {"architecture", model.spec().architecture},
+               {"round", model.round()},
+               {"model_sha256", ToHex(model.sha256())},
+               {"data", options.folder.string()},
+               {"n", set.films.size()},
+               {"refused", set.n_refused},
+               {"unlabelled", set.n_unlabelled},
+               {"outside_age", set.n_outside_age},
+               {"metrics", Json::parse(metrics)},
+               {"leak_audit", audit},
+               {"notice", std::string(kResearchUseOnly)}};
+  json.update(Json::parse(bedside));
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

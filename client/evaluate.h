@@ -15,6 +15,8 @@
 #include "client/pseudonym.h"
 #include "evaluation/leak_audit.h"
 #include "evaluation/metrics.h"
+#include "evaluation/operating_point.h"
+#include "evaluation/subgroups.h"
 #include "models/network.h"
 
 namespace hilum::client {
@@ -25,6 +27,7 @@ struct LabelledFilm {
   std::string file;
   int label = 0;       // index into the classes
   std::string source;  // third column of labels.csv; may be empty
+  evaluation::CaseFacts facts;
 };
 
 struct LabelledSet {
@@ -78,11 +81,37 @@ absl::StatusOr<std::string> ReportJson(const std::string& name,
                                        const evaluation::Predictions& predictions,
                                        const std::vector<std::string>& classes);
 
-// `hilum model evaluate`: {"model", "model_sha256", "round", "metrics", "leak_audit", "n", …}. The
-// audit's rows that need training films are missing here, and say so: `hilum model compare` has
-// them. Errors: as above, and as LoadNetwork.
-absl::StatusOr<std::string> EvaluateModel(const VerifiedModel& model, const fs::path& folder,
-                                          int threads);
+// A threshold a class, in the order of the classes, and what it was chosen on.
+struct ChosenPoints {
+  std::vector<evaluation::OperatingPoint> points;
+  std::string chosen_on;     // for people
+  int64_t n_validation = 0;  // films; 0: chosen on none
+};
+// 0.5 for each class: a threshold that no film had a part in.
+ChosenPoints HalfPoints(int n_classes);
+
+// {"operating_point": {"chosen_on", "n_validation", "rows": [...]}, "subgroups": [...]} with
+// evaluation::ToJson's rows: each class at its point on all films and on each source's, and by sex,
+// age and view. Errors: as JudgeBySite, EvaluateSubgroups.
+absl::StatusOr<std::string> BedsideJson(const LabelledSet& set,
+                                        const evaluation::Predictions& predictions,
+                                        const ChosenPoints& chosen);
+
+struct EvaluateOptions {
+  fs::path folder;  // films, labels.csv
+  // Such a folder of other patients, on which the thresholds are chosen; empty: HalfPoints.
+  fs::path validation;
+  double sensitivity = 0.9;  // that each class's threshold reaches on the validation films
+  int threads = 2;
+};
+
+// `hilum model evaluate`: {"model", "model_sha256", "round", "metrics", "operating_point",
+// "subgroups", "leak_audit", "n", …}. The audit's rows that need training films are missing here,
+// and say so: `hilum model compare` has them. FailedPrecondition: a patient, film or near-duplicate
+// is in both folders; a class has fewer than evaluation::kMinCasesToShare validation films.
+// InvalidArgument: sensitivity outside (0, 1]. Errors: as above, and as LoadNetwork.
+absl::StatusOr<std::string> EvaluateModel(const VerifiedModel& model,
+                                          const EvaluateOptions& options);
 
 }  // namespace hilum::client
 

@@ -83,6 +83,8 @@ ReadFilm FilmReader::Read(const fs::path& file, bool reviewed_for_text) const {
   }
   if (!raw_issuer.empty()) result.issuer = Pseudonym(secret_, "hilum-site/issuer", raw_issuer);
   result.age_years = volume->facts().age_years;
+  result.sex = volume->facts().sex;
+  result.view = volume->facts().view;
   if (volume->ids().patient.empty()) {
     result.code = "NO_PATIENT";
     result.status = absl::PermissionDeniedError("the film names no patient");

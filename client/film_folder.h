@@ -35,6 +35,8 @@ struct ReadFilm {
   std::optional<PreparedFilm> film;  // when OK
   std::string issuer;                // pseudonym of IssuerOfPatientID; empty: none
   std::optional<double> age_years;
+  dicom::Sex sex = dicom::Sex::kUnknown;
+  dicom::View view = dicom::View::kUnknown;
 };
 
 // Reads in hilum-dicom-worker: a file that crashes or hangs a decoder costs itself only.

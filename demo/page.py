@@ -110,8 +110,17 @@ def interval(metrics):
     return f"{metrics['balanced_accuracy']:.3f} [{low:.3f}, {high:.3f}]"
 
 
+def estimate_text(estimate):
+    """A figure with its interval and the films it rests on; without them there is none."""
+    if not estimate:
+        return "missing"
+    low, high = estimate["ci95"]
+    return f"{estimate['value']:.3f} [{low:.3f}, {high:.3f}] n={estimate['n']}"
+
+
 def auroc_text(metrics):
-    return ", ".join(f"{name} {value:.3f}" for name, value in metrics["auroc"].items())
+    return ", ".join(f"{name} {estimate_text(estimate)}"
+                     for name, estimate in metrics["estimates"]["auroc"].items())
 
 
 def comparison_rows(summary):
@@ -136,12 +145,30 @@ def metrics_section(summary):
                         for s in sources)
         lines.append(f"{name:<34}{interval(row):<26}{cells}")
     federated = summary["metrics"]["federated"]
-    lines.append(f"AUROC, federated: {auroc_text(federated)}; n = {federated['n']} films")
+    lines.append(f"AUROC [95 %], federated: {auroc_text(federated)}")
     for name, difference in (summary.get("differences") or {}).items():
         low, high = difference["ci95"]
         lines.append(f"federated minus {name}: {difference['difference']:+.3f} "
                      f"[{low:+.3f}, {high:+.3f}] (paired bootstrap)")
     return lines
+
+
+def audit_section(audit):
+    """The leak audit row by row, as the programs judged it."""
+    columns = ("row", "found", "learned_from", "rule", "verdict")
+    rows = [("row", "found [95 %]", "learned from", "what must hold", "verdict"),
+            *(tuple(line[column] for column in columns) for line in audit["table"])]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(columns))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+             for row in rows]
+    lines += ["training films of each source by class:"]
+    for source, counts in audit["class_by_site"].items():
+        lines.append(f"  {source}: " + ", ".join(f"{name} {n}" for name, n in counts.items()))
+    lines += [f"! all films of {source} are of one class" for source in audit["one_class_sites"]]
+    if audit["promoted"]:
+        return [*lines, "promoted: no row speaks against the model"]
+    return [*lines, "not promoted, for research only:",
+            *(f"  {reason}" for reason in audit["reasons"])]
 
 
 def rounds_section(summary):
@@ -211,7 +238,7 @@ def files_section(summary):
             f"ledger             {summary['ledger_dir']}",
             f"overlay, result    {state}/inference",
             f"each round's model {state}/rounds",
-            f"report with plots  {state}/report.html",
+            f"report with plots  {state}/report.html; figures in report.csv, report.evaluation.csv",
             f"this page, JSON    {state}/results.txt, results.json",
             f"every command      {state}/commands.log"]
 
@@ -226,6 +253,8 @@ def results_page(summary, imports):
     sections = [("Films", imports_section(imports)),
                 ("Rounds", rounds_section(summary)),
                 ("On the common test films, which no site trained on", metrics_section(summary)),
+                *([("Leak audit: the disease or its source?", audit_section(summary["leak_audit"]))]
+                  if summary["leak_audit"] else []),
                 ("Ledger", ledger_section(summary)),
                 *([("A patient's consent", consent_section(summary["consent"]))]
                   if summary["consent"] else []),

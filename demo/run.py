@@ -229,8 +229,10 @@ class Demo:
         out = self.folder / "rounds" / str(number)
         self.programs.run("job", "model", JOB, "--round", number, "--out", out,
                           *self.federation.credentials())
-        return self.programs.json("model", "evaluate", "--model", out, "--data",
-                                  self.data / "test", "--policy", out / "policy")
+        found = self.programs.json("model", "evaluate", "--model", out, "--data",
+                                   self.data / "test", "--policy", out / "policy")
+        (out.parent / f"{number}.json").write_text(json.dumps(found), encoding="utf-8")
+        return found
 
     def release(self):
         """The last model with its proof, and all evaluations that still run."""
@@ -252,10 +254,11 @@ class Demo:
                                   "--out", self.folder / "comparison.json")
 
     def report(self):
-        """The job's report as a page for a browser, with the comparison when there is one."""
-        comparison = self.folder / "comparison.json"
-        evaluation = ["--evaluation", comparison] if comparison.exists() else []
-        self.programs.run("job", "report", JOB, "--out", self.folder / "report.html", *evaluation,
+        """The job's report for a browser: the evaluated rounds as a curve; the comparison last."""
+        files = [self.folder / "rounds" / f"{number}.json" for number in sorted(self.evaluations)]
+        files.append(self.folder / "comparison.json")
+        evaluations = [word for file in files if file.exists() for word in ("--evaluation", file)]
+        self.programs.run("job", "report", JOB, "--out", self.folder / "report.html", *evaluations,
                           *self.federation.credentials())
 
     def training_folder(self, name):

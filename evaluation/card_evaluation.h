@@ -3,20 +3,19 @@
 #ifndef HILUM_EVALUATION_CARD_EVALUATION_H_
 #define HILUM_EVALUATION_CARD_EVALUATION_H_
 
-#include <cstdint>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/bytes.h"
+#include "evaluation/document.h"
 
 namespace hilum::evaluation {
 
-inline constexpr uint64_t kEvaluationLimitBytes = 16 << 20;
-
 // Markdown of `document`, what `hilum model evaluate --json` or `hilum model compare --json` (with
 // --federated) printed for the model with SHA-256 `model`. The first line after the heading says
-// whether the audit promotes the model, else that it is `research`. A figure without value,
+// whether the audit's rows promote the model, whatever the document says of itself, else that it is
+// `research`. A figure without value,
 // interval or n is "not available", one of fewer than kMinSubgroup cases "insufficient".
 // InvalidArgument: over kEvaluationLimitBytes, not such a document, or without the leak audit or
 // the films by source: such figures do not go on a card. DataLoss: of another model.

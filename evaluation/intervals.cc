@@ -213,6 +213,11 @@ absl::Status CheckPair(const Predictions& a, const Predictions& b) {
 
 }  // namespace
 
+bool IsComplete(const Estimate& estimate) {
+  return estimate.n > 0 && estimate.ci95.low <= estimate.value &&
+         estimate.value <= estimate.ci95.high && !estimate.method.empty();
+}
+
 absl::StatusOr<Estimate> WilsonEstimate(int64_t k, int64_t n) {
   if (n < 1 || k < 0 || k > n) {
     return absl::InvalidArgumentError(absl::StrCat(k, " of ", n, " is no share"));

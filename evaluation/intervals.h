@@ -27,6 +27,12 @@ struct Estimate {
   std::string method;
 };
 
+// A figure of a part of the cases (a site, a subgroup) that fewer of them decide is not shown.
+inline constexpr int64_t kMinSubgroup = 30;
+
+// It has n, a method and an interval that holds the value; a NaN does not.
+bool IsComplete(const Estimate& estimate);
+
 using Metric = std::function<absl::StatusOr<double>(const Predictions&)>;
 
 // Wilson's score interval for k of n. Wilson 1927, JASA 22:209.

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/status_macros.h"
 #include "evaluation/ablation.h"
 
@@ -236,50 +235,6 @@ absl::StatusOr<std::vector<std::string>> RunBaselines(const BaselineFilms& train
     HILUM_RETURN_IF_ERROR(keep(baseline.row, found(), baseline.to));
   }
   return notes;
-}
-
-Verdict Judge(const AuditRows& rows, double max_lungs_out_auroc) {
-  Verdict verdict;
-  const auto require = [&](bool present, absl::string_view row) {
-    if (!present) verdict.reasons.push_back(absl::StrCat("the row \"", row, "\" was not run"));
-    return present;
-  };
-  if (require(rows.split.has_value(), "split") && rows.split->n_overlaps > 0) {
-    verdict.reasons.push_back(std::string(RequireDisjoint(*rows.split).message()));
-  }
-  const bool compared = require(rows.model_balanced_accuracy.has_value(), "model") &
-                        require(rows.source_only.has_value(), "source only");
-  if (compared &&
-      rows.source_only->balanced_accuracy.value >= rows.model_balanced_accuracy->value) {
-    verdict.reasons.push_back(absl::StrFormat(
-        "a rule that sees only the site reaches a balanced accuracy of %.3f, the model %.3f",
-        rows.source_only->balanced_accuracy.value, rows.model_balanced_accuracy->value));
-  }
-  require(rows.site_prediction.has_value(), "site prediction");
-  if (require(rows.lungs_out_auroc.has_value(), "lungs out") &&
-      rows.lungs_out_auroc->value > max_lungs_out_auroc) {
-    verdict.reasons.push_back(
-        absl::StrFormat("with the lungs blacked out the AUROC is %.3f, at most %.3f is allowed",
-                        rows.lungs_out_auroc->value, max_lungs_out_auroc));
-  }
-  require(rows.border_only_auroc.has_value(), "border only");
-  require(rows.thumbnail_auroc.has_value(), "thumbnail");
-  const auto& border = rows.border_baseline;
-  if (require(border.has_value() && border->model_better_by.has_value(), "border baseline") &&
-      border->model_better_by->ci95.low <= 0) {
-    verdict.reasons.push_back(absl::StrFormat(
-        "a regression that sees only the border reaches an AUROC of %.3f; the model is better by "
-        "%.3f [%.3f, %.3f], an interval above 0 is needed",
-        border->auroc.value, border->model_better_by->value, border->model_better_by->ci95.low,
-        border->model_better_by->ci95.high));
-  }
-  require(rows.lungs_out_baseline.has_value(), "lungs-out baseline");
-  require(rows.thumbnail_baseline.has_value(), "thumbnail baseline");
-  if (rows.left_out_sites.empty()) {
-    verdict.reasons.push_back("no site was kept out of training");
-  }
-  verdict.promoted = verdict.reasons.empty();
-  return verdict;
 }
 
 }  // namespace hilum::evaluation

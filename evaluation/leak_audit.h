@@ -97,7 +97,16 @@ absl::StatusOr<Predictions> SourceRule(const ClassBySite& train,
                                        const std::vector<std::string>& classes,
                                        const Predictions& test);
 
-// The rows of the audit; empty: not run, so the model is not promoted.
+// A network that saw no film of a site, judged on the test films of that site.
+struct LeftOut {
+  std::string site;
+  int64_t n_train = 0;            // films that it was trained on
+  int64_t n_samples_seen = 0;     // how often it saw one of them
+  std::optional<Estimate> auroc;  // mean over the classes; empty: not defined there
+  std::string reason;             // why it is not
+};
+
+// The rows of the audit; empty: not run, so the model is not promoted (audit_verdict.h).
 struct AuditRows {
   std::optional<Estimate> model_balanced_accuracy;
   std::optional<SourceOnly> source_only;
@@ -110,7 +119,7 @@ struct AuditRows {
   std::optional<Baseline> border_baseline;
   std::optional<Baseline> lungs_out_baseline;  // shown, no threshold
   std::optional<Baseline> thumbnail_baseline;  // shown, no threshold
-  std::vector<std::string> left_out_sites;     // sites kept out of training
+  std::vector<LeftOut> left_out;               // the whole table, never only its mean
   std::optional<SplitAudit> split;
 };
 
@@ -122,19 +131,6 @@ absl::StatusOr<std::vector<std::string>> RunBaselines(const BaselineFilms& train
                                                       const BaselineFilms& test,
                                                       const Predictions* model, AuditRows& rows,
                                                       const BootstrapOptions& options = {});
-
-struct Verdict {
-  bool promoted = false;
-  std::vector<std::string> reasons;  // why not, one sentence each
-};
-
-// Proposed in docs/models.md; a job may set another.
-inline constexpr double kMaxLungsOutAuroc = 0.6;
-
-// Not promoted: an overlap, a missing row, no site left out; source-only at least as good as the
-// model; lungs-out AUROC above the limit; a model that is not better than the border baseline with
-// certainty (lower end of the paired interval above 0): docs/decisions/020.
-Verdict Judge(const AuditRows& rows, double max_lungs_out_auroc = kMaxLungsOutAuroc);
 
 }  // namespace hilum::evaluation
 

@@ -55,7 +55,9 @@ std::string ModelCard(const proto::ModelDescription& model, const proto::RoundPl
       &card, "| privacy | ", PrivacyText(plan), " |\n", "| ledger | ", model.origin, ", entry ",
       round.entry_index, round.quorum_none ? ", no witness vouches for the log" : "",
       " |\n| SHA-256 | ", ToHex(model.sha256),
-      " |\n\n## How well it does\n\nNothing is stated here: a figure counts ",
+      " |\n\n## How well it does\n\n**Status: `research`.** No leak audit was run. Nothing is "
+      "stated ",
+      "here: a figure counts ",
       "only with its table, number of cases and interval. `hilum model evaluate` makes one for a ",
       "set of films, and `hilum job report --evaluation` shows it.\n");
   return card;

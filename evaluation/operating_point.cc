@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <vector>
+#include <optional>
+#include <set>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
@@ -20,10 +22,15 @@ absl::Status CheckClass(const Predictions& predictions, int k) {
       absl::StrCat("class ", k, " is asked for, there are ", predictions.n_classes));
 }
 
-// Wilson's estimate; without cases an Estimate of n = 0, which prints as missing.
-absl::StatusOr<Estimate> ShareOf(int64_t k, int64_t n) {
-  if (n == 0) return Estimate{};
-  return WilsonEstimate(k, n);
+// Of the cases for which `counts` holds, how many are called rightly.
+absl::StatusOr<Estimate> ShareRight(const Predictions& cases, const OperatingPoint& point,
+                                    const std::function<bool(bool is_k, bool called_k)>& counts) {
+  return ShareByPatient(cases, [&](int64_t i) -> std::optional<bool> {
+    const bool is_k = cases.labels[i] == point.k;
+    const bool called_k = cases.probability(i, point.k) >= point.threshold;
+    if (!counts(is_k, called_k)) return std::nullopt;
+    return is_k == called_k;
+  });
 }
 
 // A rate as the adjusted logit takes it: z^2 / 2 successes and failures are added.
@@ -83,25 +90,45 @@ absl::StatusOr<AtPoint> JudgeAt(const Predictions& cases, const OperatingPoint& 
     return absl::InvalidArgumentError(
         absl::StrCat("the threshold is ", point.threshold, ", it must be 0 to 1"));
   }
-  int64_t counts[2][2] = {};  // [is k][called k]
-  for (int64_t i = 0; i < cases.n(); ++i) {
-    ++counts[cases.labels[i] == point.k][cases.probability(i, point.k) >= point.threshold];
-  }
-  const int64_t of_k = counts[1][0] + counts[1][1], rest = counts[0][0] + counts[0][1];
+  const int64_t of_k = std::ranges::count(cases.labels, point.k), rest = cases.n() - of_k;
   if (of_k == 0 || rest == 0) {
     return absl::FailedPreconditionError(absl::StrCat("class ", point.k, " has ", of_k,
                                                       " cases, the rest ", rest,
                                                       "; an operating point needs both"));
   }
   AtPoint at;
-  HILUM_ASSIGN_OR_RETURN(at.sensitivity, WilsonEstimate(counts[1][1], of_k));
-  HILUM_ASSIGN_OR_RETURN(at.specificity, WilsonEstimate(counts[0][0], rest));
+  HILUM_ASSIGN_OR_RETURN(at.sensitivity,
+                         ShareRight(cases, point, [](bool is_k, bool) { return is_k; }));
+  HILUM_ASSIGN_OR_RETURN(at.specificity,
+                         ShareRight(cases, point, [](bool is_k, bool) { return !is_k; }));
   HILUM_ASSIGN_OR_RETURN(at.positive_predictive_value,
-                         ShareOf(counts[1][1], counts[0][1] + counts[1][1]));
+                         ShareRight(cases, point, [](bool, bool called_k) { return called_k; }));
   HILUM_ASSIGN_OR_RETURN(at.negative_predictive_value,
-                         ShareOf(counts[0][0], counts[0][0] + counts[1][0]));
+                         ShareRight(cases, point, [](bool, bool called_k) { return !called_k; }));
   at.prevalence = static_cast<double>(of_k) / static_cast<double>(of_k + rest);
   return at;
+}
+
+absl::StatusOr<std::vector<JudgedPoint>> JudgeBySite(const Predictions& cases,
+                                                     std::span<const OperatingPoint> points) {
+  std::vector<JudgedPoint> rows;
+  for (const OperatingPoint& point : points) {
+    HILUM_ASSIGN_OR_RETURN(AtPoint at, JudgeAt(cases, point));
+    rows.push_back({"all", point, std::move(at)});
+  }
+  const std::set<std::string> sites(cases.sites.begin(), cases.sites.end());
+  for (const std::string& site : sites) {
+    if (site.empty()) continue;
+    HILUM_ASSIGN_OR_RETURN(const Predictions part, OfSite(cases, site));
+    if (part.n() < kMinSubgroup) continue;
+    for (const OperatingPoint& point : points) {
+      absl::StatusOr<AtPoint> at = JudgeAt(part, point);
+      if (absl::IsFailedPrecondition(at.status())) continue;  // no case of k there, or of the rest
+      HILUM_RETURN_IF_ERROR(at);
+      rows.push_back({site, point, *std::move(at)});
+    }
+  }
+  return rows;
 }
 
 absl::StatusOr<PredictiveValues> AtPrevalence(const AtPoint& at, double prevalence) {

@@ -3,6 +3,10 @@
 #ifndef HILUM_EVALUATION_OPERATING_POINT_H_
 #define HILUM_EVALUATION_OPERATING_POINT_H_
 
+#include <span>
+#include <string>
+#include <vector>
+
 #include "absl/status/statusor.h"
 #include "evaluation/intervals.h"
 #include "evaluation/metrics.h"
@@ -21,7 +25,7 @@ struct OperatingPoint {
 absl::StatusOr<OperatingPoint> PointOfSensitivity(const Predictions& validation, int k,
                                                   double sensitivity);
 
-// Each with the cases that decide it as n, and Wilson's interval.
+// Each with the cases that decide it as n; ShareByPatient.
 struct AtPoint {
   Estimate sensitivity, specificity;
   // At the share of k among these very cases, which is nobody's prevalence: see AtPrevalence.
@@ -32,6 +36,17 @@ struct AtPoint {
 // FailedPrecondition: no case of k, or none of the rest. InvalidArgument: as PointOfSensitivity; a
 // threshold outside [0, 1].
 absl::StatusOr<AtPoint> JudgeAt(const Predictions& cases, const OperatingPoint& point);
+
+// A point on some of the cases.
+struct JudgedPoint {
+  std::string films;  // "all", or a site
+  OperatingPoint point;
+  AtPoint at;
+};
+// A row a point for all cases, then one for each site that has kMinSubgroup cases, with some of the
+// point's class and some of the rest. Errors: as JudgeAt on all cases.
+absl::StatusOr<std::vector<JudgedPoint>> JudgeBySite(const Predictions& cases,
+                                                     std::span<const OperatingPoint> points);
 
 struct PredictiveValues {
   Estimate positive, negative;  // n: the cases behind sensitivity and specificity together

@@ -18,11 +18,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr int kCalibrationBins = 15;
 
-bool IsComplete(const Estimate& estimate) {
-  return estimate.n > 0 && estimate.ci95.low <= estimate.value &&
-         estimate.value <= estimate.ci95.high && !estimate.method.empty();
-}
-
 // A number without n and interval becomes null.
 Json ToJson(const Estimate& estimate) {
   if (!IsComplete(estimate)) return nullptr;
@@ -62,6 +57,31 @@ Json ToJson(const SplitAudit& audit) {
           {"n_test", audit.n_test},
           {"n_overlaps", audit.n_overlaps},
           {"overlaps", overlaps}};
+}
+
+Json ToJson(const std::vector<LeftOut>& networks) {
+  Json rows = Json::array();
+  for (const LeftOut& network : networks) {
+    rows.push_back({{"site", network.site},
+                    {"n_train", network.n_train},
+                    {"n_samples_seen", network.n_samples_seen},
+                    {"auroc", ToJson(network.auroc)},
+                    {"reason", network.reason}});
+  }
+  return rows;
+}
+
+// What AuditLines says, for programs that only print it.
+Json ToJson(const std::vector<AuditLine>& lines) {
+  Json table = Json::array();
+  for (const AuditLine& line : lines) {
+    table.push_back({{"row", line.row},
+                     {"found", line.found},
+                     {"learned_from", line.learned_from},
+                     {"rule", line.rule},
+                     {"verdict", line.verdict}});
+  }
+  return table;
 }
 
 std::string Dump(const Json& json) {
@@ -264,7 +284,36 @@ std::string ToJson(const ModelReport& report) {
                {"confusion", confusion}});
 }
 
-std::string ToJson(const AuditRows& rows, const Verdict& verdict) {
+std::string ToJson(const std::vector<JudgedPoint>& rows, const std::vector<std::string>& classes) {
+  Json json = Json::array();
+  for (const JudgedPoint& row : rows) {
+    json.push_back({{"films", row.films},
+                    {"class", classes[row.point.k]},
+                    {"threshold", row.point.threshold},
+                    {"sensitivity", ToJson(row.at.sensitivity)},
+                    {"specificity", ToJson(row.at.specificity)},
+                    {"positive_predictive_value", ToJson(row.at.positive_predictive_value)},
+                    {"negative_predictive_value", ToJson(row.at.negative_predictive_value)},
+                    {"prevalence", row.at.prevalence}});
+  }
+  return Dump(json);
+}
+
+std::string ToJson(const std::vector<Subgroup>& groups, const std::vector<std::string>& classes) {
+  Json json = Json::array();
+  for (const Subgroup& group : groups) {
+    json.push_back({{"by", group.by},
+                    {"group", group.group},
+                    {"n", group.n > 0 ? Json(group.n) : Json(nullptr)},
+                    {"auroc", ByClass(classes, group.auroc)},
+                    {"sensitivity", ByClass(classes, group.sensitivity)},
+                    {"predictive_value", ByClass(classes, group.predictive_value)}});
+  }
+  return Dump(json);
+}
+
+std::string ToJson(const AuditRows& rows) {
+  const Verdict verdict = Judge(rows);
   Json source_only = nullptr;
   if (rows.source_only.has_value()) {
     source_only = {{"accuracy", ToJson(rows.source_only->accuracy)},
@@ -282,7 +331,8 @@ std::string ToJson(const AuditRows& rows, const Verdict& verdict) {
                {"border_baseline", ToJson(rows.border_baseline)},
                {"lungs_out_baseline", ToJson(rows.lungs_out_baseline)},
                {"thumbnail_baseline", ToJson(rows.thumbnail_baseline)},
-               {"left_out_sites", rows.left_out_sites}});
+               {"left_out", ToJson(rows.left_out)},
+               {"table", ToJson(AuditLines(rows))}});
 }
 
 }  // namespace hilum::evaluation

@@ -9,10 +9,13 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "evaluation/audit_verdict.h"
 #include "evaluation/calibration.h"
 #include "evaluation/intervals.h"
 #include "evaluation/leak_audit.h"
 #include "evaluation/metrics.h"
+#include "evaluation/operating_point.h"
+#include "evaluation/subgroups.h"
 
 namespace hilum::evaluation {
 
@@ -39,9 +42,6 @@ absl::StatusOr<ModelReport> Evaluate(absl::string_view name, const Predictions& 
                                      const std::vector<std::string>& classes,
                                      const BootstrapOptions& options = {});
 
-// Fewer cases than this print "insufficient" in a subgroup row.
-inline constexpr int64_t kMinSubgroup = 30;
-
 // "0.873 [0.801, 0.921] n=126"; "insufficient" where n < min_n; "missing" where n is 0 or the
 // interval does not hold the value.
 std::string FormatEstimate(const Estimate& estimate, int64_t min_n = 1);
@@ -63,8 +63,14 @@ Table ClassBySiteTable(const ClassBySite& table);
 // {"balanced_accuracy":…,"auroc":{class:…},"n":…,"ci95":[…],…}: one JSON object, the form of
 // the demo's `metrics` entries.
 std::string ToJson(const ModelReport& report);
-// {"promoted":…,"reasons":[…],"source_only":{…},…}: the form of the demo's `leak_audit`.
-std::string ToJson(const AuditRows& rows, const Verdict& verdict);
+// [{"films":"all","class":…,"threshold":…,"sensitivity":{…},…,"prevalence":…},…].
+//   classes  names, as of the predictions
+std::string ToJson(const std::vector<JudgedPoint>& rows, const std::vector<std::string>& classes);
+// [{"by":"sex","group":"female","n":…,"auroc":{class:{…}},…},…]; "n" is null where it is not told.
+std::string ToJson(const std::vector<Subgroup>& groups, const std::vector<std::string>& classes);
+// {"promoted":…,"reasons":[…],"source_only":{…},…,"table":[…]}: the verdict of Judge, the rows, and
+// AuditLines as `table`; the form of the demo's `leak_audit`.
+std::string ToJson(const AuditRows& rows);
 
 }  // namespace hilum::evaluation
 

@@ -262,6 +262,13 @@ class Job(unittest.TestCase):
             self.assertIn(f'--films-per-second: "{rate}" is not a number above 0', found.stderr)
             self.assertLess(len(found.stderr), 150)
 
+    def test_an_evaluation_does_not_swallow_the_names_of_jobs(self):
+        for verb in (("report", "a"), ("compare", "a", "b")):
+            found = run("hilum-job", verb[0], "--evaluation", "none.json", *verb[1:])
+            self.assertEqual((found.returncode, found.stdout), (2, ""))
+            self.assertIn("none.json", found.stderr)
+            self.assertNotIn("required", found.stderr)
+
     def test_a_missing_model_says_how_to_make_it(self):
         found = run("hilum-job", "plan", self.write("job.toml", JOB_TOML))
         self.assertEqual(found.returncode, 2)
@@ -405,6 +412,16 @@ class Folders(unittest.TestCase):
                     "--site", "s")
         self.assertEqual(found.returncode, 2, found.stdout)
         self.assertIn("--federated", found.stderr)
+
+    def test_a_wanted_sensitivity_needs_films_to_reach_it_on(self):
+        self.need("hilum-model")
+        evaluate = ("evaluate", "--model", "m", "--data", "d", "--policy", "p", "--sensitivity")
+        found = run("hilum-model", *evaluate, "0.9")
+        self.assertEqual((found.returncode, found.stdout), (2, ""))
+        self.assertIn("--validation DIR", found.stderr)
+        found = run("hilum-model", *evaluate, "1.5", "--validation", "v")
+        self.assertEqual((found.returncode, found.stdout), (2, ""))
+        self.assertIn("--sensitivity", found.stderr)
 
     def test_no_verb_takes_a_flag_that_it_would_not_read(self):
         self.need("hilum-ledger")

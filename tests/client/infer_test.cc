@@ -244,7 +244,7 @@ TEST_F(InferTest, AnEvaluationCountsWhatItCannotJudge) {
   const fs::path folder = TestFolder(24);
   WriteText(folder / "films/bad.dcm", "no film");
   WriteText(folder / "labels.csv", ReadText(folder / "labels.csv") + "bad.dcm,normal,nih\n");
-  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EvaluateModel(*model_, folder, 2));
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string text, EvaluateModel(*model_, {.folder = folder}));
   const Json json = Json::parse(text);
   EXPECT_EQ(json["n"], 24);
   EXPECT_EQ(json["refused"], 1);
@@ -265,13 +265,42 @@ TEST_F(InferTest, AnEvaluationCountsWhatItCannotJudge) {
   EXPECT_EQ(n, 24);
 }
 
+TEST_F(InferTest, ThresholdsAreChosenOnOtherPatients) {
+  Open();
+  const fs::path folder = TestFolder(24);
+  HILUM_ASSERT_OK_AND_ASSIGN(std::string text, EvaluateModel(*model_, {.folder = folder}));
+  EXPECT_EQ(Json::parse(text)["operating_point"]["n_validation"], 0);
+  EXPECT_EQ(Json::parse(text)["operating_point"]["rows"][1]["threshold"], 0.5);
+  const fs::path validation = MakeSource("hospital-a", 46);
+  HILUM_ASSERT_OK_AND_ASSIGN(text,
+                             EvaluateModel(*model_, {.folder = folder, .validation = validation}));
+  const Json json = Json::parse(text);
+  EXPECT_EQ(json["operating_point"]["n_validation"], 46);
+  const Json& row = json["operating_point"]["rows"][1];
+  EXPECT_EQ(row["films"], "all");
+  EXPECT_EQ(row["class"], "pneumonia");
+  EXPECT_NE(row["threshold"], 0.5);
+  EXPECT_LE(row["sensitivity"]["n"], 24);
+  int64_t n_by_sex = 0;
+  for (const auto& group : json["subgroups"]) {
+    if (group["by"] == "sex" && group["n"].is_number()) n_by_sex += group["n"].get<int64_t>();
+  }
+  EXPECT_GT(n_by_sex, 0);
+  EXPECT_LE(n_by_sex, 24);
+  EXPECT_THAT(EvaluateModel(*model_, {.folder = folder, .validation = folder}),
+              StatusIs(StatusCode::kFailedPrecondition, "chosen on films of other patients"));
+  EXPECT_THAT(EvaluateModel(*model_, {.folder = folder, .validation = MakeSource("hospital-b", 8)}),
+              StatusIs(StatusCode::kFailedPrecondition, "are needed to choose a threshold"));
+}
+
 TEST_F(InferTest, AFolderWithoutLabelsCannotBeJudged) {
   Open();
   const fs::path folder = TestFolder(2);
   fs::remove(folder / "labels.csv");
-  EXPECT_THAT(EvaluateModel(*model_, folder, 1),
+  EXPECT_THAT(EvaluateModel(*model_, {.folder = folder, .threads = 1}),
               StatusIs(StatusCode::kFailedPrecondition, "2 have no label"));
-  EXPECT_THAT(EvaluateModel(*model_, "/nowhere", 1), StatusIs(StatusCode::kNotFound, "/nowhere"));
+  EXPECT_THAT(EvaluateModel(*model_, {.folder = "/nowhere"}),
+              StatusIs(StatusCode::kNotFound, "/nowhere"));
 }
 
 // Comparison on two small sites.
@@ -300,6 +329,9 @@ TEST_F(CompareTest, JudgesLocalPooledAndSourceOnly) {
     EXPECT_TRUE(row.contains("ci95"));
   }
   EXPECT_EQ(metrics["pooled"]["n_train"], 18);
+  EXPECT_EQ(metrics["pooled"]["n_samples_seen"], 18);  // one round of one epoch
+  EXPECT_EQ(json["operating_point"]["rows"][0]["threshold"], 0.5);
+  EXPECT_FALSE(json["subgroups"].empty());
   EXPECT_TRUE(metrics["source_only_baseline"].contains("balanced_accuracy"));
   EXPECT_FALSE(metrics.contains("federated"));
   EXPECT_EQ(json["leak_audit"]["split_overlap"], 0);
@@ -322,7 +354,8 @@ TEST_F(CompareTest, LeavesEachSourceOutAndJudgesTheNetworkThere) {
   ASSERT_EQ(left_out.size(), 2u);
   EXPECT_EQ(left_out["gwcmc"]["n_train"], 8);
   EXPECT_EQ(left_out["nih"]["n_train"], 10);
-  EXPECT_EQ(left_out["nih"]["n_samples_seen"], 10);  // one round of one epoch
+  EXPECT_EQ(left_out["nih"]["n_samples_seen"], 10);      // one round of one epoch
+  EXPECT_EQ(json["leak_audit"]["left_out"].size(), 2u);  // the rows that the verdict rests on
   for (const auto& [source, row] : left_out.items()) {
     if (row["metrics"].is_object()) {
       EXPECT_LT(row["metrics"]["n"].get<int>(), 24) << source;

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/seeded_random.h"
 #include "evaluation/ablation.h"
+#include "evaluation/audit_verdict.h"
 #include "evaluation/leak_audit.h"
 #include "tests/status_matchers.h"
 
@@ -117,6 +118,78 @@ TEST(PlantedLeaks, OneClassASiteIsFoundWithoutAnyPixel) {
   HILUM_ASSERT_OK_AND_ASSIGN(const Predictions rule,
                              SourceRule(table, {"normal", "pneumonia"}, model));
   EXPECT_EQ(*BalancedAccuracy(Confuse(rule)), 1);
+}
+
+// The films of both worlds as the split of the audit sees them.
+std::vector<AuditedImage> ImagesOf(const World& train, const World& test,
+                                   const std::vector<std::string>& sites) {
+  std::vector<AuditedImage> images;
+  for (const Split split : {Split::kTrain, Split::kTest}) {
+    const World& world = split == Split::kTrain ? train : test;
+    for (size_t i = 0; i < world.images.size(); ++i) {
+      const std::string name = absl::StrCat(split == Split::kTrain ? "train-" : "test-", i);
+      images.push_back({split, sites[i % sites.size()], name, name,
+                        world.labels[i] == 1 ? "pneumonia" : "normal",
+                        *HashImage(world.images[i], kSide, kSide)});
+    }
+  }
+  return images;
+}
+
+LeftOut LeaveOut(const std::string& site, BaselineFilms train, BaselineFilms test) {
+  std::erase_if(train.films, [&](const BaselineFilm& film) { return film.site == site; });
+  std::erase_if(test.films, [&](const BaselineFilm& film) { return film.site != site; });
+  LeftOut row{.site = site, .n_train = static_cast<int64_t>(train.films.size())};
+  const absl::StatusOr<Predictions> predictions = BaselinePredictions(train, test);
+  const absl::StatusOr<Estimate> auroc =
+      predictions.ok() ? MeanAurocOf(*predictions) : absl::StatusOr<Estimate>(predictions.status());
+  if (auroc.ok()) row.auroc = *auroc;
+  return row;
+}
+
+// Every row of the audit; the model is the regression on whole films.
+AuditRows WholeAudit(const World& train, const World& test, const std::vector<std::string>& sites) {
+  const BaselineFilms learn = train.Films(sites), judge = test.Films(sites);
+  const Predictions model = *BaselinePredictions(learn, judge);
+  AuditRows rows;
+  EXPECT_THAT(RunBaselines(learn, judge, &model, rows), IsOk());
+  const std::vector<AuditedImage> images = ImagesOf(train, test, sites);
+  rows.split = AuditSplit(images);
+  const Metric balanced = [](const Predictions& p) { return BalancedAccuracy(Confuse(p)); };
+  rows.model_balanced_accuracy = *BootstrapByPatient(model, balanced);
+  const Predictions rule =
+      *SourceRule(TabulateClassBySite(images, Split::kTrain), {"normal", "pneumonia"}, model);
+  const Estimate by_source = *BootstrapByPatient(rule, balanced);
+  rows.source_only = SourceOnly{by_source, by_source};
+  const std::pair<Ablate, std::optional<Estimate>*> ablations[] = {
+      {BlackOutLungs, &rows.lungs_out_auroc},
+      {KeepBorder, &rows.border_only_auroc},
+      {ToThumbnail, &rows.thumbnail_auroc}};
+  for (const auto& [ablate, row] : ablations) {
+    World ablated = test;
+    for (std::vector<float>& image : ablated.images) ablate(image, kSide, kSide);
+    *row = *MeanAurocOf(*BaselinePredictions(learn, ablated.Films(sites)));
+  }
+  for (const char* site : {"a", "b"}) rows.left_out.push_back(LeaveOut(site, learn, judge));
+  return rows;
+}
+
+TEST(PlantedLeaks, TheWholeAuditRefusesEachAndPromotesWithoutThem) {
+  using ::testing::Contains, ::testing::HasSubstr;
+  World train(400, 18), test(400, 19);
+  EXPECT_THAT(Judge(WholeAudit(train, test, kMixed)).reasons, ::testing::IsEmpty());
+  const Verdict one_class =
+      Judge(WholeAudit(train, test, {"a", "b"}));  // labels take turns as well
+  EXPECT_FALSE(one_class.promoted);
+  EXPECT_THAT(one_class.reasons,
+              Contains(HasSubstr("sees only the site reaches a balanced accuracy of 1.000")));
+  for (World* world : {&train, &test}) {
+    for (size_t i = 1; i < world->images.size(); i += 2) world->Mark(i);  // the second class
+  }
+  const Verdict marked = Judge(WholeAudit(train, test, kMixed));
+  EXPECT_FALSE(marked.promoted);
+  EXPECT_THAT(marked.reasons, Contains(HasSubstr("sees only the border reaches")));
+  EXPECT_THAT(marked.reasons, Contains(HasSubstr("with the lungs blacked out the AUROC is 1.000")));
 }
 
 TEST(RunBaselines, FillsEachRowOrSaysWhyNot) {

@@ -32,9 +32,11 @@ TEST(CardEvaluation, ShowsFiguresWithTheirIntervalsSourcesAndAudit) {
   EXPECT_THAT(card, HasSubstr("### Source nih"));
   EXPECT_THAT(card, HasSubstr("### Films by source and class"));
   EXPECT_THAT(card, HasSubstr("| gwcmc | normal 39, pneumonia 39 |"));
-  EXPECT_THAT(card, HasSubstr("| learned from borders, AUROC | 0.600 [0.550, 0.650] n=122 "
-                              "(bootstrap by patient); the model is better by 0.300"));
-  EXPECT_THAT(card, HasSubstr("| never saw nih, balanced accuracy there | 0.800"));
+  EXPECT_THAT(card, HasSubstr("| border baseline | 0.600 [0.550, 0.650] n=122; the model is better "
+                              "by 0.300 [0.250, 0.350] n=122 | 200 films | the model is better "
+                              "with certainty | passes |"));
+  EXPECT_THAT(card, HasSubstr("| split |  |  | no patient, film or near-duplicate on both sides | "
+                              "not run |"));
 }
 
 TEST(CardEvaluation, OfAComparisonIsOfTheFederatedModel) {
@@ -43,6 +45,27 @@ TEST(CardEvaluation, OfAComparisonIsOfTheFederatedModel) {
   EXPECT_THAT(card, HasSubstr("no row of the leak audit speaks against it"));
   EXPECT_THAT(card, HasSubstr("On 122 labelled films.\n"));
   EXPECT_THAT(card, HasSubstr("### Training films by site and class"));
+  EXPECT_THAT(card,
+              HasSubstr("| never saw nih | 0.700 [0.610, 0.790] n=44 | 94 films, 1880 seen |"));
+  EXPECT_THAT(card, HasSubstr("| never saw one  b  | not defined: no film of class 1  x  |"));
+}
+
+// The card's status follows from the rows: evaluate.json calls itself promoted, compare.json not.
+TEST(CardEvaluation, DoesNotBelieveWhatADocumentSaysOfItself) {
+  Json document = Document("evaluate.json");
+  ASSERT_EQ(document["leak_audit"]["promoted"], true);
+  HILUM_ASSERT_OK_AND_ASSIGN(std::string card, CardEvaluation(document.dump(), Digest{}));
+  EXPECT_THAT(card, HasSubstr("- the row \"split\" was not run\n"));
+  document = Document("compare.json");
+  document["leak_audit"]["lungs_out_auroc"]["value"] = 0.6;
+  document["leak_audit"]["promoted"] = true;
+  HILUM_ASSERT_OK_AND_ASSIGN(card, CardEvaluation(document.dump(), Digest{}));
+  EXPECT_THAT(card, HasSubstr("no row of the leak audit speaks against it"));
+  document["leak_audit"]["lungs_out_auroc"]["ci95"][1] = 0.7;
+  document["leak_audit"]["lungs_out_auroc"]["value"] = 0.61;
+  HILUM_ASSERT_OK_AND_ASSIGN(card, CardEvaluation(document.dump(), Digest{}));
+  EXPECT_THAT(card, HasSubstr("**Status: `research`."));
+  EXPECT_THAT(card, HasSubstr("the AUROC is 0.610, at most 0.600 is allowed"));
 }
 
 TEST(CardEvaluation, RefusesFiguresWithoutAuditOrSources) {
@@ -79,6 +102,7 @@ TEST(ModelCard, SaysWhatTheServerSaw) {
   proto::RoundPlan plan;
   const proto::ModelDescription model{.architecture = "covidnet-nano"};
   EXPECT_THAT(ModelCard(model, plan, {}), HasSubstr("no masks: the server saw each update"));
+  EXPECT_THAT(ModelCard(model, plan, {}), HasSubstr("**Status: `research`.** No leak audit"));
   plan.aggregation.mode = "masked";
   EXPECT_THAT(ModelCard(model, plan, {}), HasSubstr("learned the sum of the updates only"));
   EXPECT_THAT(ModelCard(model, plan, {}), Not(HasSubstr("saw each update")));

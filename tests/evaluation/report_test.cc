@@ -110,12 +110,13 @@ TEST(ToJson, HasTheFormOfTheDemo) {
 }
 
 TEST(ToJson, AMissingRowIsNull) {
-  const AuditRows rows;
-  const nlohmann::json json = nlohmann::json::parse(ToJson(rows, Judge(rows)));
+  const nlohmann::json json = nlohmann::json::parse(ToJson(AuditRows{}));
   EXPECT_EQ(json["promoted"], false);
   EXPECT_TRUE(json["lungs_out_auroc"].is_null());
   EXPECT_TRUE(json["source_only"].is_null());
   EXPECT_GE(json["reasons"].size(), 7u);
+  EXPECT_EQ(json["table"].back()["row"], "leave one site out");
+  EXPECT_EQ(json["table"].back()["verdict"], "not run");
 }
 
 TEST(ClassBySiteTable, HasARowASite) {

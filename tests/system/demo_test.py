@@ -82,6 +82,20 @@ class Summary(unittest.TestCase):
         self.assertTrue(found["replay_verified"])
         self.assertEqual(found["leak_audit"]["split_overlap"], 0)
 
+    def test_the_leak_audit_is_a_table_on_both_pages(self):
+        audit = summary()["leak_audit"]
+        text = (demo_folder() / "results.txt").read_text(encoding="utf-8")
+        page = (demo_folder() / "report.html").read_text(encoding="utf-8")
+        for line in audit["table"]:
+            self.assertIn(f"{line['row']}  ", text)
+            self.assertIn(f"<td>{line['row']}</td>", page)
+            self.assertIn(f"<td>{line['verdict']}</td>", page)
+        self.assertEqual(audit["promoted"], not audit["reasons"])
+        self.assertIn("AUROC on held-out films by round", page)
+        self.assertNotIn("nothing is known yet", page)
+        figures = (demo_folder() / "report.evaluation.csv").read_text(encoding="utf-8")
+        self.assertIn('"federated","all","auroc","pneumonia",', figures)
+
     def test_the_ledger_is_cosigned_by_a_quorum_of_the_sites(self):
         found = summary()
         note = (Path(found["ledger_dir"]) / "checkpoint").read_text(encoding="utf-8")
