@@ -175,6 +175,7 @@ class Federation(unittest.TestCase):
         self.write_job("cxr-test", epochs=20)
         hilum("site", "approve", "cxr-test", "--dir", self.folder / "hospital-a", expect=2)
         hilum("job", "launch", self.folder / "job.toml", *self.lead())
+        watch = self.start("watch", "job", "watch", "cxr-test", "--json", *self.lead())
         for name, site in sites.items():
             self.assertEqual(site.event("job_offered")["answer"], "pending")
             hilum("site", "approve", "cxr-test", "--dir", self.folder / name)
@@ -183,8 +184,10 @@ class Federation(unittest.TestCase):
         sites["hospital-b"] = self.run_site("hospital-b")
         self.wait_for("round 1", lambda: self.closed_rounds() >= 1)
         self.server.kill()
+        time.sleep(2.5)  # long enough for some tries to reconnect in vain
         self.start_server(self.grpc)
         self.wait_for("the job", lambda: self.status()["state"] == "done")
+        self.assertEqual(watch.child.wait(20), 0)  # it found the server again and saw the end
         for summary in self.status()["history"]:
             self.assertEqual(sorted(summary["cohort"]), ["hospital-a", "hospital-b"], summary)
         self.look_at_status()
