@@ -168,6 +168,12 @@ class Federation(unittest.TestCase):
         hilum(*site, "dicomweb+http://127.0.0.1:9/", expect=5)  # nothing listens there
         hilum(*site, "dicomweb+ftp://127.0.0.1/", expect=2)
         hilum(*site, "/no/such/folder", expect=2)
+        copy = shutil.copytree(source, self.folder / "copy")
+        self.assertIn(f"Consent files of {source.resolve()}\n", hilum(*site, copy).stdout)
+        shutil.rmtree(source)
+        self.assertIn("--forget", hilum(*site, source, expect=2).stderr)
+        report = hilum_json(*site, source, "--forget")
+        self.assertEqual((report["other_sources"][0]["films"], report["removed"]), (8, 1))
         hilum("site", "import", "--dir", self.folder / "hospital-b", self.source("hospital-b", 8))
 
     def test_2_rounds_survive_the_kill_of_a_site_and_of_the_server(self):
