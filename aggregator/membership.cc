@@ -263,8 +263,9 @@ absl::StatusOr<WitnessPolicy> MakeWitnessPolicy(const FederationIdentity& identi
                      ": let more sites join, or give a smaller --faults"));
   }
   HILUM_ASSIGN_OR_RETURN(policy.text, ledger_anchor::MakePolicy(log, witnesses, policy.quorum));
+  policy.faults = ledger_anchor::FaultsCovered({.n = policy.n_witnesses, .q = policy.quorum});
   policy.text = absl::StrCat("# ", policy.quorum, " of ", policy.n_witnesses,
-                             " witnesses must cosign; ", faults, " may be dishonest, ",
+                             " witnesses must cosign; ", policy.faults, " may be dishonest, ",
                              policy.n_witnesses - policy.quorum, " may be away\n", policy.text);
   return policy;
 }

@@ -76,6 +76,7 @@ struct WitnessPolicy {
   std::string text;
   uint64_t n_witnesses = 0;
   uint64_t quorum = 0;
+  uint64_t faults = 0;  // that the quorum covers: those asked for, or one more
 };
 // FailedPrecondition: the members have too few witnesses. DataLoss: a stored join is damaged.
 absl::StatusOr<WitnessPolicy> MakeWitnessPolicy(const FederationIdentity& identity, State& state,

@@ -22,6 +22,9 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kCallTimeout = std::chrono::seconds(30);
 constexpr auto kTransferTimeout = std::chrono::hours(1);
 constexpr auto kStopPoll = std::chrono::milliseconds(50);
+// How long a watch waits for a connection before it says that there is none. A server of this
+// computer is found within 10 ms.
+constexpr int64_t kConnectMs = 1000;
 
 std::string AsString(ByteView bytes) { return std::string(AsText(bytes).data(), bytes.size()); }
 
@@ -169,8 +172,9 @@ absl::Status JobClient::Explained(const std::string& job, const absl::Status& st
 
 absl::Status JobClient::Watch(const std::string& job, const std::atomic<bool>& stop,
                               const std::function<bool(const v1::JobStatus&)>& on_status) {
-  grpc::ClientContext context;
   const Clock::time_point started = Clock::now();
+  proto::AwaitConnection(*impl_->channel, kConnectMs, [&stop] { return stop.load(); });
+  grpc::ClientContext context;
   v1::JobRequest request;
   request.set_job(job);
   const Canceller canceller(context, stop);

@@ -42,7 +42,8 @@ class JobClient {
   absl::StatusOr<v1::JobStatus> Job(const std::string& job);
 
   // Calls `on_status` with the status now and after each change, until it returns false (OK), the
-  // stream breaks (its status) or `stop` becomes true (Cancelled). NotFound: as Job.
+  // stream breaks (its status) or `stop` becomes true (Cancelled). NotFound: as Job. Unavailable:
+  // no connection within a second.
   absl::Status Watch(const std::string& job, const std::atomic<bool>& stop,
                      const std::function<bool(const v1::JobStatus&)>& on_status);
 

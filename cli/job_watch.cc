@@ -16,7 +16,8 @@
 namespace hilum::cli {
 namespace {
 
-constexpr int kReturnTries = 120;
+// A try takes a second itself while nothing listens: two minutes in all.
+constexpr int kReturnTries = 60;
 constexpr auto kReturnPause = std::chrono::seconds(1);
 constexpr auto kStopPoll = std::chrono::milliseconds(50);
 

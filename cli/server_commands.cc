@@ -134,7 +134,7 @@ absl::Status MakeServerPolicy(const ServerFlags& flags) {
     PrintJson(Json{{"policy", policy.text},
                    {"witnesses", policy.n_witnesses},
                    {"quorum", policy.quorum},
-                   {"faults", flags.faults},
+                   {"faults", policy.faults},
                    {"may_be_away", policy.n_witnesses - policy.quorum},
                    {"installed", flags.install}});
   } else {

@@ -35,8 +35,13 @@ using nlohmann::ordered_json;
 constexpr int64_t kQuietMs = 2'000;
 constexpr int64_t kWaitMs = 60'000;
 
+struct WhatToDo {
+  bool dry_run = false;
+  bool forget = false;
+};
+
 absl::StatusOr<client::ImportReport> TakeUp(const OpenSite& site, const fs::path& source,
-                                            bool dry_run, const std::atomic<bool>& stop) {
+                                            WhatToDo what, const std::atomic<bool>& stop) {
   HILUM_ASSIGN_OR_RETURN(const client::SiteSecret secret,
                          client::LoadSiteSecret(site.folder.pseudonym_secret()));
   std::optional<Progress> bar;
@@ -44,7 +49,8 @@ absl::StatusOr<client::ImportReport> TakeUp(const OpenSite& site, const fs::path
   options.source = source;
   options.profile = site.options.profile;
   options.issuers = site.options.issuers;
-  options.dry_run = dry_run;
+  options.forget = what.forget;
+  options.dry_run = what.dry_run;
   options.threads = std::min(UsableCores(), 16);
   options.now_s = SystemClock().NowSeconds();
   options.cancel = &stop;
@@ -83,7 +89,7 @@ absl::StatusOr<client::DicomwebOptions> ServerOf(const OpenSite& site, absl::str
 absl::Status ImportFolder(const SiteImportFlags& flags, const OpenSite& site) {
   const std::atomic<bool>& stop = StopOnSignals();
   HILUM_ASSIGN_OR_RETURN(const client::ImportReport report,
-                         TakeUp(site, flags.source, flags.dry_run, stop));
+                         TakeUp(site, flags.source, {flags.dry_run, flags.forget}, stop));
   if (flags.json) {
     PrintJson(ImportJson(report));
   } else {
@@ -112,7 +118,7 @@ absl::Status ImportDicomweb(const SiteImportFlags& flags, const OpenSite& site) 
                                         }}));
   }
   HILUM_ASSIGN_OR_RETURN(const client::ImportReport report,
-                         TakeUp(site, inbox->path(), flags.dry_run, stop));
+                         TakeUp(site, inbox->path(), {flags.dry_run}, stop));
   if (flags.json) {
     ordered_json json = ImportJson(report);
     json["pacs"] = PacsJson(fetched);
@@ -140,8 +146,7 @@ struct Arrivals {
 
 absl::Status TakeUpArrivals(const SiteImportFlags& flags, const OpenSite& site,
                             const client::Inbox& inbox, const std::atomic<bool>& stop) {
-  const absl::StatusOr<client::ImportReport> report =
-      TakeUp(site, inbox.path(), /*dry_run=*/false, stop);
+  const absl::StatusOr<client::ImportReport> report = TakeUp(site, inbox.path(), {}, stop);
   if (absl::IsCancelled(report.status())) return absl::OkStatus();  // the next start goes on
   HILUM_RETURN_IF_ERROR(report.status());
   if (flags.json) {
@@ -206,6 +211,7 @@ absl::Status ImportScp(const SiteImportFlags& flags, const OpenSite& site) {
 
 absl::Status RunImport(const SiteImportFlags& flags) {
   HILUM_ASSIGN_OR_RETURN(const OpenSite site, OpenJoinedSite(flags.dir));
+  if (flags.forget) return ImportFolder(flags, site);
   if (flags.source == "scp") return ImportScp(flags, site);
   if (flags.source == "dicomweb" || absl::StartsWith(flags.source, "dicomweb+")) {
     return ImportDicomweb(flags, site);

@@ -12,8 +12,9 @@ namespace hilum::cli {
 struct SiteImportFlags {
   std::string dir;  // the site's folder
   bool json = false;
-  std::string source;  // a folder, scp, dicomweb or dicomweb+https://...
-  std::string rules;   // file; empty: rules.toml of the site, where there is one
+  std::string source;   // a folder, scp, dicomweb or dicomweb+https://...
+  std::string rules;    // file; empty: rules.toml of the site, where there is one
+  bool forget = false;  // drop a folder
   bool dry_run = false;
   std::vector<std::string> files;  // send
 };

@@ -110,9 +110,15 @@ void AddImportVerbs(App& app, SiteImportFlags& flags, std::map<CLI::App*, Run>& 
                    "Folder with films, labels.csv and consent/*.json, to import again after "
                    "changes; dicomweb, or dicomweb+https://HOST/PATH; scp to listen")
       ->required();
+  CLI::Option* forget = import->add_flag(
+      "--forget", flags.forget,
+      "Drops a folder that was imported, there or not: its films and prepared images, and its "
+      "Consents. Folders add up: a Consent that is missing in a new copy withdraws nothing");
   import->add_flag("--dry-run", flags.dry_run, "Judges everything, changes nothing");
-  import->add_option("--rules", flags.rules,
-                     "dicomweb: which series to take (default: rules.toml of the site's folder)");
+  import
+      ->add_option("--rules", flags.rules,
+                   "dicomweb: which series to take (default: rules.toml of the site's folder)")
+      ->excludes(forget);
   add("send", "Stores DICOM files in the PACS of [dicomweb] in site.toml (STOW-RS)", RunSend)
       ->add_option("FILE", flags.files, "DICOM files, such as results of hilum infer")
       ->required();

@@ -186,6 +186,11 @@ ordered_json ImportJson(const client::ImportReport& report) {
                        {"reason", row.reason},
                        {"label", row.label}});
   }
+  ordered_json others = ordered_json::array();
+  for (const client::OtherSource& other : report.others) {
+    others.push_back(
+        {{"source", other.path}, {"films", other.films}, {"consent_files", other.consent_files}});
+  }
   return {{"accepted", report.accepted},
           {"rejected", report.rejected},
           {"unchanged", report.unchanged},
@@ -195,6 +200,7 @@ ordered_json ImportJson(const client::ImportReport& report) {
             {"granted", report.patients_granted},
             {"denied", report.patients_denied},
             {"revoked", report.patients_revoked}}},
+          {"other_sources", others},
           {"dry_run", report.dry_run},
           {"studies", studies}};
 }
@@ -218,6 +224,16 @@ std::string ImportText(const client::ImportReport& report) {
                   " removed\nconsent: ", Count(report.patients_granted, "patient"),
                   " with a Consent that permits training, ", report.patients_denied, " without (",
                   report.patients_revoked, " of them revoked)\n");
+  for (const client::OtherSource& other : report.others) {
+    absl::StrAppend(&text, "in use as well: ", Count(other.films, "film"), " and ",
+                    Count(other.consent_files, "Consent file"), " of ", Printable(other.path),
+                    "\n");
+  }
+  if (!report.others.empty()) {
+    text +=
+        "what is missing in one source withdraws nothing in another; hilum site import SOURCE "
+        "--forget drops one\n";
+  }
   return text;
 }
 

@@ -100,7 +100,7 @@ ProbeResult ProbePolicy(const SiteFolder& folder) {
   return Of(
       "policy", absl::OkStatus(),
       absl::StrCat(policy->quorum, " of ", policy->witnesses.size(), " witnesses must cosign; ",
-                   policy->faults, " may be dishonest, ", policy->may_be_away, " away"));
+                   policy->faults, " may be dishonest, ", policy->may_be_away, " may be away"));
 }
 
 // The site's own witness: its key, its memory, and what it kept against the log.

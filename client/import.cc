@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "client/film_folder.h"
 #include "client/inbox.h"
@@ -43,6 +44,19 @@ struct Incoming {
   ReadFilm read;
 };
 
+// NotFound: nothing of the folder is known.
+absl::Status CheckIsSource(State& state, const std::string& source) {
+  std::set<std::string> known;
+  HILUM_ASSIGN_OR_RETURN(const std::vector<FilmRecord> films, state.Films());
+  HILUM_ASSIGN_OR_RETURN(const std::vector<ConsentRecord> consents, state.Consents());
+  for (const FilmRecord& film : films) known.insert(film.file.source);
+  for (const ConsentRecord& consent : consents) known.insert(consent.file.source);
+  if (known.count(source) != 0) return absl::OkStatus();
+  return absl::NotFoundError(
+      absl::StrCat("nothing was imported from ", source, "; the sources are: ",
+                   known.empty() ? std::string("none") : absl::StrJoin(known, ", "), "."));
+}
+
 class Importer {
  public:
   Importer(State& state, const FilmCache& cache, const SiteSecret& secret,
@@ -57,13 +71,16 @@ class Importer {
   absl::StatusOr<ImportReport> Run();
 
  private:
+  absl::Status List();
   absl::Status TakeConsents();
+  absl::Status CheckForgettable(const std::vector<ConsentRecord>& all) const;
   absl::Status LoadFilms();
   absl::Status DropMissing();
   absl::Status TakeFilms();
   absl::Status TakeBatch(std::span<const SourceFile> files);
   absl::Status WithdrawElsewhere();
   absl::Status CountPatients();
+  void CountOthers();
 
   // What can be said of a film without reading it again; empty: it must be read.
   std::optional<FilmRecord> Settled(const SourceFile& file) const;
@@ -98,14 +115,10 @@ class Importer {
 
 absl::StatusOr<ImportReport> Importer::Run() {
   report_.dry_run = options_.dry_run;
-  HILUM_ASSIGN_OR_RETURN(listing_, ListFolder(options_.source));
   std::error_code ignored;
-  root_ = fs::weakly_canonical(options_.source, ignored).string();
-  HILUM_ASSIGN_OR_RETURN(labels_, Labels::Read(options_.source / "labels.csv"));
-  labels_.AlsoByUid(InboxName);
-  for (const SourceFile& file : listing_.films) {
-    names_.insert(fs::path(file.path).filename().string());
-  }
+  const fs::path root = fs::weakly_canonical(fs::absolute(options_.source, ignored), ignored);
+  root_ = (root.has_filename() ? root : root.parent_path()).string();
+  HILUM_RETURN_IF_ERROR(options_.forget ? CheckIsSource(state_, root_) : List());
   HILUM_RETURN_IF_ERROR(TakeConsents());
   HILUM_RETURN_IF_ERROR(LoadFilms());
   HILUM_RETURN_IF_ERROR(DropMissing());
@@ -118,7 +131,39 @@ absl::StatusOr<ImportReport> Importer::Run() {
           {record.file.path, "rejected", "CONSENT_FILE", record.consent.reason, ""});
     }
   }
+  CountOthers();
   return std::move(report_);
+}
+
+absl::Status Importer::List() {
+  absl::StatusOr<FolderListing> listing = ListFolder(options_.source);
+  if (absl::IsNotFound(listing.status()) && CheckIsSource(state_, root_).ok()) {
+    return absl::NotFoundError(absl::StrCat(listing.status().message(),
+                                            "; what was imported from it stays in use until the "
+                                            "same command with --forget drops it."));
+  }
+  HILUM_RETURN_IF_ERROR(listing.status());
+  listing_ = *std::move(listing);
+  HILUM_ASSIGN_OR_RETURN(labels_, Labels::Read(options_.source / "labels.csv"));
+  labels_.AlsoByUid(InboxName);
+  for (const SourceFile& file : listing_.films) {
+    names_.insert(fs::path(file.path).filename().string());
+  }
+  return absl::OkStatus();
+}
+
+// Forgetting a source must never give a permission back that somebody withdrew.
+absl::Status Importer::CheckForgettable(const std::vector<ConsentRecord>& all) const {
+  const ActiveSet before = ActiveSet::Build(all, options_.now_s);
+  size_t n_given_back = 0;
+  for (const auto& [pid, reason] : before.patients()) {
+    n_given_back += !before.Check(pid).ok() && active_.Check(pid).ok() ? 1 : 0;
+  }
+  if (n_given_back == 0) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "without ", root_, " training on ", n_given_back,
+      " of the patients whom it denies would be permitted again, by other sources. First replace "
+      "their Consents there and import that again."));
 }
 
 absl::Status Importer::TakeConsents() {
@@ -140,6 +185,7 @@ absl::Status Importer::TakeConsents() {
   }
   report_.consent_files = listing_.consents.size();
   active_ = ActiveSet::Build(consents_, options_.now_s);
+  if (options_.forget) HILUM_RETURN_IF_ERROR(CheckForgettable(all));
   if (options_.dry_run) return absl::OkStatus();
   return state_.Atomically([&]() -> absl::Status {
     for (const ConsentRecord& record : changed) HILUM_RETURN_IF_ERROR(state_.PutConsent(record));
@@ -172,7 +218,8 @@ absl::Status Importer::DropMissing() {
       continue;
     }
     HILUM_RETURN_IF_ERROR(Forget(film->second));
-    report_.rows.push_back({film->first, "removed", "", "no longer in the folder", ""});
+    const char* reason = options_.forget ? "its source is forgotten" : "no longer in the folder";
+    report_.rows.push_back({film->first, "removed", "", reason, ""});
     ++report_.removed;
     film = known_.erase(film);
   }
@@ -387,6 +434,20 @@ absl::Status Importer::CountPatients() {
     return absl::OkStatus();
   };
   return options_.dry_run ? count() : state_.Atomically(count);
+}
+
+void Importer::CountOthers() {
+  std::map<std::string, OtherSource> others;
+  for (const ConsentRecord& record : consents_) {
+    if (record.file.source != root_) ++others[record.file.source].consent_files;
+  }
+  for (const auto& [sop, film] : elsewhere_) {
+    others[film.file.source].films += film.code.empty() ? 1 : 0;
+  }
+  for (auto& [path, other] : others) {
+    other.path = path;
+    report_.others.push_back(other);
+  }
 }
 
 }  // namespace

@@ -15,13 +15,16 @@ namespace {
 absl::StatusOr<PolicyReport> Describe(const ledger_anchor::Policy& policy) {
   HILUM_RETURN_IF_ERROR(ledger_anchor::CheckFaults(policy, 0));
   PolicyReport report;
+  const std::string origin = policy.logs.empty() ? "" : policy.logs.front().key.name;
   for (const ledger_anchor::PolicyMember& member : policy.members) {
-    if (member.key.has_value()) report.witnesses.push_back({.name = member.key->name});
+    if (!member.key.has_value()) continue;
+    const std::string& name = member.key->name;
+    report.witnesses.push_back({name, ledger_anchor::SiteOfWitness(origin, name)});
   }
   if (!policy.quorum.has_value()) return report;
   HILUM_ASSIGN_OR_RETURN(const ledger_anchor::FlatQuorum flat, ledger_anchor::FlatQuorumOf(policy));
   report.quorum = flat.q;
-  report.faults = 2 * flat.q - flat.n - 1;
+  report.faults = ledger_anchor::FaultsCovered(flat);
   report.may_be_away = flat.n - flat.q;
   return report;
 }
@@ -97,7 +100,6 @@ absl::StatusOr<PolicyReport> PinPolicy(const SiteFolder& folder, const SiteOptio
   for (const ledger_anchor::PolicyMember& member : policy.members) {
     if (!member.key.has_value()) continue;
     PolicyWitness& witness = report.witnesses[at++];
-    witness.member = ledger_anchor::SiteOfWitness(gate.origin(), witness.name);
     if (witness.member.empty()) continue;
     if (witness.member == options.site) HILUM_RETURN_IF_ERROR(CheckOwn(*member.key, folder));
     HILUM_ASSIGN_OR_RETURN(witness.join_index,

@@ -17,8 +17,8 @@ inline constexpr size_t kPolicyFileLimitBytes = 64 << 10;
 
 struct PolicyWitness {
   std::string name;         // of its key
-  std::string member;       // whose `join` entry names the key; empty: no member's
-  uint64_t join_index = 0;  // of that entry
+  std::string member;       // whose witness it is by its name; empty: no member's
+  uint64_t join_index = 0;  // of the member's `join` entry, which names the key; 0: not looked up
 };
 
 struct PolicyReport {
@@ -28,7 +28,7 @@ struct PolicyReport {
   uint64_t may_be_away = 0;  // how many may be missing
 };
 
-// What a flat policy asks for. PermissionDenied: its quorum nests groups.
+// What a flat policy asks for, from its text alone. PermissionDenied: its quorum nests groups.
 absl::StatusOr<PolicyReport> DescribePolicy(absl::string_view policy);
 
 // Checks `policy` and pins it in place of the one before. The server is asked for the proof of each

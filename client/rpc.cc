@@ -23,8 +23,7 @@ constexpr int kCallSeconds = 20;
 constexpr int kShortCallSeconds = 3;  // of answers and reports, which are sent again anyway
 // A line slower than this cannot take part: 100 kB/s.
 constexpr uint64_t kSlowestBytesPerSecond = 100'000;
-constexpr int64_t kConnectMs = 2000;  // how long a call waits for a connection before it fails
-constexpr int64_t kStopPollMs = 100;
+constexpr int64_t kConnectMs = 2000;     // how long a call waits for a connection before it fails
 constexpr size_t kSnapshotLimit = 1000;  // jobs, and rounds, of one snapshot
 
 void SetDeadline(grpc::ClientContext& context, uint64_t seconds) {
@@ -123,19 +122,14 @@ absl::StatusOr<Credentials> ReadCredentials(const SiteFolder& folder) {
 }
 
 struct Connection::Impl {
-  // True once there is a connection. gRPC makes progress on one only while somebody waits for it:
-  // a call that fails at once because the last try failed leaves the next try to a timer of 5 s.
-  bool WaitUntilConnected(int64_t wait_ms) const {
-    return channel->WaitForConnected(std::chrono::system_clock::now() +
-                                     std::chrono::milliseconds(wait_ms));
-  }
-  // The same for a watch, which may be stopped meanwhile. The call after it says what is wrong.
+  // The call after these says what is wrong where there is no connection.
+  void WaitUntilConnected() const { proto::AwaitConnection(*channel, kConnectMs); }
+  // The same for a watch, which may be stopped meanwhile.
   void WaitForWatch() {
-    for (int64_t waited_ms = 0; waited_ms < kConnectMs; waited_ms += kStopPollMs) {
-      if (WaitUntilConnected(kStopPollMs)) return;
+    proto::AwaitConnection(*channel, kConnectMs, [this] {
       const std::lock_guard lock(mutex);
-      if (stopped) return;
-    }
+      return stopped;
+    });
   }
 
   // A stream that StopWatch ends. Cancelled: it was called before.
@@ -182,7 +176,7 @@ Connection::Connection(const std::string& address, const Credentials& credential
 
 Connection::~Connection() = default;
 
-void Connection::WaitUntilConnected() { impl_->WaitUntilConnected(kConnectMs); }
+void Connection::WaitUntilConnected() { impl_->WaitUntilConnected(); }
 
 absl::StatusOr<JoinAnswer> Connection::Join(const JoinCall& call) {
   v1::JoinRequest request;
@@ -292,7 +286,7 @@ absl::StatusOr<Bytes> Connection::FetchModel(const Digest& sha256, uint64_t limi
                                              const std::atomic<bool>* cancel) {
   v1::ModelRequest request;
   request.set_sha256(ToText(sha256));
-  impl_->WaitUntilConnected(kConnectMs);
+  impl_->WaitUntilConnected();
   grpc::ClientContext context;
   SetDeadline(context, 60 + limit_bytes / kSlowestBytesPerSecond);
   const auto stream = impl_->stub->FetchModel(&context, request);
@@ -305,7 +299,7 @@ absl::StatusOr<Bytes> Connection::FetchObject(const RoundObject& object, uint64_
   request.set_job(object.job);
   request.set_round(object.round);
   request.set_sha256(ToText(object.sha256));
-  impl_->WaitUntilConnected(kConnectMs);
+  impl_->WaitUntilConnected();
   grpc::ClientContext context;
   SetDeadline(context, 60 + limit_bytes / kSlowestBytesPerSecond);
   const auto stream = impl_->stub->FetchObject(&context, request);
@@ -339,7 +333,7 @@ absl::StatusOr<Bytes> Connection::Impl::ReadFile(grpc::ClientContext& context,
 }
 
 absl::StatusOr<Receipt> Connection::SubmitUpdate(const SignedUpdate& update) {
-  impl_->WaitUntilConnected(kConnectMs);
+  impl_->WaitUntilConnected();
   grpc::ClientContext context;
   SetDeadline(context, 60 + update.n_bytes() / kSlowestBytesPerSecond);
   v1::UpdateReceipt reply;
@@ -363,7 +357,7 @@ absl::Status Connection::SendFlight(const FlightPlace& place, ByteView message) 
   request.set_attempt(place.attempt);
   request.set_flight(place.flight);
   request.set_message(ToText(message));
-  impl_->WaitUntilConnected(kConnectMs);
+  impl_->WaitUntilConnected();
   grpc::ClientContext context;
   SetDeadline(context, kCallSeconds);
   v1::FlightReceipt reply;
@@ -379,7 +373,7 @@ absl::StatusOr<Bytes> Connection::FetchFlight(const FlightPlace& place, uint64_t
   request.set_round(place.round);
   request.set_attempt(place.attempt);
   request.set_flight(place.flight);
-  impl_->WaitUntilConnected(kConnectMs);
+  impl_->WaitUntilConnected();
   grpc::ClientContext context;
   SetDeadline(context, kCallSeconds + limit_bytes / kSlowestBytesPerSecond);
   const auto stream = impl_->stub->FetchFlight(&context, request);
@@ -403,7 +397,7 @@ absl::StatusOr<Bytes> Connection::FetchFlight(const FlightPlace& place, uint64_t
 absl::StatusOr<EntryReceipt> Connection::SubmitEntry(const std::string& entry) {
   v1::EntrySubmission request;
   request.set_entry(entry);
-  impl_->WaitUntilConnected(kConnectMs);
+  impl_->WaitUntilConnected();
   grpc::ClientContext context;
   SetDeadline(context, kCallSeconds);
   v1::EntryReceipt reply;
@@ -424,7 +418,7 @@ absl::StatusOr<std::string> Connection::Impl::FetchProof(const std::string& type
   request.set_job(member);
   request.set_round(nth);
   request.set_type(type);
-  WaitUntilConnected(kConnectMs);
+  WaitUntilConnected();
   grpc::ClientContext context;
   SetDeadline(context, kCallSeconds);
   v1::ProofReply reply;

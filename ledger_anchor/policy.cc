@@ -286,11 +286,15 @@ absl::StatusOr<FlatQuorum> FlatQuorumOf(const Policy& policy) {
   return FlatQuorum{.n = quorum.members.size(), .q = quorum.threshold};
 }
 
+uint64_t FaultsCovered(const FlatQuorum& flat) {
+  return 2 * flat.q > flat.n ? 2 * flat.q - flat.n - 1 : 0;
+}
+
 absl::Status CheckFaults(const Policy& policy, uint64_t faults) {
   if (!policy.quorum) return absl::OkStatus();
   HILUM_ASSIGN_OR_RETURN(const FlatQuorum flat, FlatQuorumOf(policy));
-  // q and n are numbers of lines of a file; 2q - n > faults, and nothing wraps.
-  if (2 * flat.q > flat.n && 2 * flat.q - flat.n > faults) return absl::OkStatus();
+  // q and n are numbers of lines of a file, so nothing wraps.
+  if (2 * flat.q > flat.n && faults <= FaultsCovered(flat)) return absl::OkStatus();
   return absl::PermissionDeniedError(
       absl::StrCat("a quorum of ", flat.q, " of ", flat.n, " witnesses does not cover ", faults,
                    " dishonest ones; at least ", SmallestQuorum(flat.n, faults), " must sign"));

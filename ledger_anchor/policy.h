@@ -76,6 +76,10 @@ struct FlatQuorum {
   uint64_t n = 1, q = 1;
 };
 absl::StatusOr<FlatQuorum> FlatQuorumOf(const Policy& policy);
+// How many of its witnesses may be dishonest, so that two quorums still share an honest one:
+// 2q - n - 1 (ledger.md 5.1), which may be more than was asked of SmallestQuorum. 0 where two
+// quorums need not share any.
+uint64_t FaultsCovered(const FlatQuorum& flat);
 
 // Whether two quorums always share an honest witness: 2q - n > faults (ledger.md 5.1).
 // OK for `quorum none`. PermissionDenied: it fails, or the quorum nests groups, which nobody here

@@ -1,5 +1,7 @@
 #include "proto/channel.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -14,6 +16,7 @@ namespace hilum::proto {
 namespace {
 
 constexpr size_t kSentenceLimitBytes = 2000;
+constexpr int64_t kStopPollMs = 100;
 constexpr char kOurs[] = "hilum";  // details of a status whose sentence is a program's of ours
 // A connection that does not finish its TLS handshake by then is closed. gRPC's two minutes would
 // let a stranger hold every file descriptor of the server.
@@ -113,6 +116,17 @@ std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address,
   // A channel of its own: two identities in one process never share a connection.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   return grpc::CreateCustomChannel(address, grpc::SslCredentials(options), arguments);
+}
+
+bool AwaitConnection(grpc::Channel& channel, int64_t wait_ms, const std::function<bool()>& stop) {
+  using Clock = std::chrono::system_clock;
+  const Clock::time_point end = Clock::now() + std::chrono::milliseconds(wait_ms);
+  while (!stop || !stop()) {
+    const Clock::time_point look = Clock::now() + std::chrono::milliseconds(kStopPollMs);
+    if (channel.WaitForConnected(std::min(look, end))) return true;
+    if (Clock::now() >= end) return false;
+  }
+  return false;
 }
 
 absl::StatusOr<std::string> PeerCertificate(const grpc::ServerContext& context) {

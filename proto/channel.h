@@ -2,6 +2,8 @@
 #ifndef HILUM_PROTO_CHANNEL_H_
 #define HILUM_PROTO_CHANNEL_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +39,14 @@ void SetServerLimits(grpc::ServerBuilder& builder);
 
 // A channel to HOST:PORT; it connects with the first call, and again after each failure.
 std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const TlsIdentity& identity);
+
+// True as soon as there is a connection; false after `wait_ms` without one, or soon after `stop`
+// says so. Call it before each call that a server may have to return for: gRPC reads a socket only
+// while a thread waits for one of the channel's events. Calls that fail at once, since the try
+// before them failed, do not wait, so between them a TLS handshake stands still until its time is
+// over, however often one tries.
+bool AwaitConnection(grpc::Channel& channel, int64_t wait_ms,
+                     const std::function<bool()>& stop = nullptr);
 
 // The certificate, PEM, that TLS verified for the peer of this call.
 // PermissionDenied: the peer showed none.

@@ -24,7 +24,14 @@ class ImportTest : public ::testing::Test {
     options.now_s = kNow;
     options.issuers = issuers_;
     options.dry_run = dry_run_;
+    options.forget = forget_;
     return Import(*state_, cache_, TestSecret(), options);
+  }
+  absl::StatusOr<ImportReport> Forget(const fs::path& source) {
+    forget_ = true;
+    absl::StatusOr<ImportReport> report = Take(source);
+    forget_ = false;
+    return report;
   }
 
   static std::map<std::string, ImportRow> ByPath(const ImportReport& report) {
@@ -47,6 +54,7 @@ class ImportTest : public ::testing::Test {
   std::unique_ptr<State> state_;
   std::vector<std::string> issuers_;
   bool dry_run_ = false;
+  bool forget_ = false;
 };
 
 TEST_F(ImportTest, TakesUpFilmsWithConsentAndLabel) {
@@ -178,6 +186,57 @@ TEST_F(ImportTest, ADeletedConsentFileRevokes) {
   EXPECT_EQ(CachedFiles(), 3u);
   HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<ConsentRecord> consents, state_->Consents());
   EXPECT_EQ(consents.size(), 45u) << "the next round would still find the Consent";
+}
+
+TEST_F(ImportTest, AConsentMissingInACopyStandsUntilTheOldFolderIsForgotten) {
+  const fs::path old = fs::weakly_canonical(MakeSource("hospital-a", 4));
+  HILUM_ASSERT_OK(Take(old));
+  const fs::path copy = MakeSource("hospital-a", 4);
+  fs::remove(copy / "consent/DEMO-A-0001.json");
+  HILUM_ASSERT_OK_AND_ASSIGN(const ImportReport copied, Take(copy));
+  EXPECT_EQ(copied.accepted, 4u);
+  ASSERT_EQ(copied.others.size(), 1u);
+  EXPECT_EQ(copied.others[0].path, old.string());
+  EXPECT_EQ(copied.others[0].films, 0u) << "they belong to the copy now";
+  EXPECT_EQ(copied.others[0].consent_files, 46u);
+
+  fs::remove_all(old);
+  EXPECT_THAT(Take(old), StatusIs(absl::StatusCode::kNotFound, "with --forget"));
+  dry_run_ = true;
+  HILUM_EXPECT_OK(Forget(old));
+  dry_run_ = false;
+  EXPECT_EQ(CachedFiles(), 4u);
+  HILUM_ASSERT_OK_AND_ASSIGN(const ImportReport forgotten, Forget(old / ""));
+  EXPECT_EQ(forgotten.patients_revoked, 1u);
+  EXPECT_EQ(CachedFiles(), 3u);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<ConsentRecord> consents, state_->Consents());
+  EXPECT_EQ(consents.size(), 45u);
+  EXPECT_THAT(Forget(old), StatusIs(absl::StatusCode::kNotFound, "nothing was imported from"));
+}
+
+TEST_F(ImportTest, AForgottenFolderTakesItsFilmsAlong) {
+  const fs::path source = MakeSource("hospital-a", 4);
+  HILUM_ASSERT_OK(Take(source));
+  HILUM_ASSERT_OK_AND_ASSIGN(const ImportReport forgotten, Forget(source));
+  EXPECT_EQ(forgotten.removed, 4u);
+  EXPECT_EQ(forgotten.patients_granted, 0u);
+  EXPECT_EQ(CachedFiles(), 0u);
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<FilmRecord> films, state_->Films());
+  EXPECT_TRUE(films.empty());
+}
+
+TEST_F(ImportTest, ForgettingNeverGivesAPermissionBack) {
+  HILUM_ASSERT_OK(Take(MakeSource("hospital-b", 30)));
+  const fs::path second = NewFolder("source");
+  fs::create_directories(second / "consent");
+  fs::copy(DemoData() / "revocation/hospital-b/consent/DEMO-B-0011.json", second / "consent");
+  HILUM_ASSERT_OK(Take(second));
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<ConsentRecord> before, state_->Consents());
+  EXPECT_THAT(Forget(second), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                       "training on 1 of the patients whom it denies"));
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::vector<ConsentRecord> after, state_->Consents());
+  EXPECT_EQ(after.size(), before.size());
+  EXPECT_EQ(CachedFiles(), 28u);
 }
 
 TEST_F(ImportTest, AConsentGivenAgainBringsTheFilmBack) {

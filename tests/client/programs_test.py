@@ -168,6 +168,12 @@ class Federation(unittest.TestCase):
         hilum(*site, "dicomweb+http://127.0.0.1:9/", expect=5)  # nothing listens there
         hilum(*site, "dicomweb+ftp://127.0.0.1/", expect=2)
         hilum(*site, "/no/such/folder", expect=2)
+        copy = shutil.copytree(source, self.folder / "copy")
+        self.assertIn(f"Consent files of {source.resolve()}\n", hilum(*site, copy).stdout)
+        shutil.rmtree(source)
+        self.assertIn("--forget", hilum(*site, source, expect=2).stderr)
+        report = hilum_json(*site, source, "--forget")
+        self.assertEqual((report["other_sources"][0]["films"], report["removed"]), (8, 1))
         hilum("site", "import", "--dir", self.folder / "hospital-b", self.source("hospital-b", 8))
 
     def test_2_rounds_survive_the_kill_of_a_site_and_of_the_server(self):
@@ -175,6 +181,7 @@ class Federation(unittest.TestCase):
         self.write_job("cxr-test", epochs=20)
         hilum("site", "approve", "cxr-test", "--dir", self.folder / "hospital-a", expect=2)
         hilum("job", "launch", self.folder / "job.toml", *self.lead())
+        watch = self.start("watch", "job", "watch", "cxr-test", "--json", *self.lead())
         for name, site in sites.items():
             self.assertEqual(site.event("job_offered")["answer"], "pending")
             hilum("site", "approve", "cxr-test", "--dir", self.folder / name)
@@ -183,8 +190,10 @@ class Federation(unittest.TestCase):
         sites["hospital-b"] = self.run_site("hospital-b")
         self.wait_for("round 1", lambda: self.closed_rounds() >= 1)
         self.server.kill()
+        time.sleep(2.5)  # long enough for some tries to reconnect in vain
         self.start_server(self.grpc)
         self.wait_for("the job", lambda: self.status()["state"] == "done")
+        self.assertEqual(watch.child.wait(20), 0)  # it found the server again and saw the end
         for summary in self.status()["history"]:
             self.assertEqual(sorted(summary["cohort"]), ["hospital-a", "hospital-b"], summary)
         self.look_at_status()

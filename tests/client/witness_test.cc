@@ -162,6 +162,27 @@ TEST_F(Witnessed, AServerWithoutAPolicyAsksNobody) {
   EXPECT_TRUE(Children().empty()) << "a witness that nobody asks needs no process";
 }
 
+// What `hilum site policy` shows without a file.
+TEST_F(Witnessed, AShownPolicyNamesTheMembersOfItsWitnesses) {
+  HILUM_ASSERT_OK_AND_ASSIGN(const PolicyReport report, DescribePolicy(policy_));
+  ASSERT_EQ(report.witnesses.size(), 2u);
+  EXPECT_EQ(report.witnesses[0].member, "hospital-a");
+  EXPECT_EQ(report.witnesses[1].member, "hospital-b");
+  EXPECT_EQ(report.witnesses[1].join_index, 0u);
+}
+
+// Two of two witnesses must cosign, whether one may be dishonest or none: one may.
+TEST_F(Witnessed, ServerAndSiteNameTheSameNumberOfDishonestWitnesses) {
+  const auto identity = aggregator::ReadIdentity(server_.folder());
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto state,
+                             aggregator::State::Open(server_.folder() / "state.sqlite"));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto made, aggregator::MakeWitnessPolicy(*identity, *state, 0));
+  HILUM_ASSERT_OK_AND_ASSIGN(const PolicyReport report, DescribePolicy(made.text));
+  EXPECT_EQ(made.faults, 1u);
+  EXPECT_EQ(report.faults, 1u);
+  EXPECT_THAT(made.text, testing::HasSubstr("2 of 2 witnesses must cosign; 1 may be dishonest, 0"));
+}
+
 TEST_F(Witnessed, OnlyASoundPolicyIsPinned) {
   EXPECT_THAT(Pin("hospital-a", "quorum"), StatusIs(StatusCode::kInvalidArgument, "policy"));
   const std::string one = absl::StrReplaceAll(policy_, {{"witnesses 2", "witnesses 1"}});

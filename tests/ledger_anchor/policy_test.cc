@@ -221,7 +221,9 @@ TEST_F(Policies, CoverFaultsAsTheTableSays) {
       EXPECT_THAT(CheckFaults(policy, more),
                   StatusIs(StatusCode::kPermissionDenied, "does not cover"));
     }
-    EXPECT_EQ(SmallestQuorum(row.n, row.f), static_cast<uint64_t>(row.q));
+    const auto n = static_cast<uint64_t>(row.n), q = static_cast<uint64_t>(row.q);
+    EXPECT_EQ(SmallestQuorum(n, row.f), q);
+    EXPECT_EQ(FaultsCovered({.n = n, .q = q}), row.f);
     EXPECT_GT(SmallestQuorum(row.n, std::numeric_limits<uint64_t>::max()), 1u << 30);
   }
   HILUM_ASSERT_OK_AND_ASSIGN(
