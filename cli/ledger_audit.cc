@@ -139,7 +139,8 @@ std::string ExportText(const ExportFlags& flags, size_t n_entries, const Exporte
                    FormatBytes(static_cast<double>(exported.size_bytes)), ") are in ", flags.out);
   if (flags.round) {
     absl::StrAppend(&text, "; check them anywhere with `hilum ledger audit ", *flags.round,
-                    " --from ", flags.out, "`");
+                    flags.ledger.study.empty() ? "" : " --study ", flags.ledger.study, " --from ",
+                    flags.out, "`");
   }
   absl::StrAppend(&text, "\n");
   if (flags.html) {

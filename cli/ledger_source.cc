@@ -57,7 +57,10 @@ absl::StatusOr<LedgerSource> OpenLedger(const LedgerFlags& flags,
   if (!view.ok()) return view.status();
   source.view = *std::move(view);
   HILUM_ASSIGN_OR_RETURN(source.cosigners, ledger_anchor::CosignersOf(source.view));
-  if (!flags.policy.empty()) HILUM_RETURN_IF_ERROR(CheckPolicyFile(flags.policy, source.view));
+  if (!flags.policy.empty()) {
+    HILUM_RETURN_IF_ERROR(CheckPolicyFile(flags.policy, source.view));
+    source.view.trusted_on_first_use = false;  // the policy names the log's key, and it signed
+  }
   return source;
 }
 

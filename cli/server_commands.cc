@@ -1,5 +1,7 @@
 #include "cli/server_commands.h"
 
+#include <iostream>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
@@ -91,10 +93,12 @@ absl::Status InviteSite(const ServerFlags& flags) {
                    {"expires", FormatUtc(invitation.expires_s)}});
     return absl::OkStatus();
   }
-  Print(absl::StrCat(invitation.token, "\n\nThe token is for ", flags.site,
-                     ", works once and expires at ", FormatUtc(invitation.expires_s),
-                     ".\nSHA-256 of the federation's CA, to compare by phone:\n",
-                     ToHex(invitation.ca_fingerprint), "\n"));
+  // The token alone on standard output, for a file; what its reader needs beside it is for people.
+  Print(absl::StrCat(invitation.token, "\n"));
+  std::cerr << "The token is for " << flags.site << ", works once and expires at "
+            << FormatUtc(invitation.expires_s)
+            << ".\nSHA-256 of the federation's CA, to compare by phone:\n"
+            << ToHex(invitation.ca_fingerprint) << std::endl;
   return absl::OkStatus();
 }
 

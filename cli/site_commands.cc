@@ -49,7 +49,7 @@ absl::Status Answer(const SiteFlags& flags, bool approve) {
   return absl::OkStatus();
 }
 
-// The file may hold all that `hilum server invite` printed: the token is its first line.
+// The file may hold more than the token, which is its first line.
 absl::StatusOr<std::string> TokenOf(const SiteFlags& flags) {
   absl::string_view file = flags.token;
   if (!absl::ConsumePrefix(&file, "@")) return flags.token;

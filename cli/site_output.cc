@@ -121,6 +121,9 @@ std::string JobsText(const client::Overview& overview) {
       const std::string name = Printable(job.record.job);
       absl::StrAppend(&notes, "job ", name, " waits for you: hilum site approve ", name,
                       ", or deny\n");
+      if (!job.record.reason.empty()) {
+        absl::StrAppend(&notes, "job ", name, ": ", Printable(job.record.reason), "\n");
+      }
     }
     if (!job.policy.empty()) {
       absl::StrAppend(&notes, "job ", job.record.job, ", policy: ", job.policy, "\n");

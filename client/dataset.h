@@ -3,6 +3,7 @@
 #define HILUM_CLIENT_DATASET_H_
 
 #include <cstdint>
+#include <functional>
 #include <set>
 #include <span>
 #include <string>
@@ -36,6 +37,27 @@ class Sample {
 // Geometry is done by dicom/, augmentation by models/: this only joins image and label.
 Sample ToSample(ConsentedVolume volume, int32_t label);
 
+// The films that a job may use at one moment, and what keeps the others out.
+struct FilmChoice {
+  struct Film {
+    FilmRecord record;
+    int32_t label = 0;  // index into the job's classes
+  };
+  std::vector<Film> films;  // in the order of the site's database
+  ActiveSet active;
+  uint64_t n_left_out = 0;  // as LocalDataset has them
+  uint64_t n_other_labels = 0;
+  uint64_t n_outside_age = 0;
+};
+// Reads no pixels. `is_pinned`: as DatasetOptions::pinned, for a patient of the site; empty: all.
+// FailedPrecondition: a film is not prepared for the plan's profile.
+absl::StatusOr<FilmChoice> ChooseFilms(
+    State& state, const proto::RoundPlan& plan, int64_t now_s,
+    const std::function<bool(const std::string& pid)>& is_pinned);
+// FailedPrecondition: fewer films than `min_films` of the site's policy, or none; the sentence says
+// how many there are and what keeps the others out.
+absl::Status RequireFilms(const FilmChoice& choice, const std::string& job, uint64_t min_films);
+
 // What one round trains on, and whom it leaves out.
 struct LocalDataset {
   std::vector<Sample> samples;  // in the order of the site's database
@@ -59,11 +81,12 @@ struct DatasetOptions {
   // Pids of the study that the ledger's active set of this round holds; a patient must be in it as
   // well. Null: nothing is pinned, as when the site only counts its films.
   const std::set<std::string>* pinned = nullptr;
+  uint64_t min_films = 1;  // of the site's policy
 };
 
 // Reads what is cached, passes each film through the consent gate and counts the rest. Takes
 // 4 bytes a pixel and film of memory.
-// FailedPrecondition: no film is left, or a film is not prepared for the plan's profile (import
+// FailedPrecondition: as RequireFilms, or a film is not prepared for the plan's profile (import
 // with that profile first). InvalidArgument: the plan's profile is unknown here or has another
 // digest. DataLoss: a cached image is damaged.
 absl::StatusOr<LocalDataset> BuildDataset(State& state, const FilmCache& cache,

@@ -4,9 +4,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "base/clock.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "client/budget.h"
+#include "client/dataset.h"
 #include "client/participate.h"
 #include "proto/round_plan.h"
 
@@ -30,16 +32,23 @@ absl::Status JudgePlan(State& state, const JobRecord& job, const SiteOptions& op
   return CheckPlanBudget(state, options, plan);
 }
 
+// Whether this site has the films that its policy asks for. An import may bring them.
+absl::Status JudgeFilms(State& state, const JobRecord& job, const SiteOptions& options) {
+  HILUM_ASSIGN_OR_RETURN(const proto::RoundPlan plan, proto::ParseRoundPlan(job.plan));
+  HILUM_ASSIGN_OR_RETURN(const FilmChoice choice,
+                         ChooseFilms(state, plan, SystemClock().NowSeconds(), nullptr));
+  return RequireFilms(choice, job.job, options.min_films);
+}
+
 // What the policy makes of a job that no person has answered.
 void JudgeByPolicy(State& state, JobRecord& job, const SiteOptions& options) {
   const absl::Status allowed = JudgePlan(state, job, options);
-  if (!allowed.ok()) {
-    SetAnswer(job, Answer::kDenied, "policy", allowed.message());
-  } else if (options.auto_approve) {
-    SetAnswer(job, Answer::kApproved, "policy", "");
-  } else {
-    SetAnswer(job, Answer::kPending, "", "");
-  }
+  if (!allowed.ok()) return SetAnswer(job, Answer::kDenied, "policy", allowed.message());
+  if (!options.auto_approve) return SetAnswer(job, Answer::kPending, "", "");
+  const bool goes_on = job.answer == Answer::kApproved && Covers(job.answered_plan, job.plan);
+  const absl::Status ready = goes_on ? absl::OkStatus() : JudgeFilms(state, job, options);
+  if (!ready.ok()) return SetAnswer(job, Answer::kPending, "", ready.message());
+  SetAnswer(job, Answer::kApproved, "policy", "");
 }
 
 bool SameRecord(const JobRecord& a, const JobRecord& b) {
@@ -86,13 +95,12 @@ absl::Status CheckOffer(State& state, const JobOffer& offer) {
       absl::StrCat("this site knows ", jobs.size(), " jobs, the limit is ", kMaxJobs));
 }
 
-absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
-                                      const JobOffer& offer) {
-  JobRecord job;
+absl::Status RecordOffer(State& state, const SiteOptions& options, const JobOffer& offer) {
   // One transaction: an answer given by a person meanwhile must not be overwritten.
-  HILUM_RETURN_IF_ERROR(state.Atomically([&]() -> absl::Status {
+  return state.Atomically([&]() -> absl::Status {
     HILUM_ASSIGN_OR_RETURN(const std::optional<JobRecord> known, state.Job(offer.job));
-    job = known.value_or(JobRecord{});
+    if (!known.has_value() && IsOver(offer.state)) return absl::OkStatus();
+    JobRecord job = known.value_or(JobRecord{});
     job.job = offer.job;
     if (!offer.plan.empty())
       job.plan = offer.plan;  // the server leaves it out of a job that is over
@@ -102,8 +110,7 @@ absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
     if (!answered) JudgeByPolicy(state, job, options);
     if (known.has_value() && SameRecord(*known, job)) return absl::OkStatus();
     return state.PutJob(job);
-  }));
-  return job;
+  });
 }
 
 absl::Status AnswerJob(State& state, const SiteOptions& options, const OperatorAnswer& answer) {
@@ -122,7 +129,10 @@ absl::Status AnswerJob(State& state, const SiteOptions& options, const OperatorA
       return absl::FailedPreconditionError(absl::StrCat("job ", job->job, " is ", job->server_state,
                                                         "; an answer has no effect any more."));
     }
-    if (answer.approve) HILUM_RETURN_IF_ERROR(JudgePlan(state, *job, options));
+    if (answer.approve) {
+      HILUM_RETURN_IF_ERROR(JudgePlan(state, *job, options));
+      HILUM_RETURN_IF_ERROR(JudgeFilms(state, *job, options));
+    }
     SetAnswer(*job, answer.approve ? Answer::kApproved : Answer::kDenied, "operator",
               answer.reason);
     return state.PutJob(*job);

@@ -21,12 +21,13 @@ inline constexpr size_t kMaxJobs = 1000;
 // InvalidArgument: another name. ResourceExhausted: kMaxJobs others are known.
 absl::Status CheckOffer(State& state, const JobOffer& offer);
 
-// Records what the server says of a job and returns the record. A job that the site's policy does
-// not allow is denied by the policy, with the reason; with `auto_approve` one that it allows is
-// approved. An approval stands while the plan is the approved one, or that with more rounds; any
-// other change makes the job pending again. A denial by the policy is judged again each time.
-absl::StatusOr<JobRecord> RecordOffer(State& state, const SiteOptions& options,
-                                      const JobOffer& offer);
+// Records what the server says of a job. One that was over before this site heard of it has no plan
+// any more and takes no answer: it is left out until somebody resumes it. A job that the site's
+// policy does not allow is denied by the policy, with the reason; with `auto_approve` one that it
+// allows is approved, or, without the films that the policy asks for, pending with the reason. An
+// approval stands while the plan is the approved one, or that with more rounds; any other change
+// makes the job pending again. A denial by the policy is judged again each time.
+absl::Status RecordOffer(State& state, const SiteOptions& options, const JobOffer& offer);
 
 // Whether a job in this state of the server's is over: done, failed or cancelled.
 bool IsOver(absl::string_view server_state);
@@ -47,9 +48,10 @@ struct OperatorAnswer {
   std::string reason;  // of a denial; at most 200 bytes go to the server
 };
 // `hilum site approve` and `deny`. The agent sends the answer within a moment, now or when it runs.
-// FailedPrecondition: the job is over. NotFound: no such job was offered; the sentence lists the
-// jobs. PermissionDenied: the site's policy does not allow the job, or its rounds do not fit what
-// is left of the privacy budget; nobody approves it without changing site.toml.
+// FailedPrecondition: the job is over, or this site has too few films for it. NotFound: no such job
+// was offered; the sentence lists the jobs. PermissionDenied: the site's policy does not allow the
+// job, or its rounds do not fit what is left of the privacy budget; nobody approves it without
+// changing site.toml.
 absl::Status AnswerJob(State& state, const SiteOptions& options, const OperatorAnswer& answer);
 
 }  // namespace hilum::client

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -36,14 +37,30 @@ struct Invitation {
   ledger_anchor::VerifierKey log;
 };
 
-absl::StatusOr<Invitation> ReadToken(const JoinOptions& options) {
-  const absl::string_view text = absl::StripAsciiWhitespace(options.token);
-  absl::StatusOr<Bytes> json = crypto::Base64UrlDecode(text);
-  if (!json.ok()) {
-    return absl::InvalidArgumentError("the join token is damaged; copy it again as one line.");
+// A token is one JSON object, so its base64url begins with these and its bytes end with '}'.
+constexpr absl::string_view kTokenStart = "eyJ";
+
+absl::StatusOr<Bytes> DecodeToken(absl::string_view text) {
+  if (text.empty()) {
+    return absl::InvalidArgumentError(
+        "the join token is empty; give the line that `hilum server invite` printed, or @FILE.");
   }
+  if (!absl::StartsWith(text, kTokenStart)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("this is no join token: one begins with ", kTokenStart,
+                     "; give the line that `hilum server invite` printed, or @FILE."));
+  }
+  absl::StatusOr<Bytes> json = crypto::Base64UrlDecode(text);
+  if (json.ok() && json->back() == '}') return json;
+  return absl::InvalidArgumentError(absl::StrCat("the join token is cut short or damaged, it has ",
+                                                 text.size(),
+                                                 " characters; copy it again as one line."));
+}
+
+absl::StatusOr<Invitation> ReadToken(const JoinOptions& options) {
+  HILUM_ASSIGN_OR_RETURN(const Bytes json, DecodeToken(absl::StripAsciiWhitespace(options.token)));
   Invitation invitation;
-  HILUM_ASSIGN_OR_RETURN(invitation.token, proto::ParseJoinToken(AsText(*json)));
+  HILUM_ASSIGN_OR_RETURN(invitation.token, proto::ParseJoinToken(AsText(json)));
   if (options.now_s > invitation.token.expires_s) {
     return absl::PermissionDeniedError(
         absl::StrCat("the join token expired at ", FormatUtc(invitation.token.expires_s),

@@ -161,26 +161,38 @@ absl::Status LogManifest(const RoundContext& context, const CheckedRound& round,
   return CommitManifest(*context.consents, CommitterOf(context, round), claim, context.log_entry);
 }
 
+// Pids of the study in the active set that the round pins.
+absl::StatusOr<std::set<std::string>> Pinned(const RoundContext& context,
+                                             const CheckedRound& round) {
+  if (context.consents == nullptr) return std::set<std::string>();
+  return ActivePids(*context.consents, round.facts.job, round.proven.consent_size());
+}
+
 absl::StatusOr<LocalDataset> Films(const RoundContext& context, const CheckedRound& round) {
-  std::set<std::string> pinned;
-  if (context.consents != nullptr) {
-    HILUM_ASSIGN_OR_RETURN(
-        pinned, ActivePids(*context.consents, round.facts.job, round.proven.consent_size()));
-  }
+  HILUM_ASSIGN_OR_RETURN(const std::set<std::string> pinned, Pinned(context, round));
+  return BuildDataset(context.state, FilmCache(context.folder.cache()),
+                      {.plan = round.plan,
+                       .secret = context.secret,
+                       .round_context = absl::StrCat(round.facts.job, "/", round.facts.round),
+                       .now_s = context.now_s,
+                       .pinned = context.consents != nullptr ? &pinned : nullptr,
+                       .min_films = context.options.min_films});
+}
+
+absl::Status CountFilms(const RoundContext& context, const CheckedRound& round) {
+  HILUM_ASSIGN_OR_RETURN(const std::set<std::string> pinned, Pinned(context, round));
   HILUM_ASSIGN_OR_RETURN(
-      LocalDataset dataset,
-      BuildDataset(context.state, FilmCache(context.folder.cache()),
-                   {.plan = round.plan,
-                    .secret = context.secret,
-                    .round_context = absl::StrCat(round.facts.job, "/", round.facts.round),
-                    .now_s = context.now_s,
-                    .pinned = context.consents != nullptr ? &pinned : nullptr}));
-  if (dataset.samples.size() < context.options.min_films) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("this site has ", dataset.samples.size(), " films for job ", round.facts.job,
-                     ", its policy asks for at least ", context.options.min_films));
-  }
-  return dataset;
+      const FilmChoice choice,
+      ChooseFilms(context.state, round.plan, context.now_s, [&](const std::string& pid) {
+        return context.consents == nullptr ||
+               pinned.contains(StudyPid(context.secret, round.facts.job, pid));
+      }));
+  return RequireFilms(choice, round.facts.job, context.options.min_films);
+}
+
+// A status that speaks of the site's films.
+absl::Status NotSent(const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(kNotSent, status.message()));
 }
 
 // The films with their labels, one after the other: what the steps are made of.
@@ -295,6 +307,12 @@ absl::Status LogOwnEntry(const RoundContext& context, const OwnEntry& own) {
       .status();
 }
 
+absl::Status CheckFilms(const RoundContext& context, const CheckedRound& round) {
+  HILUM_RETURN_IF_ERROR(CheckConsents(context, round));
+  const absl::Status counted = CountFilms(context, round);
+  return counted.ok() ? counted : NotSent(counted);
+}
+
 absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const CheckedRound& round) {
   HILUM_RETURN_IF_ERROR(CheckNothingSent(context, round));
   HILUM_RETURN_IF_ERROR(RequireVerified(context, round));
@@ -307,9 +325,7 @@ absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const Check
   record.started_at_s = context.now_s;
   HILUM_RETURN_IF_ERROR(CheckConsents(context, round));
   const absl::StatusOr<LocalDataset> films = Films(context, round);
-  if (!films.ok()) {
-    return absl::Status(films.status().code(), absl::StrCat(kNotSent, films.status().message()));
-  }
+  if (!films.ok()) return NotSent(films.status());
   const LocalDataset& dataset = *films;
   record.n_films = dataset.samples.size();
   record.n_patients = dataset.n_patients;
@@ -322,7 +338,7 @@ absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const Check
        {"films", record.n_films},
        {"patients_left_out_without_consent", record.n_left_out}});
   if (const absl::Status logged = LogManifest(context, round, dataset); !logged.ok()) {
-    return absl::Status(logged.code(), absl::StrCat(kNotSent, logged.message()));
+    return NotSent(logged);
   }
   HILUM_RETURN_IF_ERROR(CleanTraining(context.folder.training(), context.state));
   HILUM_ASSIGN_OR_RETURN(const VerifiedModel model, BaseModel(context, round));

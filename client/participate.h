@@ -85,6 +85,11 @@ struct TrainedInput {
   RoundRecord record;  // phase "training", with what was trained on
 };
 
+// Whether the site's films suffice for the round, its consents as the ledger pins them. Reads no
+// pixels. FailedPrecondition: no films, or too few. Unavailable: the server went away. DataLoss:
+// the ledger pins other consents than this site's.
+absl::Status CheckFilms(const RoundContext& context, const CheckedRound& round);
+
 // Trains for a round. Errors as TakePart.
 absl::StatusOr<TrainedInput> TrainInput(const RoundContext& context, const CheckedRound& round);
 

@@ -190,6 +190,8 @@ absl::StatusOr<TrainedInput> RoundWorker::Impl::TrainPatiently(const RoundContex
 absl::Status RoundWorker::Impl::RunMasked(const RoundNotice& notice) {
   return WithContext([&](const RoundContext& context) -> absl::Status {
     HILUM_ASSIGN_OR_RETURN(const CheckedRound round, CheckNotice(context, notice));
+    // Whoever leaves after its keys are out makes the attempt void for all.
+    HILUM_RETURN_IF_ERROR(CheckFilms(context, round));
     HILUM_ASSIGN_OR_RETURN(std::shared_ptr<MaskedRound> flights, MakeMasked(context, round));
     SetMasked(flights);
     absl::Status prepared;

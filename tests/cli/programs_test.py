@@ -322,15 +322,27 @@ class Folders(unittest.TestCase):
         self.assertEqual(found.returncode, 2, found.stderr)
         self.assertRegex(found.stderr, r"^hilum-ledger: cuda:4095 was asked for, but [^\n]*\n$")
 
-    def test_a_token_file_may_hold_all_that_invite_printed(self):
+    def test_an_invitation_has_its_token_alone_on_standard_output(self):
         self.need("hilum-site")
         file = self.folder / "token.txt"
-        file.write_text(run("hilum-server", "invite", "--dir", self.server,
-                            "--site", "hospital-a").stdout)
+        invited = run("hilum-server", "invite", "--dir", self.server, "--site", "hospital-a")
+        self.assertRegex(invited.stdout, r"^eyJ[A-Za-z0-9_-]+\n$")
+        self.assertRegex(invited.stderr, r"works once and expires at .*\n.*\n[0-9a-f]{64}\n$")
+        file.write_text(invited.stdout)
         found = run("hilum-site", "join", "--dir", self.folder / "a", "--token", f"@{file}",
                     "--server", "127.0.0.1:9")
         self.assertEqual(found.returncode, 5, found.stderr)  # the token is read; nobody answers
         self.assertRegex(found.stderr, UNREACHABLE)
+        token = invited.stdout.strip()
+        empty = self.folder / "empty.txt"
+        empty.touch()
+        for text, sentence in ((f"@{empty}", "token is empty"), (str(file), "no join token: one begins with"),
+                               (token[:-40], "cut short or damaged, it has"),
+                               (token[:-1], "cut short or damaged")):
+            found = run("hilum-site", "join", "--dir", self.folder / "a", "--token", text,
+                        "--server", "127.0.0.1:9")
+            self.assertEqual(found.returncode, 2, found.stderr)
+            self.assertRegex(found.stderr, rf"^hilum-site: [^\n]*{sentence}[^\n]*\n$")
 
     def test_a_ttl_out_of_range_names_the_range_and_the_unit(self):
         def invite(ttl):

@@ -79,6 +79,41 @@ TEST_F(AgentTest, AnOfferUnderAnotherNameIsNotTaken) {
   HILUM_EXPECT_OK(CheckOffer(state, {.job = "job-7"}));
 }
 
+// A site that joins late is told of old jobs, without their plans.
+TEST_F(AgentTest, AJobThatWasOverBeforeTheSiteCameIsNoOffer) {
+  const Site& site = sites_["hospital-a"];
+  HILUM_ASSERT_OK(RecordOffer(*site.state, site.options, {.job = kJob, .state = "done"}));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto unknown, site.state->Job(kJob));
+  EXPECT_FALSE(unknown.has_value());
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string plan, proto::EncodeRoundPlan(SmallPlan(kJob)));
+  HILUM_ASSERT_OK(
+      RecordOffer(*site.state, site.options, {.job = kJob, .plan = plan, .state = "recruiting"}));
+  HILUM_ASSERT_OK(RecordOffer(*site.state, site.options, {.job = kJob, .state = "done"}));
+  HILUM_ASSERT_OK_AND_ASSIGN(const auto known, site.state->Job(kJob));
+  ASSERT_TRUE(known.has_value());
+  EXPECT_EQ(known->answer, Answer::kPending);
+  EXPECT_EQ(known->server_state, "done");
+  EXPECT_EQ(known->plan, plan);
+}
+
+TEST_F(AgentTest, WithFewerFilmsThanItsPolicyAsksForASiteApprovesNothing) {
+  Site& site = sites_["hospital-a"];
+  HILUM_ASSERT_OK_AND_ASSIGN(const std::string plan, proto::EncodeRoundPlan(SmallPlan(kJob)));
+  const JobOffer offer{.job = kJob, .plan = plan, .state = "recruiting"};
+  site.options.min_films = 7;
+  HILUM_ASSERT_OK(RecordOffer(*site.state, site.options, offer));
+  constexpr char kReason[] = "could use 6 films of this site, its policy asks for at least 7";
+  EXPECT_THAT(AnswerJob(*site.state, site.options, {.job = kJob, .approve = true}),
+              StatusIs(absl::StatusCode::kFailedPrecondition, kReason));
+  site.options.auto_approve = true;
+  HILUM_ASSERT_OK(RecordOffer(*site.state, site.options, offer));
+  EXPECT_EQ((*site.state->Job(kJob))->answer, Answer::kPending);
+  EXPECT_THAT((*site.state->Job(kJob))->reason, testing::HasSubstr(kReason));
+  site.options.min_films = 6;
+  HILUM_ASSERT_OK(RecordOffer(*site.state, site.options, offer));
+  EXPECT_EQ((*site.state->Job(kJob))->answer, Answer::kApproved);
+}
+
 TEST_F(AgentTest, AnOpenJobIsDeniedByAPolicyThatForbidsOpenMode) {
   sites_["hospital-a"].options.allow_open = false;  // the other one keeps the job open
   StartAgents();

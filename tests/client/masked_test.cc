@@ -151,6 +151,24 @@ TEST_F(MaskedAgents, AHaltedSiteKeepsOutUntilItsOperatorSaysSo) {
   EXPECT_TRUE(RoundsOf("hospital-f").empty());
 }
 
+// A site whose films have become too few since it approved says so before its keys are out.
+TEST_F(MaskedAgents, ASiteWithTooFewFilmsMakesNoAttemptVoid) {
+  sites_["hospital-f"].options.min_films = 7;
+  StartAgents();
+  sites_["hospital-f"].options.min_films = 1;  // as its operator had it when he approved
+  server_.Launch(MaskedPlan(), VersionZero(MaskedPlan()));
+  Approve();
+  ASSERT_TRUE(WaitUntil([&] { return Finished(2); }, 250)) << server_.Job(kJob).message;
+  for (const aggregator::RoundView& round : server_.Job(kJob).history) {
+    EXPECT_EQ(round.cohort.size(), 5u) << round.reason;
+  }
+  EXPECT_EQ(RoundsOf("hospital-a").size(), 2u) << "an attempt was void";
+  const std::vector<RoundRecord> refused = RoundsOf("hospital-f");
+  ASSERT_FALSE(refused.empty());
+  EXPECT_EQ(refused[0].phase, "refused");
+  EXPECT_THAT(refused[0].reason, testing::HasSubstr("its policy asks for at least 7"));
+}
+
 TEST_F(MaskedAgents, TheServerMayRestartInTheMiddle) {
   Launch(MaskedPlan());
   ASSERT_TRUE(WaitUntil([&] { return !RoundsOf("hospital-a").empty(); }));

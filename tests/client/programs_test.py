@@ -252,6 +252,11 @@ class Federation(unittest.TestCase):
         self.assertIn("AUROC, pneumonia", (self.folder / "card.md").read_text(encoding="utf-8"))
         self.say_it_in_the_ledger(model)
         self.show_the_consents()
+        exported = self.folder / "exported"
+        text = hilum("ledger", "export", 2, "--study", "cxr-test", "--from", self.server_dir,
+                     "--out", exported).stdout
+        self.assertIn(f"`hilum ledger audit 2 --study cxr-test --from {exported}`", text)
+        hilum("ledger", "audit", 2, "--study", "cxr-test", "--from", exported)
         films = sorted((DEMO / "test/films").glob("*.dcm"))
         out = self.folder / "inference"
         infer = ("infer", "--model", model, "--out", out)

@@ -59,6 +59,10 @@ class Verify(LedgerTest):
         text = self.expect(0, "verify", "--from", self.copy).stdout
         self.assertIn("trust on first use: pinned by the genesis entry itself", text)
         self.assertIn("600 entries verified", text)
+        policy = self.folder / "policy"
+        policy.write_text(f"log {self.proofs['vkey']}\nquorum none\n", encoding="utf-8")
+        text = self.expect(0, "verify", "--from", self.copy, "--policy", policy).stdout
+        self.assertNotIn("--vkey", text)  # the policy pins the log's key
 
     def test_takes_the_log_by_folder_state_or_url(self):
         class Quiet(http.server.SimpleHTTPRequestHandler):
