@@ -219,6 +219,12 @@ void ReadAggregation(TomlReader& reader, proto::RoundPlan& plan) {
 
 // What unit record leaves no room for, beside the keys that ReadPrivacy looks at itself.
 void CheckRecordUnit(TomlReader& reader, const proto::RoundPlan& plan) {
+  if (plan.strategy.name == "fednova") {
+    reader.Section("strategy");
+    reader.Refuse("name",
+                  "with [privacy] unit \"record\" all sites take the same steps; use "
+                  "\"fedavg\".");
+  }
   reader.Section("training");
   for (const char* key : {"local_steps", "time_limit_s"}) {
     if (!reader.Has(key)) continue;

@@ -1,12 +1,11 @@
 #include "client/local_layers.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "client/network.h"
+#include "client/round_files.h"
 #include "client/sealed_file.h"
 #include "client/site_folder.h"
 #include "models/architecture.h"
@@ -15,23 +14,7 @@
 namespace hilum::client {
 namespace {
 
-constexpr size_t kRoundsKept = 2;
 constexpr char kSuffix[] = ".layers";
-
-// Round -> its file, the newest first. Other files are none of ours.
-std::vector<std::pair<uint64_t, fs::path>> Files(const fs::path& folder) {
-  std::vector<std::pair<uint64_t, fs::path>> files;
-  std::error_code error;
-  for (const auto& file : fs::directory_iterator(folder, error)) {
-    uint64_t round = 0;
-    if (file.path().extension() == kSuffix &&
-        absl::SimpleAtoi(file.path().stem().string(), &round)) {
-      files.emplace_back(round, file.path());
-    }
-  }
-  std::sort(files.rbegin(), files.rend());
-  return files;
-}
 
 absl::StatusOr<std::vector<float>> Read(const SealedFile& file, const ModelSpec& spec) {
   HILUM_ASSIGN_OR_RETURN(const Bytes bytes,
@@ -55,7 +38,7 @@ std::string LocalLayers::PurposeOf(uint64_t round) const {
 
 absl::StatusOr<std::optional<std::vector<float>>> LocalLayers::Before(uint64_t round,
                                                                       const ModelSpec& spec) const {
-  for (const auto& [number, path] : Files(folder_)) {
+  for (const auto& [number, path] : RoundFiles(folder_, kSuffix)) {
     if (number >= round) continue;
     const std::string purpose = PurposeOf(number);
     absl::StatusOr<std::vector<float>> values =
@@ -85,11 +68,7 @@ absl::Status LocalLayers::Keep(uint64_t round, const ModelSpec& spec,
   HILUM_RETURN_IF_ERROR(WriteSealed(
       {.path = folder_ / absl::StrCat(round, kSuffix), .secret = secret_, .purpose = purpose},
       bytes));
-  size_t kept = 0;
-  for (const auto& [number, path] : Files(folder_)) {
-    std::error_code error;
-    if (number > round || ++kept > kRoundsKept) fs::remove(path, error);
-  }
+  DropRoundFiles(folder_, kSuffix, round);
   return absl::OkStatus();
 }
 

@@ -19,8 +19,8 @@
 
 namespace hilum::client {
 
-// One job's layers under SITE/local/JOB, a sealed file a round. The last two rounds are kept, since
-// the last one may be trained again after a crash, and must then start from the one before.
+// One job's layers under SITE/local/JOB, a sealed file a round; the last two are kept
+// (round_files.h).
 class LocalLayers {
  public:
   // `secret` must outlive this.

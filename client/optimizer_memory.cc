@@ -9,12 +9,12 @@
 #include "base/log.h"
 #include "base/model_spec.h"
 #include "base/status_macros.h"
+#include "client/round_files.h"
 #include "proto/safetensors.h"
 
 namespace hilum::client {
 namespace {
 
-constexpr size_t kRoundsKept = 2;
 constexpr size_t kJobsKept = 8;
 constexpr char kSuffix[] = ".safetensors";
 
@@ -27,21 +27,6 @@ ModelSpec SpecOf(int64_t n_params, bool with_second) {
         {.name = "second", .shape = {n_params}, .offset = n_params, .size = n_params});
   }
   return spec;
-}
-
-// Round -> its file, the newest first. Other files are none of ours.
-std::vector<std::pair<uint64_t, fs::path>> Files(const fs::path& folder) {
-  std::vector<std::pair<uint64_t, fs::path>> files;
-  std::error_code error;
-  for (const auto& file : fs::directory_iterator(folder, error)) {
-    uint64_t round = 0;
-    if (file.path().extension() == kSuffix &&
-        absl::SimpleAtoi(file.path().stem().string(), &round)) {
-      files.emplace_back(round, file.path());
-    }
-  }
-  std::sort(files.rbegin(), files.rend());
-  return files;
 }
 
 void DropOldJobs(const fs::path& root) {
@@ -79,7 +64,7 @@ OptimizerFolder::OptimizerFolder(const fs::path& root, absl::string_view job, co
     : root_(root), folder_(root / std::string(job)), films_(ToHex(films)) {}
 
 models::OptimizerMemory OptimizerFolder::Before(uint64_t round, int64_t n_params) const {
-  for (const auto& [number, path] : Files(folder_)) {
+  for (const auto& [number, path] : RoundFiles(folder_, kSuffix)) {
     if (number >= round) continue;
     absl::StatusOr<models::OptimizerMemory> memory = Read(path, n_params, films_);
     if (memory.ok()) return *std::move(memory);
@@ -104,11 +89,7 @@ absl::Status OptimizerFolder::Keep(uint64_t round, const models::OptimizerMemory
   HILUM_RETURN_IF_ERROR(MakeFolder(folder_));
   HILUM_RETURN_IF_ERROR(
       WriteFileDurably(folder_ / absl::StrCat(round, kSuffix), bytes, FileMode::kPrivate));
-  size_t kept = 0;
-  for (const auto& [number, path] : Files(folder_)) {
-    std::error_code error;
-    if (number > round || ++kept > kRoundsKept) fs::remove(path, error);
-  }
+  DropRoundFiles(folder_, kSuffix, round);
   DropOldJobs(root_);
   return absl::OkStatus();
 }

@@ -15,8 +15,7 @@
 namespace hilum::client {
 
 // One job's memories under SITE/optimizer/JOB, a safetensors file a round (tensors "first" and
-// "second", [n_params]; metadata round, steps and films). The last two rounds are kept, since the
-// last one may be trained again after a crash, and must then start from the one before.
+// "second", [n_params]; metadata round, steps and films); the last two are kept (round_files.h).
 class OptimizerFolder {
  public:
   // `films` is the digest of the films that are trained on (LocalDataset). A memory of other films
@@ -25,7 +24,7 @@ class OptimizerFolder {
 
   // The memory of the newest round before `round`; empty when there is none, when it is of other
   // films or another optimizer, or when its file is damaged.
-  //   n_params  of the network
+  //   n_params  of the network, with those that stay at the site
   models::OptimizerMemory Before(uint64_t round, int64_t n_params) const;
 
   // Stores the memory after `round`, and deletes what is no longer needed: rounds before the last

@@ -173,6 +173,9 @@ TEST(JobFile, RefusesDifferentialPrivacyThatWouldNotHold) {
        "[training] keep_optimizer = true"},
       {"balance_classes = false", "balance_classes = false\ntime_limit_s = 9",
        "[training] time_limit_s = 9: [privacy] unit \"record\" has steps of its own"},
+      {"local_epochs = 2\nbalance_classes = false",
+       "local_steps = 5\nbalance_classes = false\n[strategy]\nname = \"fednova\"",
+       "[strategy] name = 'fednova': with [privacy] unit \"record\" all sites take the same steps"},
       {"unit = \"record\"", "unit = \"silo\"", "needs [aggregation] mode = \"masked\""},
       {"unit = \"record\"\n", "", "is not a known key"},
   };
