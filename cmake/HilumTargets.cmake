@@ -66,12 +66,15 @@ function(hilum_program name)
   set_property(GLOBAL APPEND PROPERTY HILUM_PROGRAMS ${name})
 endfunction()
 
-# hilum_test(NAME SRCS ... DEPS ... [LABELS ...] [ENVIRONMENT ...] [WHOLE] [TIMEOUT s])
+# hilum_test(NAME SRCS ... [APART ...] DEPS ... [LABELS ...] [ENVIRONMENT ...] [WHOLE] [TIMEOUT s])
+# Six of SRCS are compiled as one, since most of a test's time goes to the headers; those in APART
+# are not: they have names of their own that others have as well.
 # One binary; each of its tests is one CTest, or with WHOLE the binary is (slow start-ups).
 function(hilum_test name)
-  cmake_parse_arguments(arg "WHOLE" "TIMEOUT" "SRCS;DEPS;LABELS;ENVIRONMENT" ${ARGN})
+  cmake_parse_arguments(arg "WHOLE" "TIMEOUT" "SRCS;APART;DEPS;LABELS;ENVIRONMENT" ${ARGN})
   find_package(GTest REQUIRED)
-  add_executable(${name}_test ${arg_SRCS})
+  add_executable(${name}_test ${arg_SRCS} ${arg_APART})
+  set_source_files_properties(${arg_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   target_include_directories(${name}_test PRIVATE ${PROJECT_SOURCE_DIR})
   target_compile_definitions(${name}_test PRIVATE HILUM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
                              HILUM_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
@@ -79,7 +82,8 @@ function(hilum_test name)
                         GTest::gtest_main)
   hilum_use_headers(${name}_test "${HILUM_TEST_HEADERS}")
   set_target_properties(${name}_test PROPERTIES
-                        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests)
+                        RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests
+                        UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()

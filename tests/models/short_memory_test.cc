@@ -70,8 +70,9 @@ TEST(ShortMemory, TakesABatchInPartsAndLearnsTheSame) {
   Network whole = SmallNetwork(1);
   HILUM_ASSERT_OK_AND_ASSIGN(const TrainResult undisturbed, Train(whole, set, options));
   EXPECT_EQ(undisturbed.n_at_once, 4);
-  // In the forward pass, and late enough to be in the backward pass.
-  for (const int n_good : {20, 400}) {
+  // In the forward pass, and late enough to be in the backward pass. (Not in between: where oneDNN
+  // cannot copy a convolution's weights, it takes them as they lie.)
+  for (const int n_good : {0, 400}) {
     ShortMemory memory;
     Network parts = SmallNetwork(1);
     HILUM_ASSERT_OK_AND_ASSIGN(const TrainResult result,
