@@ -158,15 +158,15 @@ std::string SpendingText(const client::Overview& overview) {
 
 std::string RoundsText(const client::Overview& overview) {
   if (overview.rounds.empty()) return "this site has taken part in no round yet\n";
-  Table table({"job", "round", "phase", "films", "left out", "loss", "bytes sent", "SHA-256",
+  Table table({"job", "round", "phase", "films", "left out", "loss", "bytes sent", "update",
                "masking", "when"});
   std::string notes;
   for (const client::RoundRecord& round : overview.rounds) {
     const bool sent = round.sent_at_s != 0;
     table.AddRow({round.job, absl::StrCat(round.round), round.phase, absl::StrCat(round.n_films),
                   absl::StrCat(round.n_left_out), FormatLoss(round.loss),
-                  absl::StrCat(sent ? round.n_bytes : 0),
-                  sent ? ToHex(round.sha256).substr(0, 16) : "-", sent ? round.masking : "-",
+                  absl::StrCat(sent ? round.n_bytes : 0), sent ? ShortRoot(ToHex(round.root)) : "-",
+                  sent ? round.masking : "-",
                   sent ? FormatUtc(round.sent_at_s) : FormatUtc(round.started_at_s)});
     if (!round.reason.empty()) {
       absl::StrAppend(&notes, "job ", round.job, ", round ", round.round, ": ",
@@ -237,6 +237,8 @@ std::string ImportText(const client::ImportReport& report) {
   }
   return text;
 }
+
+std::string ShortRoot(absl::string_view root_hex) { return std::string(root_hex.substr(0, 16)); }
 
 ordered_json EventJson(const client::AgentEvent& event) {
   ordered_json json = {{"event", event.event}};
