@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/version.h"
 #include "cli/output.h"
 
@@ -16,11 +17,6 @@ using nlohmann::ordered_json;
 
 // Rows of a table that a person reads; more stand in the JSON.
 constexpr size_t kRowLimit = 40;
-
-// "1 film", "2 films".
-std::string Count(uint64_t n, absl::string_view noun) {
-  return absl::StrCat(n, " ", noun, n == 1 ? "" : "s");
-}
 
 std::string FormatLoss(double loss) {
   char text[32];

@@ -25,7 +25,7 @@ print(json.dumps([row for f in sys.argv[1:] for row in json.load(open(f))], inde
 }
 
 no_benchmark() { # FILTER
-  usage_error "no benchmark matches $1; build/release/bench/NAME_bench --benchmark_list_tests lists them"
+  usage_error "no benchmark matches $1; build/release/bench/*_bench --benchmark_list_tests has all"
 }
 
 # The Google Benchmark programs that have what matches; each writes build/bench/NAME_bench.json.
