@@ -338,7 +338,8 @@ class Folders(unittest.TestCase):
         token = invited.stdout.strip()
         empty = self.folder / "empty.txt"
         empty.touch()
-        for text, sentence in ((f"@{empty}", "token is empty"), (str(file), "no join token: one begins"),
+        for text, sentence in ((f"@{empty}", "token is empty"),
+                               (str(file), "no join token: one begins with"),
                                (token[:-40], "cut short or damaged, it has"),
                                (token[:-1], "cut short or damaged")):
             found = run("hilum-site", "join", "--dir", self.folder / "a", "--token", text,
