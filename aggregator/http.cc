@@ -75,6 +75,9 @@ void AddPage(httplib::Server& http, const fs::path& policy) {
                                     std::string(ledger_anchor::PageType(file.path)));
              });
   }
+  http.Get("/", [](const httplib::Request&, httplib::Response& response) {
+    response.set_redirect("ledger.html");
+  });
   http.Get("/policy", [policy](const httplib::Request&, httplib::Response& response) {
     Answer(ReadFile(policy, ledger_anchor::kPolicyLimitBytes), "text/plain; charset=utf-8",
            "no-cache", response);

@@ -58,6 +58,10 @@ std::string Help() {
     absl::StrAppend(&text, "  hilum ", verb.name, std::string(8 - std::strlen(verb.name), ' '),
                     verb.description, "\n");
   }
+  absl::StrAppend(
+      &text,
+      "\nExit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 does not verify, "
+      "4 refused by policy,\n5 cannot be reached.\n");
   absl::StrAppend(&text, "\n`hilum VERB --help` says more; `hilum --version` prints the version.\n",
                   kResearchUseOnly, "\n");
   return text;

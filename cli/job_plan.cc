@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "base/count.h"
 #include "base/status_macros.h"
 #include "privacy/accountant.h"
 #include "privacy/packed_vector.h"
@@ -187,7 +188,7 @@ std::string CostPage(const proto::RoundPlan& plan, const CostInput& input, const
   const auto bytes = [](uint64_t value) { return FormatBytes(static_cast<double>(value)); };
   std::string page = absl::StrCat(
       "job ", plan.job, ": ", plan.model.architecture, " with ", cost.n_params, " parameters, ",
-      plan.rounds, " rounds, ", input.n_sites, " sites (a prediction)\n\n",
+      Count(plan.rounds, "round"), ", ", Count(input.n_sites, "site"), " (a prediction)\n\n",
       "a site sends a round      ", bytes(cost.up_bytes), "\n", "a site receives a round   ",
       bytes(cost.down_bytes), "\n", "all sites, all rounds     ", bytes(cost.total_bytes), "\n",
       "server memory             ", bytes(cost.server_memory_bytes), "\n",
@@ -198,7 +199,8 @@ std::string CostPage(const proto::RoundPlan& plan, const CostInput& input, const
                       cost.rounding_step, plan.aggregation.clip_l2));
   if (cost.seconds_a_round.has_value()) {
     absl::StrAppend(&page, "training a round          ", FormatSeconds(*cost.seconds_a_round),
-                    " at the largest site (", input.films, " films, ", proto::RoundLength(plan),
+                    " at the largest site (", Count(input.films, "film"), ", ",
+                    proto::RoundLength(plan),
                     ")\n", "training, all rounds      ",
                     FormatSeconds(*cost.seconds_a_round * static_cast<double>(plan.rounds)), "\n");
   }

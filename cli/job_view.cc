@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/bytes.h"
+#include "base/count.h"
 
 namespace hilum::cli {
 namespace {
@@ -59,9 +60,9 @@ ordered_json RoundToJson(const v1::RoundSummary& round) {
 std::string RoundLine(const v1::RoundSummary& round) {
   std::string line = absl::StrCat("round ", round.round(), " ", round.status());
   if (round.status() == "ok") {
-    absl::StrAppend(&line, ": ", round.cohort_size(), " sites, ", round.total_weight(),
-                    " films, mean loss ", Loss(round.mean_loss()), ", ",
-                    FormatSeconds(round.seconds()));
+    absl::StrAppend(&line, ": ", Count(round.cohort_size(), "site"), ", ",
+                    Count(round.total_weight(), "film"), ", mean loss ", Loss(round.mean_loss()),
+                    ", ", FormatSeconds(round.seconds()));
   }
   if (round.dropped_size() > 0) {
     // An aborted round counts nobody, also those whose update was accepted.

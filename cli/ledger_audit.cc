@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "aggregator/replay.h"
 #include "base/bytes.h"
+#include "base/count.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "cli/ledger_anchors.h"
@@ -135,7 +136,7 @@ absl::Status WriteHtml(const LedgerFlags& flags, const fs::path& folder) {
 
 std::string ExportText(const ExportFlags& flags, size_t n_entries, const Exported& exported) {
   std::string text =
-      absl::StrCat(n_entries, " entries and ", exported.n_objects, " objects (",
+      absl::StrCat(n_entries, " entries and ", Count(exported.n_objects, "object"), " (",
                    FormatBytes(static_cast<double>(exported.size_bytes)), ") are in ", flags.out);
   if (flags.round) {
     absl::StrAppend(&text, "; check them anywhere with `hilum ledger audit ", *flags.round,

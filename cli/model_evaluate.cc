@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/cores.h"
+#include "base/count.h"
 #include "base/status_macros.h"
 #include "cli/infer_trust.h"
 #include "cli/model_verbs.h"
@@ -136,7 +137,7 @@ std::string ToText(const nlohmann::ordered_json& json) {
     absl::StrAppend(&text, "warning: all films of ", site.get<std::string>(),
                     " are of one class\n");
   }
-  absl::StrAppend(&text, json["refused"].get<uint64_t>(), " films refused, ",
+  absl::StrAppend(&text, Count(json["refused"].get<uint64_t>(), "film"), " refused, ",
                   json["unlabelled"].get<uint64_t>(), " without label, ",
                   json["outside_age"].get<uint64_t>(), " below the model's age range\n",
                   json["notice"].get<std::string>(), "\n");

@@ -14,7 +14,7 @@
 
 namespace hilum::cli {
 
-// The exit code that a status means:
+// The exit code that a status means (docs/exit_codes.md lists every status):
 //   0 OK
 //   2 InvalidArgument, NotFound: wrong usage or configuration
 //   3 DataLoss: a signature, proof, hash or replay does not verify

@@ -9,6 +9,7 @@
 #include "cli/site_import.h"
 #include "cli/site_report.h"
 #include "cli/site_rounds.h"
+#include "client/incident.h"
 
 namespace hilum::cli {
 namespace {
@@ -84,8 +85,7 @@ void AddReportVerbs(App& app, SiteReportFlags& flags, std::map<CLI::App*, Run>& 
   evaluate->add_flag("--dry-run", flags.dry_run, "Computes, and logs nothing");
   CLI::App* incident =
       add("incident", "Puts on record that something is wrong, with evidence", RunIncident);
-  incident->add_option("KIND", flags.kind, "fork, rollback, stale, bad-sum, left-out, policy, …")
-      ->required();
+  incident->add_option("KIND", flags.kind, "One of " + client::IncidentKinds())->required();
   incident->add_option("--about", flags.about, "Whom or what: a code, no free text")->required();
   incident->add_option("--evidence", flags.evidence, "File; it stays here, its hash is logged")
       ->required();

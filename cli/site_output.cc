@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/version.h"
 #include "cli/output.h"
 
@@ -16,11 +17,6 @@ using nlohmann::ordered_json;
 
 // Rows of a table that a person reads; more stand in the JSON.
 constexpr size_t kRowLimit = 40;
-
-// "1 film", "2 films".
-std::string Count(uint64_t n, absl::string_view noun) {
-  return absl::StrCat(n, " ", noun, n == 1 ? "" : "s");
-}
 
 std::string FormatLoss(double loss) {
   char text[32];
@@ -160,15 +156,15 @@ std::string SpendingText(const client::Overview& overview) {
 
 std::string RoundsText(const client::Overview& overview) {
   if (overview.rounds.empty()) return "this site has taken part in no round yet\n";
-  Table table({"job", "round", "phase", "films", "left out", "loss", "bytes sent", "SHA-256",
+  Table table({"job", "round", "phase", "films", "left out", "loss", "bytes sent", "update",
                "masking", "when"});
   std::string notes;
   for (const client::RoundRecord& round : overview.rounds) {
     const bool sent = round.sent_at_s != 0;
     table.AddRow({round.job, absl::StrCat(round.round), round.phase, absl::StrCat(round.n_films),
                   absl::StrCat(round.n_left_out), FormatLoss(round.loss),
-                  absl::StrCat(sent ? round.n_bytes : 0),
-                  sent ? ToHex(round.sha256).substr(0, 16) : "-", sent ? round.masking : "-",
+                  absl::StrCat(sent ? round.n_bytes : 0), sent ? ShortRoot(ToHex(round.root)) : "-",
+                  sent ? round.masking : "-",
                   sent ? FormatUtc(round.sent_at_s) : FormatUtc(round.started_at_s)});
     if (!round.reason.empty()) {
       absl::StrAppend(&notes, "job ", round.job, ", round ", round.round, ": ",
@@ -239,6 +235,8 @@ std::string ImportText(const client::ImportReport& report) {
   }
   return text;
 }
+
+std::string ShortRoot(absl::string_view root_hex) { return std::string(root_hex.substr(0, 16)); }
 
 ordered_json EventJson(const client::AgentEvent& event) {
   ordered_json json = {{"event", event.event}};

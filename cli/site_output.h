@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <nlohmann/json.hpp>
+#include "absl/strings/string_view.h"
 #include "client/agent.h"
 #include "client/doctor.h"
 #include "client/import.h"
@@ -17,6 +18,9 @@ namespace hilum::cli {
 
 nlohmann::ordered_json ImportJson(const client::ImportReport& report);
 std::string ImportText(const client::ImportReport& report);
+
+// The first 16 digits of an update's root, by which status, receipt and ledger are compared by eye.
+std::string ShortRoot(absl::string_view root_hex);
 
 nlohmann::ordered_json EventJson(const client::AgentEvent& event);
 std::string EventText(const client::AgentEvent& event);

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "cli/output.h"
@@ -89,8 +90,8 @@ void PrintEvaluation(const SiteReportFlags& flags, const client::SiteEvaluation&
   }
   Print(absl::StrCat(
       "model ", evaluation.entry.study, ", round ", body.round, ", proven\n",
-      MetricsTable(evaluation.report), evaluation.n_films, " films, ", evaluation.n_left_out,
-      " left out without consent\ndata set ", ToHex(body.dataset), "\n",
+      MetricsTable(evaluation.report), Count(evaluation.n_films, "film"), ", ",
+      evaluation.n_left_out, " left out without consent\ndata set ", ToHex(body.dataset), "\n",
       index ? absl::StrCat("logged as ledger entry ", *index) : std::string("nothing was logged"),
       "\n", kEvaluationLimit, "\n"));
 }

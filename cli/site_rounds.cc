@@ -9,6 +9,7 @@
 #include "base/status_macros.h"
 #include "cli/output.h"
 #include "cli/site_config.h"
+#include "cli/site_output.h"
 #include "client/round_check.h"
 #include "client/round_receipts.h"
 #include "client/state.h"
@@ -40,10 +41,10 @@ absl::Status PrintView(const SiteRoundFlags& flags, const client::RoundReceiptVi
   }
   Print(absl::StrCat(
       "verified: round ", view.round, " of job ", view.study, " counts the update of ",
-      view.site.empty() ? "this site" : view.site, " among ", view.counted, "\nupdate ", view.root,
-      "\nmodel ", view.model, "\nledger entry ", view.index, ", ", FormatUtc(view.logged_s),
-      "\nwitnesses: ", view.quorum_none ? "none asked for" : absl::StrJoin(view.witnesses, ", "),
-      "\n"));
+      view.site.empty() ? "this site" : view.site, " among ", view.counted, "\nupdate ",
+      ShortRoot(view.root), ", in full ", view.root, "\nmodel ", view.model, "\nledger entry ",
+      view.index, ", ", FormatUtc(view.logged_s), "\nwitnesses: ",
+      view.quorum_none ? "none asked for" : absl::StrJoin(view.witnesses, ", "), "\n"));
   return absl::OkStatus();
 }
 

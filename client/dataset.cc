@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/count.h"
 #include "base/status_macros.h"
 #include "client/consent_book.h"
 #include "client/manifest.h"
@@ -76,12 +77,11 @@ absl::StatusOr<FilmChoice> ChooseFilms(State& state, const proto::RoundPlan& pla
 absl::Status RequireFilms(const FilmChoice& choice, const std::string& job, uint64_t min_films) {
   const uint64_t n = choice.films.size();
   if (n > 0 && n >= min_films) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      absl::StrCat("job ", job, " could use ", n, n == 1 ? " film" : " films",
-                   " of this site, its policy asks for at least ", std::max<uint64_t>(min_films, 1),
-                   " ([policy] min_films): ", choice.n_left_out, " patients lack consent, ",
-                   choice.n_other_labels, " films have other labels, ", choice.n_outside_age,
-                   " are outside the age range."));
+  return absl::FailedPreconditionError(absl::StrCat(
+      "job ", job, " could use ", Count(n, "film"), " of this site, its policy asks for at least ",
+      std::max<uint64_t>(min_films, 1), " ([policy] min_films): ", choice.n_left_out,
+      " patients lack consent, ", choice.n_other_labels, " films have other labels, ",
+      choice.n_outside_age, " are outside the age range."));
 }
 
 absl::StatusOr<LocalDataset> BuildDataset(State& state, const FilmCache& cache,

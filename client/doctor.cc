@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
+#include "base/count.h"
 #include "base/status_macros.h"
 #include "client/doctor_sources.h"
 #include "client/ledger_gate.h"
@@ -61,7 +62,7 @@ ProbeResult ProbeDatabase(const SiteFolder& folder) {
   if (!state.ok()) return Of("database", state.status());
   const absl::StatusOr<std::vector<FilmRecord>> films = (*state)->Films();
   if (!films.ok()) return Of("database", films.status());
-  return Of("database", absl::OkStatus(), absl::StrCat(films->size(), " films on record"));
+  return Of("database", absl::OkStatus(), absl::StrCat(Count(films->size(), "film"), " on record"));
 }
 
 ProbeResult ProbeDisk(const SiteFolder& folder) {

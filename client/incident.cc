@@ -1,10 +1,14 @@
 #include "client/incident.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "crypto/hash.h"
+#include "ledger_anchor/entry_types.h"
 
 namespace hilum::client {
+
+std::string IncidentKinds() { return absl::StrJoin(ledger_anchor::kIncidentKinds, ", "); }
 
 absl::StatusOr<IncidentEntry> MakeIncident(const SiteFolder& folder, const IncidentFacts& facts) {
   if (facts.evidence.size() > kEvidenceLimitBytes) {

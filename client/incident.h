@@ -15,8 +15,11 @@ namespace hilum::client {
 // What is shown stays at the site: the ledger holds its hash.
 inline constexpr uint64_t kEvidenceLimitBytes = 16 << 20;
 
+// The kinds, with commas between them.
+std::string IncidentKinds();
+
 struct IncidentFacts {
-  std::string kind;   // one of the codes of ledger.md 3.3
+  std::string kind;   // one of them (ledger.md 3.3)
   std::string about;  // whom or what: a member's name, "round-open", …; a code, no free text
   std::string study;  // empty: the whole federation
   uint64_t round = 0;

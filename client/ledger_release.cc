@@ -151,6 +151,12 @@ absl::StatusOr<ReleaseSignature> CheckBundle(const fs::path& folder, const Entry
 
 absl::StatusOr<Bytes> ReadReleaseFile(const fs::path& path, uint64_t limit_bytes) {
   absl::StatusOr<Bytes> bytes = ReadFile(path, limit_bytes);
+  if (absl::IsNotFound(bytes.status()) && path.filename() == "round.tlog-proof") {
+    return absl::NotFoundError(
+        absl::StrCat(path.string(),
+                     " is missing, the ledger's proof, without which no model is used: only "
+                     "released models have one, and `hilum job model` fetches it."));
+  }
   if (absl::IsNotFound(bytes.status())) {
     return absl::NotFoundError(
         absl::StrCat(path.string(),

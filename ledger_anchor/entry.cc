@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/types/span.h"
 #include "base/ids.h"
 #include "base/status_macros.h"
 #include "crypto/age_keys.h"
@@ -40,9 +42,9 @@ absl::Status CheckCode(absl::string_view field, absl::string_view value,
 constexpr absl::string_view kUpper = "ABCDEFGHIJKLMNOPQRSTUVWXYZ.+:";
 
 absl::Status CheckOneOf(absl::string_view field, absl::string_view value,
-                        std::initializer_list<absl::string_view> codes) {
+                        absl::Span<const absl::string_view> codes) {
   if (std::find(codes.begin(), codes.end(), value) != codes.end()) return absl::OkStatus();
-  return Bad(field, value, "a code of this field");
+  return Bad(field, value, absl::StrCat("one of ", absl::StrJoin(codes, ", ")));
 }
 
 template <class T>
@@ -199,9 +201,7 @@ absl::Status CheckBody(const Entry& entry, const ModelRelease& body) {
 }
 
 absl::Status CheckBody(const Entry&, const Incident& body) {
-  HILUM_RETURN_IF_ERROR(CheckOneOf("kind", body.kind,
-                                   {"fork", "rollback", "stale", "witness-lost", "witness-faulty",
-                                    "bad-update", "bad-sum", "left-out", "policy", "anchor"}));
+  HILUM_RETURN_IF_ERROR(CheckOneOf("kind", body.kind, kIncidentKinds));
   return CheckCode("about", body.about, kUpper);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "base/bytes.h"
 #include "crypto/sign.h"
 
@@ -140,8 +141,11 @@ struct ModelRelease {  // by the aggregator
   friend bool operator==(const ModelRelease&, const ModelRelease&) = default;
 };
 
+inline constexpr absl::string_view kIncidentKinds[] = {
+    "fork",       "rollback", "stale",    "witness-lost", "witness-faulty",
+    "bad-update", "bad-sum",  "left-out", "policy",       "anchor"};
 struct Incident {    // by any member
-  std::string kind;  // one of the codes of ledger.md 3.3
+  std::string kind;  // one of kIncidentKinds
   uint64_t round = 0;
   std::string about;
   Digest evidence{};

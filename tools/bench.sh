@@ -4,7 +4,7 @@
 # Each script of bench/peers/ compares one thing with its peers and writes a JSON list of rows
 # {"name","peer","ours_s","peer_s","ratio","bound_s","percent_of_bound","runs",...}; a row's name is
 # matched with FILTER.
-bench_peers() { # FILTER JSON
+bench_peers() { # FILTER JSON MATCHED
   local script out=build/bench/peers filter=$1
   [ "$filter" != . ] || filter=""
   setup_peers
@@ -19,20 +19,29 @@ bench_peers() { # FILTER JSON
   python3 -c 'import json, sys
 print(json.dumps([row for f in sys.argv[1:] for row in json.load(open(f))], indent=1))' \
     "$out"/*_peer.json >"$out/all.json"
+  grep -q '"name"' "$out/all.json" || [ "$3" = 1 ] || no_benchmark "$1"
   python3 bench/peers/report.py "$out/all.json" --csv "$out/all.csv" --plot "$out/all.svg"
   [ -z "$2" ] || cp "$out/all.json" "$2"
 }
 
-# The Google Benchmark programs; each writes build/bench/NAME_bench.json, and a .csv beside it.
+no_benchmark() { # FILTER
+  usage_error "no benchmark matches $1; build/release/bench/*_bench --benchmark_list_tests has all"
+}
+
+# The Google Benchmark programs that have what matches; each writes build/bench/NAME_bench.json and
+# a .csv beside it. Status 1: none has.
 bench_programs() { # FILTER
-  local program
+  local program matched=1
   mkdir -p build/bench
   for program in build/release/bench/*_bench; do
+    [ -n "$("$program" --benchmark_list_tests --benchmark_filter="$1" 2>/dev/null)" ] || continue
+    matched=0
     say "${program##*/}"
     "$program" --benchmark_filter="$1" --benchmark_out_format=json \
       --benchmark_out="build/bench/${program##*/}.json" || fail "${program##*/} failed"
     python3 bench/write_csv.py "build/bench/${program##*/}.json"
   done
+  return $matched
 }
 
 # The program that wrote OLD runs again, and the benchmark library's own tool says what differs,
@@ -63,7 +72,7 @@ bench() { # [FILTER] [--peers] [--json FILE] [--compare OLD] | secagg500 [ARGUME
     build release secagg500
     exec build/release/bench/secagg500 "${@:2}"
   fi
-  local filter=. peers=0 json="" old=""
+  local filter=. peers=0 json="" old="" matched=1
   while [ $# -gt 0 ]; do
     case $1 in
       --peers) peers=1 ;;
@@ -85,7 +94,8 @@ bench() { # [FILTER] [--peers] [--json FILE] [--compare OLD] | secagg500 [ARGUME
   elif [ "$filter" = demo ]; then
     exec python3 "$ROOT/demo/bench_demo.py"
   else
-    bench_programs "$filter"
-    [ $peers = 0 ] || bench_peers "$filter" "$json"
+    bench_programs "$filter" || matched=0
+    [ $matched$peers != 00 ] || no_benchmark "$filter"
+    [ $peers = 0 ] || bench_peers "$filter" "$json" $matched
   fi
 }

@@ -39,7 +39,7 @@ TEST_F(Http, ServesTheLedgerSoThatAReaderVerifiesIt) {
 
 TEST_F(Http, GivesNoOtherFile) {
   for (const char* path : {"/state.sqlite", "/tile/../../state.sqlite", "/tile/0/00",
-                           "/tile/%2e%2e/%2e%2e/journal", "/operator/key.pem", "/"}) {
+                           "/tile/%2e%2e/%2e%2e/journal", "/operator/key.pem", "/index.html"}) {
     EXPECT_EQ(client_->Get(path)->status, 404) << path;
   }
 }
@@ -68,6 +68,9 @@ TEST_F(Http, ServesThePageUnderAStrictPolicy) {
     EXPECT_THAT(policy, testing::HasSubstr("frame-ancestors 'none'"));
     EXPECT_THAT(policy, testing::Not(testing::HasSubstr("unsafe")));
   }
+  const auto root = client_->Get("/");
+  EXPECT_EQ(root->status, 302);
+  EXPECT_EQ(root->get_header_value("Location"), "ledger.html");
   for (const char* path : {"/ledgerxhtml", "/ledger/", "/ledger/../ledger.html", "/ledger/x.js"}) {
     EXPECT_EQ(client_->Get(path)->status, 404) << path;
   }

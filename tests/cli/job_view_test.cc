@@ -113,7 +113,7 @@ TEST(Changes, TellsEachThingOnce) {
   EXPECT_THAT(Changes({}, first),
               ElementsAre("job cxr-demo is running", "hospital-a: connected, approved, training",
                           "hospital-b: away, approved, dropped (away for 7 s)",
-                          "round 1 ok: 1 sites, 34 films, mean loss 0.6250, 9.0 s, dropped "
+                          "round 1 ok: 1 site, 34 films, mean loss 0.6250, 9.0 s, dropped "
                           "hospital-b"));
   EXPECT_THAT(Changes(first, first), IsEmpty());
   v1::JobStatus second = first;

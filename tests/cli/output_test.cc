@@ -1,5 +1,11 @@
 #include "cli/output.h"
 
+#include <map>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "base/file.h"
 #include "base/system_error.h"
 #include "tests/status_matchers.h"
 
@@ -19,6 +25,29 @@ TEST(ExitCode, FollowsTheContract) {
   EXPECT_EQ(ExitCode(absl::DeadlineExceededError("x")), 5);
   EXPECT_EQ(ExitCode(SystemUnavailable("cannot write x: Not a directory")), 1);
   EXPECT_EQ(ExitCode(absl::UnauthenticatedError("x")), 5);
+}
+
+// The table of docs/exit_codes.md: code, meaning, statuses. Each status stands in one row.
+TEST(ExitCode, IsWhatTheTableSays) {
+  const auto page = ReadTextFile(fs::path(HILUM_SOURCE_DIR) / "docs/exit_codes.md", 1 << 20);
+  HILUM_ASSERT_OK(page);
+  std::map<std::string, int> told;
+  for (const absl::string_view line : absl::StrSplit(*page, '\n')) {
+    const std::vector<std::string> cells = absl::StrSplit(line, " | ");
+    int code = 0;
+    if (cells.size() != 3 || !absl::SimpleAtoi(absl::StripPrefix(cells[0], "| "), &code)) continue;
+    const std::vector<std::string> words = absl::StrSplit(cells[2], '`');
+    for (size_t i = 1; i < words.size(); i += 2) {
+      EXPECT_TRUE(told.emplace(words[i], code).second) << words[i] << " stands there twice";
+    }
+  }
+  EXPECT_EQ(told.size(), 17u);
+  for (int code = 0; code <= 16; ++code) {
+    const auto status = static_cast<absl::StatusCode>(code);
+    const std::string name = absl::StatusCodeToString(status);
+    ASSERT_EQ(told.count(name), 1u) << name;
+    EXPECT_EQ(ExitCode(absl::Status(status, "x")), told[name]) << name;
+  }
 }
 
 TEST(Fail, PrintsOneSentenceWithTheProgramsName) {

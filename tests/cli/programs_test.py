@@ -12,6 +12,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[2]
 BIN = Path()
 VERSION = "0.1.0 (protocol 1)"
 # One sentence of ours, whatever the library says: who, where, after how long, what to do.
@@ -146,6 +147,14 @@ class Dispatcher(unittest.TestCase):
         text = self.hilum("--help").stdout
         self.assertIn("hilum job", text)
         self.assertNotIn("hilum server", text)
+
+    def test_help_has_the_exit_codes_of_the_page(self):
+        page = (ROOT / "docs/exit_codes.md").read_text(encoding="utf-8")
+        text = self.hilum("--help").stdout.replace("\n", " ")
+        rows = re.findall(r"^\| (\d) \| ([^|]+) \|", page, re.MULTILINE)
+        self.assertEqual([code for code, _ in rows], list("012345"))
+        for code, meaning in rows:
+            self.assertIn(f" {code} {meaning}", text)
 
     def test_an_unknown_verb_exits_2_with_the_nearest_name(self):
         found = self.hilum("jab")

@@ -301,7 +301,11 @@ class Federation(unittest.TestCase):
         self.assertEqual((entry["index"], entry["kind"]), (index, "bad-sum"))
         kept = self.folder / "hospital-a/evidence" / entry["evidence"]
         self.assertEqual(kept.read_bytes(), (self.folder / "evaluation.json").read_bytes())
-        hilum("site", "incident", "gossip", *report, expect=2)
+        text = hilum("site", "incident", "gossip", *report, expect=2).stderr
+        self.assertIn("is not one of fork, rollback, stale, witness-lost,", text)
+        text = " ".join(hilum("site", "incident", "--help").stdout.split())
+        self.assertIn("One of fork, rollback, stale, witness-lost, witness-faulty, bad-update, "
+                      "bad-sum, left-out, policy, anchor", text)
 
     def show_the_consents(self):
         """What a patient and an auditor get, and what becomes of it when it is changed."""

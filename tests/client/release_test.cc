@@ -180,7 +180,9 @@ TEST_F(ReleaseTest, AnAbortedRoundProvesNoModel) {
 
 TEST_F(ReleaseTest, AMissingFileIsNamed) {
   fs::remove(release_.folder / "round.tlog-proof");
-  EXPECT_THAT(Admit(release_), StatusIs(StatusCode::kNotFound, "round.tlog-proof is missing"));
+  EXPECT_THAT(
+      Admit(release_),
+      StatusIs(StatusCode::kNotFound, "round.tlog-proof is missing, the ledger's proof, without"));
 }
 
 TEST_F(ReleaseTest, PinsComeFromASiteAPolicyOrAKey) {

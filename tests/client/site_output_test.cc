@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "base/bytes.h"
+
 namespace hilum::cli {
 namespace {
 
@@ -22,6 +24,21 @@ TEST(SiteStatus, EachNoteNamesItsJob) {
   const std::string text = OverviewText(overview);
   EXPECT_THAT(text, testing::HasSubstr("\njob cxr-1, round 3: too few films\n"));
   EXPECT_THAT(text, testing::HasSubstr("\njob cxr-2, policy: allow_open is false\n"));
+}
+
+// What left, under the digest that the round's receipt and the ledger name, not that of the file.
+TEST(SiteStatus, ShowsTheRootOfAnUpdateAsItsReceiptDoes) {
+  client::Overview overview;
+  client::RoundRecord round;
+  round.job = "cxr-1";
+  round.sent_at_s = 1;
+  round.n_bytes = 1;
+  round.root.fill(0xab);
+  round.sha256.fill(0xcd);
+  overview.rounds.push_back(round);
+  EXPECT_EQ(ShortRoot(ToHex(round.root)), "abababababababab");
+  EXPECT_THAT(OverviewText(overview), testing::HasSubstr(" abababababababab "));
+  EXPECT_THAT(OverviewText(overview), testing::Not(testing::HasSubstr("cdcd")));
 }
 
 }  // namespace

@@ -84,6 +84,28 @@ check "$@"
             everything = check("all")[1]
             self.assertEqual((check()[1], len(everything)), (everything, 8))
 
+    def test_bench_says_when_nothing_matches(self):
+        script = f"""source {ROOT}/tools/bench.sh
+setup() {{ :; }}; build() {{ :; }}; say() {{ echo "$1"; }}
+usage_error() {{ echo "$1" >&2; exit 2; }}
+bench "$@"
+"""
+        with tempfile.TemporaryDirectory() as name:
+            stub = Path(name) / "build/release/bench/one_bench"
+            stub.parent.mkdir(parents=True)
+            stub.write_text('#!/bin/sh\ncase "$*" in *filter=Sum*) echo Sum/4;; esac\n',
+                            encoding="utf-8")
+            stub.chmod(0o755)
+
+            def bench(*arguments):
+                return subprocess.run(["bash", "-euc", script, "bash", *arguments], cwd=name,
+                                      capture_output=True, text=True, check=False, timeout=60)
+            found = bench("Sum")
+            self.assertEqual((found.returncode, found.stdout), (0, "one_bench\nSum/4\n"))
+            found = bench("Product")
+            self.assertEqual((found.returncode, found.stdout), (2, ""))
+            self.assertIn("no benchmark matches Product", found.stderr)
+
     def test_every_verb_says_what_it_takes_and_does_nothing_else(self):
         verbs = re.findall(r"^  (\w+)", dev("help").stdout, re.MULTILINE)
         self.assertIn("bench", verbs)
