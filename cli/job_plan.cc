@@ -200,8 +200,7 @@ std::string CostPage(const proto::RoundPlan& plan, const CostInput& input, const
   if (cost.seconds_a_round.has_value()) {
     absl::StrAppend(&page, "training a round          ", FormatSeconds(*cost.seconds_a_round),
                     " at the largest site (", Count(input.films, "film"), ", ",
-                    proto::RoundLength(plan),
-                    ")\n", "training, all rounds      ",
+                    proto::RoundLength(plan), ")\n", "training, all rounds      ",
                     FormatSeconds(*cost.seconds_a_round * static_cast<double>(plan.rounds)), "\n");
   }
   absl::StrAppend(&page, "masks                     ", MasksText(plan, input.n_sites), "\n",
