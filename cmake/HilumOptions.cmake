@@ -4,6 +4,7 @@ option(HILUM_BENCH "Build the benchmarks" ON)
 option(HILUM_FUZZ "Build the fuzz targets with libFuzzer (needs clang)" OFF)
 option(HILUM_CUDA "Build the CUDA side of kernels/ and link LibTorch's CUDA libraries" OFF)
 option(HILUM_WERROR "Warnings are errors" OFF)
+option(HILUM_UNITY "Compile six sources as one; OFF where tools ask for each file's own command" ON)
 option(HILUM_PCH "Parse the headers that most files include once (g++)" ON)
 set(HILUM_SANITIZE "" CACHE STRING "address or thread: what the sanitizer presets use")
 

@@ -83,7 +83,7 @@ function(hilum_test name)
   hilum_use_headers(${name}_test "${HILUM_TEST_HEADERS}")
   set_target_properties(${name}_test PROPERTIES
                         RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/tests
-                        UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)
+                        UNITY_BUILD ${HILUM_UNITY} UNITY_BUILD_BATCH_SIZE 6)
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()

@@ -445,6 +445,7 @@ TEST(TakePart, WhatAReasonSaysOfFilmsIsNotForTheServer) {
   EXPECT_NE(reasons.back().find(films[0].file.path), std::string::npos);
   films[0].profile_digest[0] ^= 1;
   HILUM_ASSERT_OK(site.state->PutFilm(films[0]));
+  site.options.min_films = 1;
   fs::remove_all(site.folder.cache());
   reasons.emplace_back(site.Take().status().message());
   EXPECT_NE(reasons.back().find(films[0].sop), std::string::npos);
